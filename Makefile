@@ -1,0 +1,58 @@
+# The front door.  Meson does the building; this file only knows the usual words.
+#
+#   make            build everything into build/
+#   make run        the first demonstration: curl through naru
+#   make test       all tests; the last line is the summary
+#   make test-long  the long ones: gigabytes, loss, stalls
+#   make lint       every checker, no finding allowed
+#   make bench      figures, each with its limit (also make bench-NAME for one row)
+#   make fuzz       all fuzzers, FUZZ_SECONDS each
+#   make install    PREFIX=/usr/local DESTDIR=
+#   make clean
+BUILD ?= build
+PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 60
+MAKEFLAGS += --no-print-directory
+
+.PHONY: all configure deps run test test-long lint bench fuzz install clean
+
+all: configure
+	@meson compile -C $(BUILD)
+
+deps:
+	@tools/deps build
+
+configure: deps
+	@test -f $(BUILD)/build.ninja || meson setup --prefix=$(PREFIX) $(BUILD)
+
+run: all
+	@tools/deps run
+	@tools/demo $(BUILD)
+
+test:
+	@tools/deps build test
+	@tools/test $(BUILD)
+
+test-long:
+	@tools/deps build test
+	@tools/test --long $(BUILD)
+
+lint:
+	@tools/deps build lint
+	@tools/lint
+
+bench: all
+	@tools/bench $(BUILD)
+
+bench-%: all
+	@tools/bench $(BUILD) $*
+
+fuzz:
+	@tools/deps build fuzz
+	@tools/fuzz $(FUZZ_SECONDS)
+
+install: all
+	@meson install -C $(BUILD) --no-rebuild
+
+clean:
+	@rm -rf build build-asan build-clang build-fuzz
