@@ -17,13 +17,13 @@ MAKEFLAGS += --no-print-directory
 .PHONY: all configure deps run test test-long lint bench fuzz install clean
 
 all: configure
-	@meson compile -C $(BUILD)
+	@ninja -C $(BUILD)
 
 deps:
 	@tools/deps build
 
 configure: deps
-	@test -f $(BUILD)/build.ninja || meson setup --prefix=$(PREFIX) $(BUILD)
+	@test -f $(BUILD)/build.ninja || tools/configure $(BUILD) --prefix=$(PREFIX)
 
 run: all
 	@tools/deps run
