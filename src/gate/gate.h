@@ -24,8 +24,9 @@
 #include <naru/stack.h>
 #include <naru/types.h>
 
-struct naru_loop;
+struct naru_attachment;
 struct naru_gate;
+struct naru_loop;
 struct naru_trace_event;
 
 #define NARU_GATE_DNS_MAX 3
@@ -71,12 +72,18 @@ void naru_gate_config_init(struct naru_gate_config *config);
 /*
  * *out is set on success; the gate's stack is attached to the loop, its interface is up and waits
  * for a wire.  INVAL: a value out of range; NOMEM; NOBUFS: the host gives no descriptors.
- * free closes all host sockets (guests see nothing: free or detach their link first).
+ * free closes all host sockets; guests see silence.  Detach what was wired to the gate before.
  */
 enum naru_err naru_gate_new(const struct naru_gate_config *config, struct naru_gate **out);
 void naru_gate_free(struct naru_gate *gate);
 
-/* The gateway's stack and its Ethernet interface: what the caller wires to the guests. */
+/*
+ * The gateway's stack, its place in the loop and its Ethernet interface: what the caller wires to
+ * the guests, as in
+ *     naru_wire_attach(&wire, &mine, my_ifindex, naru_gate_attachment(gate),
+ * naru_gate_ifindex(gate));
+ */
+struct naru_attachment *naru_gate_attachment(struct naru_gate *gate);
 struct naru_stack *naru_gate_stack(const struct naru_gate *gate);
 unsigned naru_gate_ifindex(const struct naru_gate *gate);
 
