@@ -57,9 +57,14 @@ struct naru_pkt {
     uint8_t size_class;
     uint8_t flags;
     uint16_t ifindex;
+    uint8_t tos, hop_limit; /* as received */
     union {
-        struct naru_endpoint endpoint[2]; /* UDP: from, to */
-        uint8_t *buffer;                  /* unused by the stack: room for a driver while it fills */
+        struct naru_endpoint endpoint[2]; /* received datagrams: from, to */
+        struct {
+            uint8_t mac[6]; /* packets to send: where the link layer sends it */
+            uint16_t ethertype;
+            uint32_t mtu; /* of the path: longer ones leave as fragments */
+        } link;
     } meta;
 };
 

@@ -109,8 +109,8 @@ struct naru_msg_info {
  * STREAM: copies as much as fits into the send buffer and returns that count (> 0), AGAIN when none
  * fits, PIPE after shutdown, NOTCONN, or the error that ended the connection (once, then PIPE).
  * DGRAM: all or nothing; info may be NULL on a connected socket.  MSGSIZE, DESTADDRREQ, NETUNREACH,
- * ACCES (broadcast), NOBUFS (send queue full; READY_WRITE follows), CONNREFUSED (an earlier
- * datagram's ICMP error, once).
+ * ACCES (broadcast), AGAIN (the interface's queue is full; READY_WRITE follows), CONNREFUSED (an
+ * earlier datagram's ICMP error, once).
  */
 int64_t naru_sock_send(struct naru_sock *sock, const struct naru_slice *slice, unsigned slice_count, unsigned flags,
     const struct naru_msg_info *info, naru_time now);
