@@ -1,0 +1,100 @@
+/*
+ * The Internet checksum (RFC 1071), in pieces, fused with copying, and with SIMD where there is
+ * any.
+ *
+ * A partial sum is a uint32_t in ones' complement, of 16-bit words as the machine's memory has
+ * them; it starts at 0, is passed from call to call, and means something only to these functions.
+ * Each piece counts as beginning at an even offset; a piece that begins at an odd one is summed
+ * from 0 and joined with naru_csum_join.
+ *
+ *     sum = naru_csum_pseudo(src, dst, proto, len);
+ *     sum = naru_csum_add(sum, segment, len);
+ *     naru_put16(field, naru_csum_finish(sum));          or, to verify:  naru_csum_ok(sum)
+ *
+ * The SIMD versions are found by naru_csum_ops_best, once, by whoever makes a stack; the table it
+ * gives is constant.  Plain naru_csum_add and naru_csum_copy are always the portable ones, good for
+ * headers.
+ */
+#ifndef NARU_BASE_CSUM_H
+#define NARU_BASE_CSUM_H
+
+#include "base/bytes.h"
+#include <naru/types.h>
+
+struct naru_csum_ops {
+    /* partial plus the len bytes at data. */
+    uint32_t (*add)(uint32_t partial, const void *data, size_t len);
+    /* The same of src, copied to dst on the way; the two do not overlap. */
+    uint32_t (*copy)(uint32_t partial, void *dst, const void *src, size_t len);
+    const char *name; /* "portable", "avx2", "avx512" */
+};
+
+/* The fastest that this processor runs; never NULL.  Asks the processor each time: keep it. */
+const struct naru_csum_ops *naru_csum_ops_best(void);
+const struct naru_csum_ops *naru_csum_ops_portable(void);
+
+/* The n-th (from 0) that this processor runs, the portable one first; NULL beyond the last. */
+const struct naru_csum_ops *naru_csum_ops_get(unsigned n);
+
+uint32_t naru_csum_add(uint32_t partial, const void *data, size_t len);
+uint32_t naru_csum_copy(uint32_t partial, void *dst, const void *src, size_t len);
+
+/* The sum of two partial sums. */
+NARU_INLINE uint32_t naru_csum_sum(uint32_t a, uint32_t b)
+{
+    uint32_t sum = a + b;
+    return sum + (sum < a);
+}
+
+/* partial of the first offset bytes, plus piece, summed from 0, of the bytes that follow. */
+NARU_INLINE uint32_t naru_csum_join(uint32_t partial, uint32_t piece, size_t offset)
+{
+    return naru_csum_sum(partial, (offset & 1) != 0 ? piece << 8 | piece >> 24 : piece);
+}
+
+/* One 16-bit number in host order, as if it stood in the packet at an even offset. */
+NARU_INLINE uint32_t naru_csum_add16(uint32_t partial, uint16_t value)
+{
+    uint32_t word = NARU_BIG_ENDIAN ? value : (uint32_t)(value >> 8 | (value & 0xff) << 8);
+    return naru_csum_sum(partial, word);
+}
+
+NARU_INLINE uint32_t naru_csum_add32(uint32_t partial, uint32_t value)
+{
+    return naru_csum_add16(naru_csum_add16(partial, (uint16_t)(value >> 16)), (uint16_t)value);
+}
+
+/* The 16-bit ones' complement sum in host order: what csum_partial offload wants in the field. */
+NARU_INLINE uint16_t naru_csum_fold(uint32_t partial)
+{
+    uint32_t sum = (partial & 0xffff) + (partial >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    return (uint16_t)(NARU_BIG_ENDIAN ? sum : (sum >> 8 | (sum & 0xff) << 8));
+}
+
+/* The checksum to put into the field (which was 0 when summed). */
+NARU_INLINE uint16_t naru_csum_finish(uint32_t partial)
+{
+    return (uint16_t)~naru_csum_fold(partial);
+}
+
+/* True if the sum over everything, the checksum field included, is right. */
+NARU_INLINE bool naru_csum_ok(uint32_t partial) { return naru_csum_fold(partial) == 0xffff; }
+
+/*
+ * The pseudo header of TCP, UDP and ICMPv6: RFC 9293 3.1 when both addresses are IPv4, RFC 8200 8.1
+ * otherwise.  len is the length of the transport header and payload.
+ */
+uint32_t naru_csum_pseudo(const struct naru_addr *src, const struct naru_addr *dst, uint8_t proto,
+                          uint32_t len);
+
+/* The checksum field after one 16-bit word under it changed from old to new (RFC 1624). */
+NARU_INLINE uint16_t naru_csum_patch16(uint16_t field, uint16_t old, uint16_t new)
+{
+    uint32_t sum = (uint32_t)(uint16_t)~field + (uint16_t)~old + new;
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    return (uint16_t)~sum;
+}
+
+#endif
