@@ -31,11 +31,11 @@ run: all
 
 test:
 	@tools/deps build test
-	@tools/test $(BUILD)
+	@tools/test $(if $(ONLY),--only $(ONLY)) $(BUILD)
 
 test-long:
 	@tools/deps build test
-	@tools/test --long $(BUILD)
+	@tools/test --long $(if $(ONLY),--only $(ONLY)) $(BUILD)
 
 lint:
 	@tools/deps build lint
