@@ -30,7 +30,8 @@ void naru_loop_free(struct naru_loop *loop);
 int naru_loop_run(struct naru_loop *loop);
 /* One turn that sleeps at most until that instant (NARU_NEVER: as long as it takes). */
 int naru_loop_turn(struct naru_loop *loop, naru_time until);
-/* naru_loop_run returns after the present turn. */
+/* naru_loop_run returns after the present turn, or, called outside of one, at once when it is
+ * called. */
 void naru_loop_stop(struct naru_loop *loop);
 bool naru_loop_stopped(const struct naru_loop *loop);
 
@@ -96,7 +97,7 @@ struct naru_attachment {
     struct naru_stack *stack;
     /*
      * Told once per naru_event, bounded per turn, so that no stack or socket starves another.  May
-     * close sockets and detach other things, not free the stack.
+     * close sockets and detach this or other stacks, but not free this stack or this struct.
      */
     void (*event)(struct naru_attachment *attachment, const struct naru_event *event);
     void *user;

@@ -7,7 +7,7 @@
  *
  * Life: naru_tap_open; naru_iface_add with naru_tap_offload() in its config; naru_tap_attach; ...;
  * naru_tap_detach; naru_tap_close.  Giving the host's side an address and setting it up is not the
- * driver's job; the helpers at the end are for programs that do it.
+ * driver's job; link.h has helpers for programs that do it.
  *
  * Functions return 0 or a negative errno.
  */
@@ -49,22 +49,13 @@ void naru_tap_detach(struct naru_tap *tap);
 struct naru_tap_stats {
     uint64_t rx_frames, rx_bytes,
         rx_gso;        /* read and handed to the stack; of these super-segments */
-    uint64_t rx_nomem; /* times a frame had to wait in the device for memory */
-    uint64_t rx_bad;   /* frames with a vnet header that makes no sense, thrown away */
+    uint64_t rx_nomem; /* frames read and thrown away: the stack had no memory for them */
+    uint64_t rx_bad;   /* frames whose vnet header makes no sense, thrown away */
     uint64_t tx_frames, tx_bytes, tx_gso;
     uint64_t tx_full;   /* times the device had no room */
     uint64_t tx_failed; /* frames the device refused for good; the stack sees them as lost */
 };
 
 void naru_tap_get_stats(const struct naru_tap *tap, struct naru_tap_stats *stats);
-
-/* ---- The host's side, for programs that own it ---- */
-
-int naru_link_set_up(const char *name, bool up);
-int naru_link_set_mtu(const char *name, unsigned mtu);
-int naru_link_mtu(const char *name, unsigned *mtu);
-int naru_link_mac(const char *name, uint8_t mac[6]);
-/* An address on the host's interface, v4 or v6; v6 without duplicate address detection. */
-int naru_link_add_addr(const char *name, const struct naru_addr *addr, unsigned prefix_len);
 
 #endif

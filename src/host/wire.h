@@ -18,6 +18,7 @@ struct naru_wire_end {
     struct naru_device device;
     struct naru_wire_end *peer;
     struct naru_pkt *spare; /* of the receiver; the frame that is asked for has a place already */
+    unsigned batch;
     uint64_t frames, bytes; /* taken from this end */
     uint64_t starved;       /* times the receiver had no memory */
 };
@@ -25,7 +26,7 @@ struct naru_wire_end {
 /* The caller's memory; not moved while attached. */
 struct naru_wire {
     struct naru_wire_end end[2];
-    unsigned batch; /* frames per end and turn of settling; 64 */
+    unsigned batch; /* frames per end and round of settling, set before attach; 0: 64 */
 };
 
 /* Joins interface ifindex_a of a's stack with ifindex_b of b's; both are in loops of one thread. */
