@@ -55,13 +55,19 @@ unsigned naru_pktpool_put_chain(struct naru_pkt *pkt);
 /* What the packet costs: its struct and whole buffer, used or not. */
 size_t naru_pkt_truesize(const struct naru_pkt *pkt);
 
+/* Where the buffer begins behind the start of the struct; aligned to 16 bytes. */
+#define NARU_PKT_HEAD ((sizeof(struct naru_pkt) + 15) & ~(size_t)15)
+
 /* First byte of the buffer. */
-static inline uint8_t *naru_pkt_buffer(struct naru_pkt *pkt) { return (uint8_t *)(pkt + 1); }
+static inline uint8_t *naru_pkt_buffer(struct naru_pkt *pkt)
+{
+    return (uint8_t *)pkt + NARU_PKT_HEAD;
+}
 
 /* Bytes in front of data. */
 static inline size_t naru_pkt_headroom(const struct naru_pkt *pkt)
 {
-    return (size_t)(pkt->data - (const uint8_t *)(pkt + 1));
+    return (size_t)(pkt->data - ((const uint8_t *)pkt + NARU_PKT_HEAD));
 }
 
 /* Bytes behind data + len. */
