@@ -1,0 +1,86 @@
+#!/usr/bin/python3
+"""An embedder's first minute: install, ask pkg-config, compile the README's example, run it.
+
+Installs into a directory of its own (DESTDIR), compiles the C program between the example marks of
+README.md against libnaru.a and against libnaru.so, and runs both.  Also: the shared library exports
+what the public headers declare, and nothing else.
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(os.environ["NARU_ROOT"])
+BUILD = os.environ["NARU_BUILD"]
+EXAMPLE = re.compile(r"<!-- example: begin -->.*?```c\n(.*?)```.*?<!-- example: end -->", re.S)
+FLAGS = ["-std=c17", "-Wall", "-Wextra", "-Werror"]
+
+count = 0
+
+
+def run(*command, **env):
+    done = subprocess.run(command, env=dict(os.environ, **env), stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60,
+                          check=False)
+    if done.returncode != 0:
+        print(f"# {' '.join(map(str, command))}: {done.returncode}")
+        for line in done.stdout.splitlines()[-30:]:
+            print("#   " + line)
+        raise SystemExit(1)
+    return done.stdout
+
+
+def passed(name):
+    global count
+    count += 1
+    print(f"ok {count} - {name}")
+    sys.stdout.flush()
+
+
+def exports(library, headers, where):
+    script = where / "declared.map"
+    run(str(ROOT / "tools" / "export-map"), str(script), *map(str, headers))
+    wanted = set(re.findall(r"^    (naru_\w+);", script.read_text(), re.M))
+    found = {line.split()[-1] for line in run("nm", "-D", "--defined-only", str(library)).splitlines()}
+    if wanted != found:
+        print("# declared and not there:", *sorted(wanted - found))
+        print("# there and not declared:", *sorted(found - wanted))
+        raise SystemExit(1)
+
+
+def main():
+    example = EXAMPLE.search((ROOT / "README.md").read_text(encoding="utf-8"))
+    with tempfile.TemporaryDirectory() as tree:
+        tree = pathlib.Path(tree)
+        run("meson", "install", "--no-rebuild", "-C", BUILD, DESTDIR=str(tree))
+        pc = next(tree.rglob("naru.pc"))
+        include = next(tree.rglob("naru/naru.h")).parent
+        shared = next(tree.rglob("libnaru.so"))
+        next(tree.rglob("bin/naru"))
+        next(tree.rglob("man1/naru.1*"))
+        passed("everything is installed")
+
+        exports(shared, sorted(include.glob("*.h")), tree)
+        passed("libnaru.so exports what the headers declare")
+
+        env = {"PKG_CONFIG_LIBDIR": str(pc.parent), "PKG_CONFIG_SYSROOT_DIR": str(tree)}
+        cflags = run("pkg-config", "--cflags", "naru", **env).split()
+        libs = run("pkg-config", "--libs", "naru", **env).split()
+        source = tree / "example.c"
+        source.write_text(example.group(1) if example else "", encoding="utf-8")
+        program = str(tree / "example")
+
+        run("cc", *FLAGS, *cflags, str(source), str(shared.parent / "libnaru.a"), "-o", program)
+        run(program)
+        passed("the README's example, static")
+
+        run("cc", *FLAGS, *cflags, str(source), *libs, "-o", program)
+        run(program, LD_LIBRARY_PATH=str(shared.parent))
+        passed("the README's example, shared")
+    print(f"1..{count}")
+
+
+main()
