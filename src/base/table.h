@@ -7,7 +7,7 @@
  * followers back.
  *
  * Growth is spread out: a full table (three quarters) gets a second one of twice the size, and each
- * later add or remove moves a handful of slots over, in order and always up to the next gap.  So a
+ * later add or remove clears or moves a handful of slots, in order and always up to a gap.  So a
  * slot's home alone tells in which of the two an entry is, and a lookup never has to try both.
  * The table shrinks the same way when it is less than an eighth full.
  *
@@ -38,10 +38,12 @@ struct naru_table_half {
 };
 
 struct naru_table {
-    struct naru_table_half now; /* where entries are added ... */
-    struct naru_table_half old; /* ... and, while moving, where the rest still is */
-    uint32_t moved_from;        /* old: the gap where moving began */
-    uint32_t moved;             /* old: slots from there on whose homes are served by now */
+    struct naru_table_half now;  /* where entries are added ... */
+    struct naru_table_half old;  /* ... and, while moving, where the rest still is */
+    struct naru_table_half next; /* while clearing: the slots that moving will fill */
+    uint32_t cleared;            /* next: slots that are clear */
+    uint32_t moved_from;         /* old: the gap where moving began */
+    uint32_t moved;              /* old: slots from there on whose homes are served by now */
     uint32_t count_max;
     struct naru_mem *mem;
 };

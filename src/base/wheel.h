@@ -44,6 +44,7 @@ struct naru_wheel {
     naru_time now;                          /* the latest time seen */
     uint32_t levels_used;                   /* bit per level that has a timer */
     uint32_t slots_used[NARU_WHEEL_LEVELS]; /* bit per slot */
+    uint32_t inexact[NARU_WHEEL_LEVELS];    /* bit per slot whose first may be too early */
     struct naru_list due; /* instants that were past when they were armed, or have come */
     struct naru_wheel_slot slot[NARU_WHEEL_LEVELS][NARU_WHEEL_SLOTS];
 };
@@ -78,7 +79,7 @@ void naru_wheel_cancel(struct naru_wheel *w, struct naru_timer *t);
  * t will not fire, but stays linked so that arming it again later is cheap: for timers that are
  * set and cleared with every packet.  Before its memory goes away it must still be cancelled.
  */
-NARU_INLINE void naru_wheel_park(struct naru_timer *t) { t->at = NARU_NEVER; }
+void naru_wheel_park(struct naru_wheel *w, struct naru_timer *t);
 
 /*
  * An instant at or before the earliest that will fire; NARU_NEVER if nothing is armed.  Calling

@@ -1,0 +1,130 @@
+/*
+ * The Internet checksum for every machine: 32-bit halves of 64-bit words into 64-bit sums.
+ *
+ * No carry is ever handled in the loop: 2^32 additions would be needed to fill a sum.  The loop is
+ * written so that compilers turn it into plain vector instructions where they may.
+ */
+#include "base/csum.h"
+
+#include "base/csum_x86.h"
+
+#include <string.h>
+
+static uint32_t fold64(uint64_t sum)
+{
+    sum = (sum & 0xffffffffU) + (sum >> 32);
+    sum = (sum & 0xffffffffU) + (sum >> 32);
+    return (uint32_t)sum;
+}
+
+/* The last 0..7 bytes. */
+static uint64_t tail_sum(const uint8_t *p, size_t len)
+{
+    uint64_t sum = 0;
+    if (len & 4) {
+        uint32_t w;
+        memcpy(&w, p, 4);
+        sum += w;
+        p += 4;
+    }
+    if (len & 2) {
+        uint16_t w;
+        memcpy(&w, p, 2);
+        sum += w;
+        p += 2;
+    }
+    if (len & 1)
+        sum += NARU_BIG_ENDIAN ? (uint32_t)*p << 8 : *p;
+    return sum;
+}
+
+NARU_INLINE uint64_t word_sum(uint64_t w) { return (w & 0xffffffffU) + (w >> 32); }
+
+uint32_t naru_csum_add(uint32_t partial, const void *data, size_t len)
+{
+    const uint8_t *p = data;
+    uint64_t lo[4] = { 0 }, hi[4] = { 0 };
+    uint64_t sum = partial;
+
+    for (; len >= 32; p += 32, len -= 32) {
+        uint64_t w[4];
+        memcpy(w, p, 32);
+        for (unsigned i = 0; i < 4; i++) {
+            lo[i] += w[i] & 0xffffffffU;
+            hi[i] += w[i] >> 32;
+        }
+    }
+    for (; len >= 8; p += 8, len -= 8) {
+        uint64_t w;
+        memcpy(&w, p, 8);
+        sum += word_sum(w);
+    }
+    for (unsigned i = 0; i < 4; i++)
+        sum += lo[i] + hi[i];
+    return fold64(sum + tail_sum(p, len));
+}
+
+uint32_t naru_csum_copy(uint32_t partial, void *dst, const void *src, size_t len)
+{
+    const uint8_t *p = src;
+    uint8_t *to = dst;
+    uint64_t lo[4] = { 0 }, hi[4] = { 0 };
+    uint64_t sum = partial;
+
+    for (; len >= 32; p += 32, to += 32, len -= 32) {
+        uint64_t w[4];
+        memcpy(w, p, 32);
+        for (unsigned i = 0; i < 4; i++) {
+            lo[i] += w[i] & 0xffffffffU;
+            hi[i] += w[i] >> 32;
+        }
+        memcpy(to, w, 32);
+    }
+    for (; len >= 8; p += 8, to += 8, len -= 8) {
+        uint64_t w;
+        memcpy(&w, p, 8);
+        sum += word_sum(w);
+        memcpy(to, &w, 8);
+    }
+    for (unsigned i = 0; i < 4; i++)
+        sum += lo[i] + hi[i];
+    if (len > 0)
+        memcpy(to, p, len);
+    return fold64(sum + tail_sum(p, len));
+}
+
+uint32_t naru_csum_pseudo(const struct naru_addr *src, const struct naru_addr *dst, uint8_t proto,
+                          uint32_t len)
+{
+    /*
+     * The twelve bytes before an IPv4 address in its IPv6 form sum to 0xffff, which is nothing in
+     * ones' complement, and with a protocol in it the sum is never zero in either of its forms: the
+     * two families' pseudo headers have the same sum.
+     */
+    uint64_t s[2], d[2];
+    memcpy(s, src->b, sizeof(s));
+    memcpy(d, dst->b, sizeof(d));
+    uint64_t sum = word_sum(s[0]) + word_sum(s[1]) + word_sum(d[0]) + word_sum(d[1]);
+    return naru_csum_add32(naru_csum_add16(fold64(sum), proto), len);
+}
+
+static const struct naru_csum_ops portable = {
+    .add = naru_csum_add,
+    .copy = naru_csum_copy,
+    .name = "portable",
+};
+
+const struct naru_csum_ops *naru_csum_ops_portable(void) { return &portable; }
+
+const struct naru_csum_ops *naru_csum_ops_get(unsigned n)
+{
+    return n == 0 ? &portable : naru_csum_ops_x86(n - 1);
+}
+
+const struct naru_csum_ops *naru_csum_ops_best(void)
+{
+    const struct naru_csum_ops *best = &portable;
+    for (unsigned n = 1; naru_csum_ops_get(n) != NULL; n++)
+        best = naru_csum_ops_get(n);
+    return best;
+}

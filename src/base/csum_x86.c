@@ -1,0 +1,237 @@
+/*
+ * The Internet checksum with AVX2, and with AVX-512 VNNI.
+ *
+ * AVX2: the words are made signed (0x8000 taken off each), added in pairs into 32-bit lanes by a
+ * multiplication with one, and the 0x8000s put back at the end: three instructions for 32 bytes.
+ *
+ * AVX-512 VNNI: one dot product picks the even bytes of a vector and another the odd ones; the sum
+ * is even + 256 * odd: two instructions for 64 bytes.
+ *
+ * The processor is asked by CPUID and XGETBV each time; nothing is remembered here.
+ */
+#include "base/csum_x86.h"
+
+#include "base/csum.h"
+
+#if defined(__x86_64__) && defined(__GNUC__)
+
+#include <cpuid.h>
+#include <immintrin.h>
+#include <string.h>
+
+#define TARGET_AVX2   __attribute__((target("avx2")))
+#define TARGET_AVX512 __attribute__((target("avx512f,avx512bw,avx512vnni")))
+
+/* Bytes after which the 32-bit lanes are emptied: 2^31 / (65536 * 32 bytes), and room. */
+#define CHUNK ((size_t)256 * 1024)
+
+static uint32_t fold64(uint64_t sum)
+{
+    sum = (sum & 0xffffffffU) + (sum >> 32);
+    sum = (sum & 0xffffffffU) + (sum >> 32);
+    return (uint32_t)sum;
+}
+
+/* ---- AVX2 ---- */
+
+TARGET_AVX2 NARU_INLINE __m256i load256(const uint8_t *p)
+{
+    return _mm256_loadu_si256((const __m256i *)(const void *)p);
+}
+
+TARGET_AVX2 NARU_INLINE void store256(uint8_t *p, __m256i v)
+{
+    _mm256_storeu_si256((__m256i *)(void *)p, v);
+}
+
+/* Pairs of the words of v, each less 0x8000. */
+TARGET_AVX2 NARU_INLINE __m256i pairs256(__m256i v)
+{
+    __m256i words = _mm256_xor_si256(v, _mm256_set1_epi16((short)-0x8000));
+    return _mm256_madd_epi16(words, _mm256_set1_epi16(1));
+}
+
+/* The eight signed lanes, and the 0x8000 of each of the words in bytes. */
+TARGET_AVX2 NARU_INLINE uint64_t reduce256(__m256i acc, size_t bytes)
+{
+    __m256i wide = _mm256_add_epi64(_mm256_cvtepi32_epi64(_mm256_castsi256_si128(acc)),
+                                    _mm256_cvtepi32_epi64(_mm256_extracti128_si256(acc, 1)));
+    __m128i two = _mm_add_epi64(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1));
+    int64_t sum = _mm_extract_epi64(two, 0) + _mm_extract_epi64(two, 1);
+    return (uint64_t)(sum + (int64_t)(bytes / 2) * 0x8000);
+}
+
+/* to is NULL: do not copy.  len is a multiple of 32, at most CHUNK. */
+TARGET_AVX2 NARU_INLINE uint64_t chunk256(uint8_t *to, const uint8_t *p, size_t len)
+{
+    __m256i a = _mm256_setzero_si256(), b = a;
+    size_t i = 0;
+
+    for (; len - i >= 128; i += 128) {
+        __m256i v0 = load256(p + i), v1 = load256(p + i + 32);
+        __m256i v2 = load256(p + i + 64), v3 = load256(p + i + 96);
+        if (to != NULL) {
+            store256(to + i, v0);
+            store256(to + i + 32, v1);
+            store256(to + i + 64, v2);
+            store256(to + i + 96, v3);
+        }
+        a = _mm256_add_epi32(a, pairs256(v0));
+        b = _mm256_add_epi32(b, pairs256(v1));
+        a = _mm256_add_epi32(a, pairs256(v2));
+        b = _mm256_add_epi32(b, pairs256(v3));
+    }
+    for (; len - i >= 32; i += 32) {
+        __m256i v = load256(p + i);
+        if (to != NULL)
+            store256(to + i, v);
+        a = _mm256_add_epi32(a, pairs256(v));
+    }
+    return reduce256(_mm256_add_epi32(a, b), len);
+}
+
+TARGET_AVX2 static uint32_t add_avx2(uint32_t partial, const void *data, size_t len)
+{
+    const uint8_t *p = data;
+    uint64_t sum = partial;
+
+    while (len >= 32) {
+        size_t part = NARU_MIN(len & ~(size_t)31, CHUNK);
+        sum += chunk256(NULL, p, part);
+        p += part;
+        len -= part;
+    }
+    return naru_csum_add(fold64(sum), p, len);
+}
+
+TARGET_AVX2 static uint32_t copy_avx2(uint32_t partial, void *dst, const void *src, size_t len)
+{
+    const uint8_t *p = src;
+    uint8_t *to = dst;
+    uint64_t sum = partial;
+
+    while (len >= 32) {
+        size_t part = NARU_MIN(len & ~(size_t)31, CHUNK);
+        sum += chunk256(to, p, part);
+        p += part;
+        to += part;
+        len -= part;
+    }
+    return naru_csum_copy(fold64(sum), to, p, len);
+}
+
+/* ---- AVX-512 ---- */
+
+struct lanes512 {
+    __m512i even, odd;
+};
+
+TARGET_AVX512 NARU_INLINE void sum512(struct lanes512 *l, __m512i v)
+{
+    l->even = _mm512_dpbusd_epi32(l->even, v, _mm512_set1_epi16(0x0001));
+    l->odd = _mm512_dpbusd_epi32(l->odd, v, _mm512_set1_epi16(0x0100));
+}
+
+/* to is NULL: do not copy.  len is at most CHUNK. */
+TARGET_AVX512 NARU_INLINE uint64_t chunk512(uint8_t *to, const uint8_t *p, size_t len)
+{
+    struct lanes512 a = { _mm512_setzero_si512(), _mm512_setzero_si512() }, b = a;
+    size_t i = 0;
+
+    for (; len - i >= 128; i += 128) {
+        __m512i v0 = _mm512_loadu_si512(p + i), v1 = _mm512_loadu_si512(p + i + 64);
+        if (to != NULL) {
+            _mm512_storeu_si512(to + i, v0);
+            _mm512_storeu_si512(to + i + 64, v1);
+        }
+        sum512(&a, v0);
+        sum512(&b, v1);
+    }
+    for (; i < len; i += 64) {
+        __mmask64 mask = len - i >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << (len - i)) - 1;
+        __m512i v = _mm512_maskz_loadu_epi8(mask, p + i);
+        if (to != NULL)
+            _mm512_mask_storeu_epi8(to + i, mask, v);
+        sum512(&a, v);
+    }
+    uint32_t even = (uint32_t)_mm512_reduce_add_epi32(_mm512_add_epi32(a.even, b.even));
+    uint32_t odd = (uint32_t)_mm512_reduce_add_epi32(_mm512_add_epi32(a.odd, b.odd));
+    return even + ((uint64_t)odd << 8);
+}
+
+TARGET_AVX512 static uint32_t add_avx512(uint32_t partial, const void *data, size_t len)
+{
+    const uint8_t *p = data;
+    uint64_t sum = partial;
+
+    while (len > 0) {
+        size_t part = NARU_MIN(len, CHUNK);
+        sum += chunk512(NULL, p, part);
+        p += part;
+        len -= part;
+    }
+    return fold64(sum);
+}
+
+TARGET_AVX512 static uint32_t copy_avx512(uint32_t partial, void *dst, const void *src, size_t len)
+{
+    const uint8_t *p = src;
+    uint8_t *to = dst;
+    uint64_t sum = partial;
+
+    while (len > 0) {
+        size_t part = NARU_MIN(len, CHUNK);
+        sum += chunk512(to, p, part);
+        p += part;
+        to += part;
+        len -= part;
+    }
+    return fold64(sum);
+}
+
+/* ---- the choice ---- */
+
+static const struct naru_csum_ops levels[] = {
+    { .add = add_avx2, .copy = copy_avx2, .name = "avx2" },
+    { .add = add_avx512, .copy = copy_avx512, .name = "avx512" },
+};
+
+/* The register files that the operating system saves: XCR0. */
+static uint32_t saved_state(void)
+{
+    uint32_t low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return low;
+}
+
+/* How many of levels run here. */
+static unsigned level_count(void)
+{
+    unsigned a, b, c, d;
+    const unsigned osxsave_avx = 1U << 27 | 1U << 28;
+    const unsigned avx512_f_bw = 1U << 16 | 1U << 30;
+
+    if (!__get_cpuid(1, &a, &b, &c, &d) || (c & osxsave_avx) != osxsave_avx)
+        return 0;
+    uint32_t saved = saved_state();
+    if ((saved & 0x6) != 0x6 || !__get_cpuid_count(7, 0, &a, &b, &c, &d) || (b & 1U << 5) == 0)
+        return 0;
+    if ((saved & 0xe0) != 0xe0 || (b & avx512_f_bw) != avx512_f_bw || (c & 1U << 11) == 0)
+        return 1;
+    return 2;
+}
+
+const struct naru_csum_ops *naru_csum_ops_x86(unsigned n)
+{
+    return n < level_count() ? &levels[n] : NULL;
+}
+
+#else
+
+const struct naru_csum_ops *naru_csum_ops_x86(unsigned n)
+{
+    (void)n;
+    return NULL;
+}
+
+#endif
