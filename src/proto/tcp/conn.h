@@ -1,0 +1,236 @@
+/*
+ * One TCP connection: the transmission control block of RFC 9293 3.3.1, by the RFC's names.
+ *
+ * The first lines are what every segment touches, in either direction; the lists and buffers that
+ * only a busy connection needs are pointers to objects that an idle one does not own: blocks of the
+ * send buffer, records of what is in flight beyond one range, ranges out of order, options that
+ * differ from the stack's.
+ *
+ * The stack reads state, due, events and progress, and clears events and progress; everything else
+ * belongs to this folder.
+ */
+#ifndef NARU_PROTO_TCP_CONN_H
+#define NARU_PROTO_TCP_CONN_H
+
+#include "base/seq.h"
+#include <naru/pkt.h>
+#include <naru/sock.h>
+#include <naru/stack.h>
+#include <naru/trace.h>
+
+struct naru_block;
+struct naru_tcp_env;
+struct naru_tcp_ooo;
+struct naru_tcp_ring;
+
+/* What naru_tcp_output has to say, in order of priority. */
+enum naru_tcp_due {
+    NARU_TCP_DUE_RST = 1,
+    NARU_TCP_DUE_RETRANSMIT = 2, /* a range is marked lost */
+    NARU_TCP_DUE_SYN = 4,        /* SYN, or SYN and ACK */
+    NARU_TCP_DUE_DATA = 8,       /* new data or FIN may be possible now */
+    NARU_TCP_DUE_PROBE = 16,     /* zero-window or keep-alive probe */
+    NARU_TCP_DUE_ACK = 32,
+};
+
+/* What the user asked for, one bit each: hot enough to be in every connection. */
+enum naru_tcp_opt_flag {
+    NARU_TCP_OPT_NODELAY = 1,
+    NARU_TCP_OPT_CORK = 2,
+    NARU_TCP_OPT_QUICKACK = 4,
+    NARU_TCP_OPT_KEEPALIVE = 8,
+    NARU_TCP_OPT_OOBINLINE = 16,
+    NARU_TCP_OPT_EVENT_ACKED = 32,
+    NARU_TCP_OPT_SNDBUF_FIXED = 64, /* no autotuning */
+    NARU_TCP_OPT_RCVBUF_FIXED = 128,
+};
+
+/* Options of a socket before, and of a connection while, they differ from the stack's defaults. */
+struct naru_tcp_opts {
+    uint32_t sndbuf, rcvbuf; /* bytes of payload */
+    uint32_t keepidle_ms, keepintvl_ms;
+    uint32_t user_timeout_ms; /* 0: by retransmissions */
+    int32_t linger_ms;        /* -1: off */
+    int32_t linger2_ms;       /* -1: no FIN-WAIT-2 without a holder */
+    uint32_t rcvlowat;
+    uint32_t window_clamp;   /* 0: none */
+    uint32_t notsent_lowat;  /* UINT32_MAX: none */
+    uint16_t maxseg;         /* 0: by the path */
+    uint16_t flags;          /* enum naru_tcp_opt_flag */
+    uint8_t keepcnt, syncnt; /* syncnt 0: the stack's */
+    uint8_t congestion;      /* enum naru_congestion */
+};
+
+/* Instants at which something must happen; the earliest wins. */
+enum naru_tcp_timer {
+    NARU_TCP_TIMER_RETRANSMIT, /* RTO of SYN, data, FIN; of zero-window probes (RFC 9293 3.8.6.1) */
+    NARU_TCP_TIMER_ACK,        /* delayed acknowledgement, window update */
+    NARU_TCP_TIMER_IDLE,       /* keep-alive; FIN-WAIT-2 without a holder; 2 MSL */
+    NARU_TCP_TIMER_GIVE_UP,    /* user timeout (RFC 5482) */
+    NARU_TCP_TIMER_PACE,       /* the next segment may go: cork; pacing has its place here */
+    NARU_TCP_TIMERS,
+};
+
+/*
+ * A range of sequence space that went out, in one record where its bytes share their fate: sent at
+ * the same instant, with the same flags.
+ */
+struct naru_tcp_sent {
+    naru_seq start, end;
+    uint8_t flags; /* enum naru_tcp_sent_flag */
+    naru_time sent_at;
+};
+
+enum naru_tcp_sent_flag {
+    NARU_TCP_SENT_SACKED = 1,  /* the peer has it (RFC 2018) */
+    NARU_TCP_SENT_LOST = 2,    /* presumed lost (RFC 6675 IsLost, or RTO) */
+    NARU_TCP_SENT_RETRANS = 4, /* and sent again since */
+    NARU_TCP_SENT_EVER = 8,    /* sent more than once: no RTT sample (Karn) */
+};
+
+struct naru_tcp {
+    struct naru_tcp_env *env;
+    uint8_t state;      /* enum naru_tcp_state; changed by enter() alone */
+    uint8_t due;        /* enum naru_tcp_due */
+    uint8_t events;     /* enum naru_ready: edges since the stack last looked */
+    uint8_t progress;   /* the peer answered: what the neighbour machine wants to know */
+    uint16_t opt_flags; /* enum naru_tcp_opt_flag */
+    uint8_t slow;       /* not 0: no header prediction (enum naru_tcp_slow) */
+    uint8_t ca_state;   /* enum naru_ca_state */
+
+    struct {
+        naru_seq una; /* oldest unacknowledged */
+        naru_seq nxt; /* next new one to be sent */
+        uint32_t wnd; /* bytes the peer allows beyond una */
+        naru_seq wl1; /* segment's sequence and acknowledgement of the last window update */
+        naru_seq wl2;
+        naru_seq end;     /* one beyond the last byte of the send buffer; then FIN's own number */
+        uint32_t wnd_max; /* the largest window the peer ever gave: Max(SND.WND) */
+        uint16_t mss;     /* payload bytes of a full segment: Eff.snd.MSS */
+        uint8_t wscale;
+        uint8_t dupacks;
+        naru_seq sml; /* end of the last segment sent that was not full (Minshall's Nagle) */
+    } snd;
+    struct {
+        naru_seq nxt; /* next expected */
+        uint32_t wnd; /* bytes allowed beyond nxt, as the peer knows it */
+        naru_seq ack; /* Last.ACK.sent (RFC 7323 4.3) */
+        uint16_t mss; /* largest payload seen lately: what "every second full segment" means */
+        uint8_t wscale;
+        uint8_t quick;   /* segments that are still acknowledged at once */
+        uint32_t unread; /* bytes of the receive queue */
+        uint32_t buf;    /* its size in bytes of payload */
+    } rcv;
+    uint32_t flags; /* enum naru_tcp_flag */
+
+    uint32_t cwnd, ssthresh; /* bytes */
+    uint32_t ts_recent;      /* RFC 7323 */
+    uint32_t ts_recent_ms;   /* our clock when it was heard */
+    uint32_t ts_offset;      /* RFC 7323 5.4: added to our clock */
+
+    /* Receive queue: in order, linked by next. */
+    struct naru_pkt *rcv_first, *rcv_last;
+
+    /* Send buffer: a chain of blocks, with places kept at nxt and at the next retransmission. */
+    struct naru_block *snd_first, *snd_last, *snd_nxt_block, *snd_rtx_block;
+    uint32_t sndbuf; /* bytes of payload */
+
+    uint32_t srtt, rttvar, rto; /* microseconds (RFC 6298) */
+
+    /* What is in flight: one range in place, a ring of ranges when there are more. */
+    struct naru_tcp_sent sent;
+    struct naru_tcp_ring *ring;
+    uint32_t sacked, lost, retrans; /* bytes of [una, nxt) with that flag */
+
+    naru_time timer[NARU_TCP_TIMERS];
+
+    /* ---- touched less often ---- */
+
+    struct naru_tcp_ooo *ooo;
+    const struct naru_tcp_opts *opts; /* the stack's, or an own copy */
+    naru_seq iss, irs;
+    naru_seq snd_up;  /* one beyond the last urgent byte sent (RFC 6093) */
+    naru_seq rcv_up;  /* the last urgent byte announced by the peer */
+    naru_seq recover; /* end of the loss episode (RFC 6582, RFC 6675) */
+    naru_seq high_sacked, lost_upto, rtx_next;
+    naru_seq dsack_start, dsack_end; /* to be told with the next ACK (RFC 2883) */
+    uint16_t mss_path;               /* payload the path carries, options not counted */
+    uint16_t mss_peer;               /* the peer's MSS option, or the default */
+    uint16_t mss_advertised;
+    uint8_t urgent; /* enum naru_tcp_urgent */
+    uint8_t urgent_byte;
+    uint8_t retransmits; /* of the same data, unanswered */
+    uint8_t backoff;
+    uint8_t probes;
+    uint8_t burst;      /* segments built since output last said no */
+    int8_t error;       /* enum naru_err for the user, told once */
+    int8_t soft_error;  /* what ICMP said, told if the connection times out */
+    uint8_t congestion; /* enum naru_congestion */
+    uint8_t pingpong;   /* the user answers: acknowledgements ride on data */
+
+    uint32_t rcv_ssthresh;     /* the window grows up to this, and this with what arrives */
+    uint32_t rcv_truesize;     /* memory of the receive queue */
+    uint32_t space, space_rtt; /* receive autotuning: bytes copied per RTT; that RTT in us */
+    naru_seq space_seq, space_rtt_seq;
+    naru_time space_at, space_rtt_at;
+
+    uint32_t cwnd_used; /* bytes in flight at most since cwnd_used_at: RFC 7661, RFC 9438 4.8 */
+    uint32_t min_rtt;   /* microseconds */
+    uint32_t cc[12];    /* the congestion control's own */
+    uint32_t undo_cwnd, undo_ssthresh;
+
+    naru_time last_sent, last_recv, last_ack_recv; /* data, data, any acceptable segment */
+    naru_time first_retransmit_at;
+    uint32_t challenge_ms;  /* last challenge ACK, and last answer to an old segment */
+    uint32_t retransmitted; /* bytes */
+
+    uint64_t bytes_acked, bytes_received;
+    uint32_t segments_in, segments_out, data_in, data_out, segments_retrans, delivered;
+    uint32_t ooo_in, dsack_dups;
+};
+
+enum naru_tcp_flag {
+    NARU_TCP_PASSIVE = 1 << 0,      /* came from LISTEN */
+    NARU_TCP_DEFERRED = 1 << 1,     /* the SYN waits for naru_tcp_answer */
+    NARU_TCP_TIMESTAMPS = 1 << 2,   /* agreed */
+    NARU_TCP_SACK = 1 << 3,         /* agreed */
+    NARU_TCP_WSCALE = 1 << 4,       /* agreed */
+    NARU_TCP_FIN_WANTED = 1 << 5,   /* the user sends no more: FIN after snd.end */
+    NARU_TCP_FIN_SENT = 1 << 6,     /* snd.nxt is beyond FIN */
+    NARU_TCP_FIN_RECEIVED = 1 << 7, /* rcv.nxt is beyond the peer's FIN */
+    NARU_TCP_READ_SHUT = 1 << 8,    /* the user reads no more */
+    NARU_TCP_ORPHAN = 1 << 9,       /* no holder */
+    NARU_TCP_MORE = 1 << 10,        /* the last write said that more follows */
+    NARU_TCP_PROBING = 1 << 11,     /* the retransmission timer is the persist timer */
+    NARU_TCP_KEEPALIVE_DUE = 1 << 12,
+    NARU_TCP_NO_SPACE = 1 << 13,     /* a send found the buffer full: WRITE is owed */
+    NARU_TCP_CWND_LIMITED = 1 << 14, /* cwnd, and nothing else, held data back */
+    NARU_TCP_OVERRIDE = 1 << 15,     /* silly-window override: send what the window takes */
+    NARU_TCP_SYN_RETRANSMITTED = 1 << 16,
+    NARU_TCP_ERROR_TOLD = 1 << 17,
+    NARU_TCP_RST_ACK_ONLY = 1 << 18,
+    NARU_TCP_UNDO = 1 << 19, /* undo_cwnd holds what a spurious episode took */
+    NARU_TCP_DSACK_DUE = 1 << 20,
+    NARU_TCP_WAS_CONNECTED = 1 << 21,
+    NARU_TCP_TIMESTAMP_REQUESTED = 1 << 22,
+    NARU_TCP_RCV_RTT_TS = 1 << 23,
+    NARU_TCP_PUSHED = 1 << 24, /* CORK or MORE overridden: what is there may go */
+};
+
+/* Why header prediction is off. */
+enum naru_tcp_slow {
+    NARU_TCP_SLOW_STATE = 1,  /* not ESTABLISHED */
+    NARU_TCP_SLOW_OOO = 2,    /* out-of-order data wait */
+    NARU_TCP_SLOW_URGENT = 4, /* urgent data are announced */
+    NARU_TCP_SLOW_LOSS = 8,   /* the peer reported holes, or we retransmitted */
+    NARU_TCP_SLOW_SHUT = 16,  /* the user does not read any more */
+};
+
+enum naru_tcp_urgent {
+    NARU_TCP_URGENT_NONE,
+    NARU_TCP_URGENT_ANNOUNCED, /* its byte has not come */
+    NARU_TCP_URGENT_HERE,      /* urgent_byte is it */
+    NARU_TCP_URGENT_READ,      /* read by the user, the mark still ahead or just here */
+};
+
+#endif

@@ -1,0 +1,301 @@
+/*
+ * TCP: the machine of RFC 9293, one connection at a time.
+ *
+ * It never learns that IP exists, never calls up, never reads a clock and never builds bytes.
+ * Segments go in as host-order headers and payload packets; what is due is recorded; the next
+ * segment comes out, when somebody has room for it, as a host-order header and slices of the send
+ * buffer.  The stack finds connections, checks checksums, fills in ports and addresses.
+ *
+ * A turn of the stack around one connection c:
+ *
+ *     verdict = naru_tcp_input(c, &hdr, pkt, now);          each segment for it
+ *     naru_tcp_tick(c, now);                                when naru_tcp_deadline(c) has come
+ *     if (c->events) ...tell its holder; c->events = 0      readiness edges
+ *     if (c->progress) ...tell neighbours; c->progress = 0  forward progress (RFC 4861 7.3.1)
+ *     while (c->due && naru_tcp_output(c, &room, &segment, now)) ...transmit
+ *     if (c->state == NARU_TCP_TIME_WAIT && !c->due) ...naru_tcp_tw_init, free c when unheld
+ *     if (naru_tcp_done(c)) ...free c when nobody holds it
+ *
+ * Reading list: RFC 9293 (3.3.2 states, 3.10.7 arriving segments: read in.c beside it), 5961
+ * (blind attacks), 7323 (scaling, timestamps, PAWS), 2018 and 2883 (SACK, DSACK), 6675 and 6582
+ * (recovery), 6298 (RTO), 5681, 6928, 9438 (congestion control), 1122 4.2 (the reasons), 6093
+ * (urgent data), 6191 and 1337 (TIME-WAIT), 6528 (sequence numbers), 4987 (SYN floods), 5482 (user
+ * timeout), 5927 (ICMP).  Where they leave room: what Linux does.
+ *
+ * Not done yet: RACK-TLP, PRR, F-RTO, ECN, fast open, pacing.
+ */
+#ifndef NARU_PROTO_TCP_TCP_H
+#define NARU_PROTO_TCP_TCP_H
+
+#include "base/siphash.h"
+#include "proto/tcp/conn.h"
+#include "wire/tcp.h"
+
+struct naru_mem;
+struct naru_pktpool;
+struct naru_blockpool;
+struct naru_rand;
+
+/* ---- The stack's side: one of these for all of its connections ---- */
+
+struct naru_tcp_counters {
+    uint64_t segments_in, segments_out; /* to and from connections */
+    uint64_t retransmits, rto_fires;
+    uint64_t cookies_sent, cookies_accepted;
+    uint64_t challenge_acks;
+};
+
+/*
+ * Filled by naru_tcp_env_init; config, mem and the pools must outlive it.  state_changed may be
+ * NULL; it is told for tracing only and must not call into the connection.
+ */
+struct naru_tcp_env {
+    const struct naru_config *config;
+    struct naru_mem *mem;
+    struct naru_pktpool *pktpool;
+    struct naru_blockpool *blockpool;
+    struct naru_rand *rand;
+    struct naru_siphash_key isn_key, ts_key, cookie_key[2];
+    uint64_t ooo_bytes, ooo_max; /* memory of out-of-order data, all connections */
+    uint8_t wscale;              /* the shift we offer: from config.tcp_rcvbuf_max */
+    struct naru_tcp_opts opts;   /* defaults of this stack */
+    struct naru_tcp_counters counters;
+    void (*state_changed)(void *user, struct naru_tcp *c, enum naru_tcp_state from,
+                          enum naru_tcp_state to);
+    void *user;
+};
+
+void naru_tcp_env_init(struct naru_tcp_env *env, const struct naru_config *config,
+                       struct naru_mem *mem, struct naru_pktpool *pktpool,
+                       struct naru_blockpool *blockpool, struct naru_rand *rand);
+
+/* RFC 6528: a 4 us clock and a keyed hash of the connection's name. */
+naru_seq naru_tcp_isn(const struct naru_tcp_env *env, const struct naru_hash_tuple *tuple,
+                      naru_time now);
+
+/* RFC 7323 5.4: the same for every incarnation of a tuple, unknown to everyone else. */
+uint32_t naru_tcp_ts_offset(const struct naru_tcp_env *env, const struct naru_hash_tuple *tuple);
+
+/* ---- Life of a connection ---- */
+
+struct naru_tcp_setup {
+    uint16_t mss; /* payload a segment without options may carry on the path: MTU less IP and TCP */
+    uint16_t mss_default; /* what a peer without MSS option takes: 536 (IPv4), 1220 (IPv6) */
+    uint32_t ts_offset;   /* naru_tcp_ts_offset */
+    const struct naru_tcp_opts *opts; /* copied where it differs; NULL: the stack's defaults */
+};
+
+/* CLOSED.  The caller's memory.  NOMEM: the options could not be copied, c is not initialized. */
+enum naru_err naru_tcp_init(struct naru_tcp *c, struct naru_tcp_env *env,
+                            const struct naru_tcp_setup *setup, naru_time now);
+
+/* Gives back everything c owns, from any state, silently. */
+void naru_tcp_deinit(struct naru_tcp *c);
+
+/* Active open: SYN-SENT.  setup: the path as known now that the peer is. */
+void naru_tcp_open(struct naru_tcp *c, naru_seq iss, naru_time now);
+
+/* The path of a connection that was made before its peer was known; only in CLOSED. */
+void naru_tcp_set_path(struct naru_tcp *c, const struct naru_tcp_setup *setup);
+
+/*
+ * A SYN for a listener, which the caller has checked to be one (SYN, no ACK, no RST): SYN-RECEIVED.
+ * defer_answer: nothing is sent until naru_tcp_answer; naru_tcp_abort refuses with a RST.
+ */
+void naru_tcp_open_passive(struct naru_tcp *c, const struct naru_tcp_hdr *syn, naru_seq iss,
+                           bool defer_answer, naru_time now);
+void naru_tcp_answer(struct naru_tcp *c, naru_time now);
+
+/* Nothing more will happen by itself: CLOSED and nothing due.  Unread data may still be read. */
+static inline bool naru_tcp_done(const struct naru_tcp *c)
+{
+    return c->state == NARU_TCP_CLOSED && c->due == 0;
+}
+
+/* ---- Segments in ---- */
+
+struct naru_tcp_verdict {
+    enum naru_drop drop; /* NONE: something of the segment was of use */
+    bool reset;          /* answer it with naru_tcp_reset_reply, as if there were no connection */
+};
+
+/*
+ * pkt (its data and len are the payload, offload.gso_size tells when it stands for several
+ * segments) is consumed in every case; NULL is a segment without payload.
+ */
+struct naru_tcp_verdict naru_tcp_input(struct naru_tcp *c, const struct naru_tcp_hdr *h,
+                                       struct naru_pkt *pkt, naru_time now);
+
+/* Length in sequence space: payload, SYN and FIN. */
+uint32_t naru_tcp_seg_len(const struct naru_tcp_hdr *h, size_t payload_len);
+
+/*
+ * The RST for a segment without a connection (RFC 9293 3.10.7.1), ports swapped; false if there is
+ * none because it is a RST itself.
+ */
+bool naru_tcp_reset_reply(const struct naru_tcp_hdr *h, uint32_t seg_len, struct naru_tcp_hdr *out);
+
+/* ---- Segments out ---- */
+
+#define NARU_TCP_SLICES 16
+
+struct naru_tcp_room {
+    uint32_t payload_max; /* bytes of one super-segment; 0: one MSS */
+    uint16_t segment_max; /* segments it may stand for; 0: no limit */
+};
+
+struct naru_tcp_segment {
+    struct naru_tcp_hdr hdr; /* ports are the caller's */
+    struct naru_slice slice[NARU_TCP_SLICES];
+    unsigned slice_count;
+    uint32_t len;      /* payload bytes */
+    uint16_t gso_size; /* payload bytes of each segment if it stands for several, else 0 */
+    bool retransmit;
+};
+
+/*
+ * The next segment, decided now; false when nothing more is due at this moment.  Slices are good
+ * until the next call with this connection.  What was built counts as sent.
+ */
+bool naru_tcp_output(struct naru_tcp *c, const struct naru_tcp_room *room,
+                     struct naru_tcp_segment *out, naru_time now);
+
+/* ---- Time ---- */
+
+/*
+ * When naru_tcp_tick must be called at the latest; NARU_NEVER.  It moves with nearly every segment,
+ * mostly later: a caller that keeps the earlier one and ticks too soon does no harm.
+ */
+static inline naru_time naru_tcp_deadline(const struct naru_tcp *c)
+{
+    naru_time t = c->timer[0];
+    for (unsigned i = 1; i < NARU_TCP_TIMERS; i++)
+        t = c->timer[i] < t ? c->timer[i] : t;
+    return t;
+}
+
+void naru_tcp_tick(struct naru_tcp *c, naru_time now);
+
+/* ---- What users call: results are those of <naru/sock.h> ---- */
+
+int64_t naru_tcp_send(struct naru_tcp *c, const struct naru_slice *slice, unsigned slice_count,
+                      unsigned flags, naru_time now);
+int64_t naru_tcp_recv(struct naru_tcp *c, const struct naru_room *room, unsigned room_count,
+                      unsigned flags, naru_time now);
+int naru_tcp_recv_view(struct naru_tcp *c, struct naru_slice *slice, unsigned max, naru_time now);
+void naru_tcp_recv_consume(struct naru_tcp *c, size_t len, naru_time now);
+int naru_tcp_send_reserve(struct naru_tcp *c, struct naru_room *room, unsigned max, naru_time now);
+void naru_tcp_send_commit(struct naru_tcp *c, size_t len, unsigned flags, naru_time now);
+
+enum naru_err naru_tcp_shutdown(struct naru_tcp *c, unsigned how, naru_time now);
+
+/*
+ * The holder is gone.  The connection ends by itself: FIN after what is to be sent, or RST if there
+ * are unread data or LINGER is 0.
+ */
+void naru_tcp_close(struct naru_tcp *c, naru_time now);
+/* RST if the peer knows of us (RFC 9293 3.10.5), then CLOSED. */
+void naru_tcp_abort(struct naru_tcp *c, naru_time now);
+
+unsigned naru_tcp_ready(const struct naru_tcp *c); /* enum naru_ready, the level now */
+
+/* The pending error, and clears it; NARU_OK. */
+enum naru_err naru_tcp_take_error(struct naru_tcp *c);
+
+void naru_tcp_get_info(const struct naru_tcp *c, struct naru_tcp_info *info, naru_time now);
+void naru_tcp_get_trace(const struct naru_tcp *c, struct naru_trace_tcp *out);
+uint32_t naru_tcp_unread(const struct naru_tcp *c);
+uint32_t naru_tcp_unsent(const struct naru_tcp *c); /* not yet acknowledged, FIN not counted */
+
+/*
+ * The enum naru_opt of TCP (KEEPALIVE.. RCVLOWAT, NODELAY.. EVENT_ACKED; get: also ERROR, STATE,
+ * UNREAD, UNSENT, AT_MARK).  NOPROTOOPT: not one of them; INVAL; NOMEM.
+ */
+enum naru_err naru_tcp_set(struct naru_tcp *c, enum naru_opt opt, int64_t value, naru_time now);
+enum naru_err naru_tcp_get(struct naru_tcp *c, enum naru_opt opt, int64_t *value);
+
+/* The same for a socket that has no connection: listeners, and sockets before connect. */
+enum naru_err naru_tcp_opts_set(struct naru_tcp_opts *o, enum naru_opt opt, int64_t value);
+enum naru_err naru_tcp_opts_get(const struct naru_tcp_opts *o, enum naru_opt opt, int64_t *value);
+
+/* ---- Facts from outside ---- */
+
+/* The path carries payloads of mss bytes (options not counted) from now on. */
+void naru_tcp_set_pmtu(struct naru_tcp *c, uint16_t mss, naru_time now);
+
+/*
+ * ICMP said err about a segment of ours with that sequence number.  False: not in flight, ignored
+ * (RFC 5927).  Ends connections that are not yet synchronized (hard, or soft in SYN-SENT too);
+ * others only remember it.
+ */
+bool naru_tcp_icmp(struct naru_tcp *c, enum naru_err err, bool hard, naru_seq quoted,
+                   naru_time now);
+
+/* ---- TIME-WAIT without its connection ---- */
+
+struct naru_tcp_tw {
+    naru_seq snd_nxt, rcv_nxt;
+    uint32_t rcv_wnd; /* bytes */
+    uint32_t ts_recent, ts_recent_ms, ts_offset;
+    uint32_t answered_ms; /* answers to bad segments are rate-limited */
+    uint8_t wscale;
+    bool timestamps;
+    naru_time expires; /* now + 2 MSL; the caller keeps the time */
+};
+
+enum naru_tcp_tw_act {
+    NARU_TCP_TW_DROP,    /* nothing */
+    NARU_TCP_TW_REPLY,   /* send out */
+    NARU_TCP_TW_RESTART, /* send out; expires was moved (RFC 9293 3.10.7.4, eighth) */
+    NARU_TCP_TW_ENDED,   /* forget the record; the segment was a RST */
+    NARU_TCP_TW_NEW_SYN, /* forget the record and give the SYN to the listener; iss_min holds */
+};
+
+/* c is in TIME-WAIT. */
+void naru_tcp_tw_init(struct naru_tcp_tw *tw, const struct naru_tcp *c, naru_time now);
+
+/* NEW_SYN: the new connection's ISS must be after tw->snd_nxt (RFC 6191): naru_tcp_tw_iss. */
+enum naru_tcp_tw_act naru_tcp_tw_input(const struct naru_tcp_env *env, struct naru_tcp_tw *tw,
+                                       const struct naru_tcp_hdr *h, uint32_t seg_len,
+                                       naru_time now, struct naru_tcp_hdr *out);
+naru_seq naru_tcp_tw_iss(const struct naru_tcp_tw *tw, naru_seq iss);
+
+/*
+ * May our own active open take over the name of this record (RFC 6191)?  True: at least a second
+ * has passed and timestamps tell the incarnations apart.
+ */
+bool naru_tcp_tw_reusable(const struct naru_tcp_tw *tw, naru_time now);
+
+/* ---- SYN cookies (RFC 4987 3.6) ---- */
+
+/*
+ * out: the SYN, ACK for this SYN, ports swapped, without remembering anything.  mss as in struct
+ * naru_tcp_setup.  What the options said travels in the sequence number (MSS) and in the timestamp
+ * (window scale, SACK).
+ */
+void naru_tcp_cookie_make(struct naru_tcp_env *env, const struct naru_hash_tuple *tuple,
+                          const struct naru_tcp_setup *setup, const struct naru_tcp_hdr *syn,
+                          naru_time now, struct naru_tcp_hdr *out);
+
+struct naru_tcp_cookie {
+    naru_seq iss, irs;
+    uint16_t mss; /* the peer's */
+    uint8_t wscale;
+    bool timestamps, sack, window_scale;
+    uint32_t ts_val;
+};
+
+/* False: this ACK answers no cookie of the last two minutes. */
+bool naru_tcp_cookie_check(struct naru_tcp_env *env, const struct naru_hash_tuple *tuple,
+                           const struct naru_tcp_hdr *ack, naru_time now,
+                           struct naru_tcp_cookie *out);
+
+/* SYN-RECEIVED as if the SYN were remembered; the ACK then goes through naru_tcp_input. */
+void naru_tcp_open_cookie(struct naru_tcp *c, const struct naru_tcp_cookie *cookie, naru_time now);
+
+/* ---- For tests ---- */
+
+/* Asserts everything that must hold between two calls. */
+void naru_tcp_check(const struct naru_tcp *c);
+
+#endif
