@@ -44,7 +44,8 @@ def exports(library, headers, where):
     script = where / "declared.map"
     run(str(ROOT / "tools" / "export-map"), str(script), *map(str, headers))
     wanted = set(re.findall(r"^    (naru_\w+);", script.read_text(), re.M))
-    found = {line.split()[-1] for line in run("nm", "-D", "--defined-only", str(library)).splitlines()}
+    symbols = run("nm", "-D", "--defined-only", str(library))
+    found = {line.split()[-1] for line in symbols.splitlines()}
     if wanted != found:
         print("# declared and not there:", *sorted(wanted - found))
         print("# there and not declared:", *sorted(found - wanted))
