@@ -2,11 +2,12 @@
  * Captures in pcapng, as Wireshark reads them, with a comment on each packet that did something.
  *
  * One file may hold several stacks, each with several interfaces.  A frame is held back until the
- * next frame event of its stack, because the events that follow it (state, drop, the connection's
+ * next frame event, because the events that follow it (state, drop, the connection's
  * figures) become its comments.  Frames whose checksum the device is to complete are completed in
  * the copy; super-segments stay whole.
  *
- * Writing blocks.  The first write error is kept (naru_pcapng_error), told once through failed, and
+ * A regular file is written through a buffer, anything else (a pipe) packet by packet.  Writing
+ * blocks.  The first write error is kept (naru_pcapng_error), told once through failed, and
  * ends the capture, never the run.  Programs that capture into a pipe must ignore SIGPIPE.
  */
 #ifndef NARU_HOST_PCAPNG_H
@@ -32,6 +33,11 @@ int naru_pcapng_open(const struct naru_pcapng_config *config, struct naru_pcapng
 /* Writes what is held.  0, or the first write error as a negative errno.  Frees its sources. */
 int naru_pcapng_close(struct naru_pcapng *capture);
 int naru_pcapng_error(const struct naru_pcapng *capture); /* 0, or the errno that ended it */
+/*
+ * Writes the held frame and what is buffered.  A reader of a live capture is one packet late
+ * without it; call it when the loop has been idle for a moment.
+ */
+void naru_pcapng_flush(struct naru_pcapng *capture);
 
 /* A stack whose events come; name prefixes its interfaces ("gateway"), may be "".  NULL: no memory.
  */
