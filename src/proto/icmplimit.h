@@ -3,33 +3,28 @@
  * whole stack and one per destination (RFC 1812 4.3.2.8, RFC 4443 2.4 f).
  *
  * Destinations share buckets by a keyed hash, so the memory is fixed and nobody can choose whom he
- * silences.  The global bucket's depth is drawn a little at random at each refill, so that counting
+ * silences.  Now and then the global bucket loses one token more, at random, so that counting
  * answers does not show an observer what others were sent.
  */
 #ifndef NARU_PROTO_ICMPLIMIT_H
 #define NARU_PROTO_ICMPLIMIT_H
 
+#include "base/limiter.h"
+#include "base/rand.h"
+#include "base/siphash.h"
 #include <naru/types.h>
-
-struct naru_rand;
 
 enum { NARU_ICMPLIMIT_BUCKETS = 256 };
 
-struct naru_icmplimit_bucket {
-    naru_time full_at; /* when it would be full again */
-};
-
 struct naru_icmplimit {
     struct naru_rand *rand;
-    uint64_t key[2];
-    naru_time interval, host_interval; /* between tokens */
-    uint32_t burst, host_burst;
-    struct naru_icmplimit_bucket all, host[NARU_ICMPLIMIT_BUCKETS];
+    struct naru_siphash_key key;
+    struct naru_limiter all, host[NARU_ICMPLIMIT_BUCKETS];
 };
 
 /*
  * per_second and burst of the whole stack (1000, 50), host_per_second and host_burst of one
- * destination (10, 10); a rate of 0: no limit.  rand must outlive it.
+ * destination (10, 10); a rate of 0: none ever.  rand must outlive it.
  */
 void naru_icmplimit_init(struct naru_icmplimit *limit, struct naru_rand *rand, uint32_t per_second,
                          uint32_t burst, uint32_t host_per_second, uint32_t host_burst);

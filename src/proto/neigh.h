@@ -26,11 +26,13 @@
 #ifndef NARU_PROTO_NEIGH_H
 #define NARU_PROTO_NEIGH_H
 
+#include "base/list.h"
+#include "base/pool.h"
+#include "base/rand.h"
+#include "base/siphash.h"
+#include "base/table.h"
+#include "base/wheel.h"
 #include <naru/pkt.h>
-
-struct naru_mem;
-struct naru_rand;
-struct naru_neigh_iface;
 
 enum naru_neigh_state {
     NARU_NEIGH_FREE, /* not in use */
@@ -53,25 +55,24 @@ struct naru_neigh {
 
     /* The machine's own from here on. */
     uint16_t queued;
-    uint8_t probes;  /* sent in this state */
-    bool probe_due;  /* in the due list */
-    uint8_t event;   /* kinds that are due, a bit each */
+    uint8_t probes;  /* made due in this state */
+    uint8_t events;  /* kinds that are due, a bit each */
     bool waited_for; /* somebody was told WAIT */
-    uint32_t timer;  /* place in the heap + 1; 0: not running */
-    naru_time deadline;
+    uint32_t hash;
     naru_time confirmed_at;
     struct naru_addr source; /* of the packet that caused the solicitation */
     struct naru_pkt *queue_head, *queue_tail;
-    struct naru_neigh *hash_next;
-    struct naru_neigh *lru_prev, *lru_next;     /* most recently looked up first */
-    struct naru_neigh *half_prev, *half_next;   /* INCOMPLETE, oldest first */
-    struct naru_neigh *due_prev, *due_next;     /* probes to send */
-    struct naru_neigh *event_prev, *event_next; /* events to tell */
+    struct naru_timer timer;
+    struct naru_list_node lru;   /* most recently looked up first */
+    struct naru_list_node half;  /* INCOMPLETE, oldest first */
+    struct naru_list_node due;   /* a probe is to be sent */
+    struct naru_list_node event; /* something is to be told */
+    struct naru_neigh *free_next;
 };
 
 /* All zero is "nothing cached". */
 struct naru_neigh_ref {
-    const struct naru_neigh *entry;
+    struct naru_neigh *entry;
     uint32_t gen;
 };
 
@@ -95,27 +96,29 @@ struct naru_neigh_config {
     uint8_t unicast_probes;   /* 3: MAX_UNICAST_SOLICIT */
 };
 
-struct naru_neigh_list {
-    struct naru_neigh *first, *last;
+/* ReachableTime and RetransTimer of one interface, or (ifindex 0) of all others. */
+struct naru_neigh_timers {
+    uint16_t ifindex;
+    naru_time base_reachable, reachable, retrans;
+    naru_time redraw_at; /* ReachableTime is drawn anew every few hours (RFC 4861 6.3.4) */
 };
 
 struct naru_neigh_table {
     struct naru_neigh_config config;
     struct naru_mem *mem;
     struct naru_rand *rand;
-    uint64_t key[2];
-
-    struct naru_neigh **bucket;
-    uint32_t bucket_mask;
+    struct naru_siphash_key key;
+    struct naru_table table;
+    struct naru_pool pool;              /* entries are never put back into it, but into free */
+    struct naru_neigh *free;            /* linked by free_next */
     uint32_t count, incomplete, queued; /* entries, of these INCOMPLETE, packets waiting */
-    struct naru_neigh *free;            /* by hash_next */
-    struct naru_neigh_chunk *chunk;
-    struct naru_neigh **heap; /* by deadline */
-    uint32_t heap_count, heap_capacity;
-    struct naru_neigh_list lru, half, due, events;
-    struct naru_pkt *evicted; /* packets whose entry had to go */
-    struct naru_neigh_iface *iface;
-    uint32_t iface_count, iface_capacity;
+    struct naru_list lru, half, due, events;
+    struct naru_pkt *evicted; /* packets whose entry had to go, linked by next */
+    struct naru_neigh_timers timers;
+    struct naru_neigh_timers *iface; /* interfaces that have their own */
+    uint32_t iface_count;
+    bool started; /* the wheel knows what time it is */
+    struct naru_wheel wheel;
 };
 
 void naru_neigh_config_init(struct naru_neigh_config *config);
@@ -237,7 +240,7 @@ bool naru_neigh_next_probe(struct naru_neigh_table *table, unsigned ifindex,
 bool naru_neigh_probe_pending(const struct naru_neigh_table *table, unsigned ifindex);
 
 enum naru_neigh_event_kind {
-    NARU_NEIGH_RESOLVED,    /* can be sent to: send pkt, wake who waits */
+    NARU_NEIGH_RESOLVED,    /* can be sent to: send pkt (look it up again), wake who waits */
     NARU_NEIGH_UNREACHABLE, /* did not answer: pkt earns ICMP unreachable, waiters HOSTUNREACH */
     NARU_NEIGH_NOT_ROUTER,  /* was a router and says it is none: not a default router any more */
     NARU_NEIGH_EVICTED,     /* pkt only: drop NEIGH_TABLE_FULL */

@@ -10,11 +10,12 @@
 #ifndef NARU_PROTO_PMTU_H
 #define NARU_PROTO_PMTU_H
 
+#include "base/list.h"
+#include "base/pool.h"
+#include "base/rand.h"
+#include "base/siphash.h"
+#include "base/table.h"
 #include <naru/types.h>
-
-struct naru_mem;
-struct naru_rand;
-struct naru_pmtu_entry;
 
 #define NARU_PMTU_MIN4 552u  /* below that a message is not believed: the path is set to this */
 #define NARU_PMTU_MIN6 1280u /* IPv6's minimum link MTU */
@@ -22,13 +23,11 @@ struct naru_pmtu_entry;
 
 struct naru_pmtu {
     uint32_t generation; /* changes with every change, also when an entry ages out */
-    uint32_t count, count_max;
-    uint32_t bucket_mask;
-    uint64_t key[2];
-    struct naru_mem *mem;
-    uint32_t *bucket;              /* entry number + 1 */
-    struct naru_pmtu_entry *entry; /* count_max of them; allocated at the first message */
-    uint32_t oldest, newest, free; /* entry number + 1 */
+    uint32_t count_max;
+    struct naru_siphash_key key;
+    struct naru_table table;
+    struct naru_pool pool;
+    struct naru_list by_age; /* told of longest ago first */
 };
 
 /* rand only for the call. */

@@ -16,14 +16,14 @@
 #ifndef NARU_PROTO_PORTS_H
 #define NARU_PROTO_PORTS_H
 
+#include "base/rand.h"
+#include "base/siphash.h"
 #include <naru/types.h>
-
-struct naru_rand;
 
 enum { NARU_PORTS_COUNTERS = 1024 };
 
 struct naru_ports {
-    uint64_t key[2], key2[2];
+    struct naru_siphash_key offset_key, index_key;
     uint16_t min, max;
     uint32_t counter[NARU_PORTS_COUNTERS];
 };

@@ -17,9 +17,11 @@
 
 struct naru_mem;
 
+/* Prefix lengths there can be: 0..128 of IPv6 and 0..32 of IPv4. */
+#define NARU_FIB_GROUPS (129 + 33)
+
 struct naru_fib_entry {
     uint64_t key[2]; /* the prefix as two host-order numbers */
-    uint64_t mask[2];
     struct naru_addr gateway;
     uint32_t metric;
     uint32_t mtu; /* 0: the interface's */
@@ -39,9 +41,10 @@ struct naru_fib {
     uint32_t
         generation; /* changes with every change: a cached entry is good while it is the same */
     uint32_t count, capacity, count_max;
-    struct naru_fib_entry *entry;     /* IPv6 first, then IPv4; by length, prefix, preference */
-    struct naru_fib_group group[132]; /* IPv6 lengths in use, then (from group4) IPv4's */
-    uint16_t group4, groups;
+    struct naru_fib_entry *entry; /* IPv6 first, then IPv4; by length, prefix, preference */
+    struct naru_fib_group
+        group[NARU_FIB_GROUPS]; /* IPv6 lengths in use, then (from group4) IPv4's */
+    uint32_t group4, groups;
     struct naru_mem *mem;
 };
 
