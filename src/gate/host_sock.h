@@ -1,0 +1,37 @@
+/*
+ * The host's sockets as the gateway uses them: always non-blocking, closed on exec.
+ *
+ * Functions that make a descriptor return it, or a negative errno.
+ */
+#ifndef NARU_GATE_HOST_SOCK_H
+#define NARU_GATE_HOST_SOCK_H
+
+#include <naru/sock.h>
+#include <naru/types.h>
+
+/* TCP, connecting; writable when that has ended, and naru_host_sock_error says how. */
+int naru_host_sock_stream(const struct naru_endpoint *to);
+
+/* UDP and ICMP echo, open for every destination of the family. */
+int naru_host_sock_dgram(enum naru_family family);
+int naru_host_sock_ping(enum naru_family family);
+
+/* UDP with one peer: the kernel lets no other in, and tells its ICMP errors. */
+int naru_host_sock_dgram_to(const struct naru_endpoint *to);
+
+/* SO_ERROR: an errno, 0 if all is well. */
+int naru_host_sock_error(int fd);
+
+/* FIN after what was written. */
+int naru_host_sock_end(int fd);
+
+/* RST at once. */
+void naru_host_sock_reset(int fd);
+
+/* How a guest's SYN is answered when connecting on the host ended with that errno. */
+enum naru_answer naru_host_sock_answer(int error);
+
+/* The host ran out of something that may come back: descriptors, memory, local ports. */
+bool naru_host_sock_is_shortage(int error);
+
+#endif
