@@ -1,0 +1,109 @@
+/*
+ * TCP segments (RFC 9293 3.1; options RFC 7323, 2018, 7413, 5482; ECN flags RFC 3168, 9768).
+ *
+ * Options are read as Linux reads them: unknown ones and ones of a wrong length are skipped, and
+ * one whose length cannot be ends the list.  They are written in Linux's order.  What an option
+ * means in which segment (MSS, window scale, SACK permitted and Fast Open only with SYN) is for the
+ * machine to say; wscale comes as it is, also above 14.
+ *
+ * Not done: MD5 and AO (RFC 2385, 5925), AccECN options.
+ */
+#ifndef NARU_WIRE_TCP_H
+#define NARU_WIRE_TCP_H
+
+#include "base/seq.h"
+#include "wire/ip.h"
+
+enum {
+    NARU_TCP_LEN = 20,
+    NARU_TCP_OPTIONS_MAX = 40,
+    NARU_TCP_LEN_MAX = NARU_TCP_LEN + NARU_TCP_OPTIONS_MAX,
+    NARU_TCP_CHECKSUM_AT = 16, /* offset of the field, as naru_offload wants it */
+    NARU_TCP_TS_LEN = 12,      /* what `nop,nop,TS` costs every segment */
+    NARU_TCP_SACK_MAX = 4,
+    NARU_TCP_COOKIE_MAX = 16,
+};
+
+enum naru_tcp_flag {
+    NARU_TCP_FIN = 0x001,
+    NARU_TCP_SYN = 0x002,
+    NARU_TCP_RST = 0x004,
+    NARU_TCP_PSH = 0x008,
+    NARU_TCP_ACK = 0x010,
+    NARU_TCP_URG = 0x020,
+    NARU_TCP_ECE = 0x040,
+    NARU_TCP_CWR = 0x080,
+    NARU_TCP_AE = 0x100,
+};
+
+/* Which options there are. */
+enum naru_tcp_opt {
+    NARU_TCP_OPT_MSS = 0x01,
+    NARU_TCP_OPT_WSCALE = 0x02,
+    NARU_TCP_OPT_SACK_OK = 0x04,
+    NARU_TCP_OPT_TS = 0x08,
+    NARU_TCP_OPT_SACK = 0x10,
+    NARU_TCP_OPT_FASTOPEN = 0x20,
+    NARU_TCP_OPT_FASTOPEN_EXP = 0x40, /* with FASTOPEN: the experimental form, kind 254 */
+    NARU_TCP_OPT_USER_TIMEOUT = 0x80,
+};
+
+struct naru_tcp_sack {
+    naru_seq left, right; /* right is the first number not covered */
+};
+
+/* The value of an option has a meaning only if its bit is in opts. */
+struct naru_tcp_hdr {
+    uint16_t sport, dport;
+    naru_seq seq, ack;
+    uint16_t flags; /* enum naru_tcp_flag */
+    uint16_t wnd;   /* as on the wire, not scaled */
+    uint16_t urg;
+    uint16_t checksum;
+    uint8_t header_len; /* bytes; emit takes it from the options */
+    uint8_t opts;       /* enum naru_tcp_opt */
+    uint8_t wscale;
+    uint8_t sack_count;
+    uint32_t ts_val, ts_ecr;
+    uint16_t mss;
+    uint8_t cookie_len; /* Fast Open; 0 asks for one */
+    const uint8_t *cookie;
+    uint32_t user_timeout_s; /* written in minutes above 32767 */
+    struct naru_tcp_sack sack[NARU_TCP_SACK_MAX];
+};
+
+/* in becomes the payload.  TCP_SHORT, TCP_HEADER_LEN. */
+enum naru_drop naru_tcp_parse(struct naru_span *in, struct naru_tcp_hdr *h);
+
+/* Header with options: 20 to 60, a multiple of 4; what does not fit together is a bug of ours. */
+size_t naru_tcp_len(const struct naru_tcp_hdr *h);
+
+/*
+ * Writes naru_tcp_len(h) bytes, h->checksum as it is (0 to have it computed).
+ *
+ *     SYN   mss, sackOK, TS, nop, wscale     mss, nop, nop, sackOK, nop, wscale
+ *     data  nop, nop, TS                     nop, nop, TS, nop, nop, sack      nop, nop, sack
+ */
+size_t naru_tcp_emit(uint8_t *at, const struct naru_tcp_hdr *h);
+
+/* How many SACK blocks fit beside these other options: 4, with timestamps 3. */
+unsigned naru_tcp_sack_room(const struct naru_tcp_hdr *h);
+
+/*
+ * The checksum of an emitted header (whose field is 0) and payload in slices; pseudo is
+ * naru_csum_pseudo(src, dst, 6, header and payload length).
+ */
+uint16_t naru_tcp_checksum(const struct naru_csum_ops *ops, uint32_t pseudo, const uint8_t *header,
+                           size_t header_len, const struct naru_slice *slice, unsigned count);
+
+/* Into the field of an emitted header. */
+NARU_INLINE void naru_tcp_checksum_set(uint8_t *header, uint16_t checksum)
+{
+    naru_put16(header + NARU_TCP_CHECKSUM_AT, checksum);
+}
+
+/* segment: header and payload, len bytes. */
+bool naru_tcp_checksum_ok(const struct naru_csum_ops *ops, const struct naru_addr *src,
+                          const struct naru_addr *dst, const uint8_t *segment, size_t len);
+
+#endif
