@@ -22,50 +22,53 @@ static struct naru_addr addr_v6(const uint8_t *p)
     return addr;
 }
 
-static bool parse_ports(const uint8_t *frame, size_t at, size_t end, uint8_t proto,
+/* The frame as far as it can be read, and its whole length. */
+struct view {
+    const uint8_t *frame;
+    size_t have, len;
+};
+
+static bool parse_ports(const struct view *v, size_t at, size_t end, uint8_t proto,
                         struct naru_flowkey *key)
 {
-    if ((proto != 6 && proto != 17) || at + 8 > end)
+    if ((proto != 6 && proto != 17) || at + 8 > end || at + 8 > v->have || end > v->len)
         return false;
     key->proto = proto;
     key->transport = at;
     key->end = end;
-    key->src.port = naru_get16(frame + at);
-    key->dst.port = naru_get16(frame + at + 2);
+    key->src.port = naru_get16(v->frame + at);
+    key->dst.port = naru_get16(v->frame + at + 2);
     return true;
 }
 
-static bool parse_ipv4(const uint8_t *frame, size_t at, size_t len, struct naru_flowkey *key)
+static bool parse_ipv4(const struct view *v, size_t at, struct naru_flowkey *key)
 {
-    const uint8_t *ip = frame + at;
+    const uint8_t *ip = v->frame + at;
 
-    if (len - at < 20)
+    if (v->have < at + 20)
         return false;
     size_t header = (size_t)(ip[0] & 15) * 4;
-    size_t end = at + naru_get16(ip + 2);
-    if (header < 20 || end > len || (naru_get16(ip + 6) & 0x1fff) != 0)
+    if (header < 20 || (naru_get16(ip + 6) & 0x1fff) != 0)
         return false;
     key->src.addr = naru_addr_v4(naru_get32(ip + 12));
     key->dst.addr = naru_addr_v4(naru_get32(ip + 16));
-    return parse_ports(frame, at + header, end, ip[9], key);
+    return parse_ports(v, at + header, at + naru_get16(ip + 2), ip[9], key);
 }
 
 /* Hop-by-hop, routing and destination options; a fragment header only if it is an atomic one. */
-static bool parse_ipv6(const uint8_t *frame, size_t at, size_t len, struct naru_flowkey *key)
+static bool parse_ipv6(const struct view *v, size_t at, struct naru_flowkey *key)
 {
-    if (len - at < 40)
+    const uint8_t *ip = v->frame + at;
+
+    if (v->have < at + 40)
         return false;
-    const uint8_t *ip = frame + at;
     size_t end = at + 40 + naru_get16(ip + 4);
     uint8_t next = ip[6];
-
-    if (end > len)
-        return false;
     key->src.addr = addr_v6(ip + 8);
     key->dst.addr = addr_v6(ip + 24);
     at += 40;
-    for (unsigned i = 0; i < EXTENSIONS_MAX && at + 8 <= end; i++) {
-        const uint8_t *ext = frame + at;
+    for (unsigned i = 0; i < EXTENSIONS_MAX && at + 8 <= v->have; i++) {
+        const uint8_t *ext = v->frame + at;
         if (next == 44 && naru_get16(ext + 2) == 0)
             at += 8;
         else if (next == 0 || next == 43 || next == 60)
@@ -74,31 +77,33 @@ static bool parse_ipv6(const uint8_t *frame, size_t at, size_t len, struct naru_
             break;
         next = ext[0];
     }
-    return parse_ports(frame, at, end, next, key);
+    return parse_ports(v, at, end, next, key);
 }
 
-bool naru_flowkey_parse(const uint8_t *frame, size_t len, bool ethernet, struct naru_flowkey *key)
+bool naru_flowkey_parse(const uint8_t *frame, size_t have, size_t len, bool ethernet,
+                        struct naru_flowkey *key)
 {
+    const struct view v = { frame, have, len };
     size_t at = 0;
     unsigned type = 0;
 
     *key = (struct naru_flowkey){ 0 };
     if (ethernet) {
-        if (len < 14)
+        if (have < 14)
             return false;
         type = naru_get16(frame + 12);
         at = 14;
-        while (type == ETHERTYPE_VLAN && len >= at + 4) {
+        while (type == ETHERTYPE_VLAN && have >= at + 4) {
             type = naru_get16(frame + at + 2);
             at += 4;
         }
-    } else if (len > 0) {
+    } else if (have > 0) {
         type = frame[0] >> 4 == 6 ? ETHERTYPE_IPV6 : ETHERTYPE_IPV4;
     }
     if (type == ETHERTYPE_IPV4)
-        return parse_ipv4(frame, at, len, key);
+        return parse_ipv4(&v, at, key);
     if (type == ETHERTYPE_IPV6)
-        return parse_ipv6(frame, at, len, key);
+        return parse_ipv6(&v, at, key);
     return false;
 }
 

@@ -10,11 +10,15 @@ struct naru_flowkey {
     uint8_t proto; /* 6 or 17 */
     struct naru_endpoint src, dst;
     size_t transport; /* offset of the transport header */
-    size_t end;       /* where the IP packet ends, in front of Ethernet padding; at most len */
+    size_t end;       /* where the IP packet ends, in front of Ethernet padding */
 };
 
-/* False for all that is not the beginning of a TCP or UDP packet. */
-bool naru_flowkey_parse(const uint8_t *frame, size_t len, bool ethernet, struct naru_flowkey *key);
+/*
+ * False for all that is not the beginning of a TCP or UDP packet.  have bytes of the frame, which
+ * is len long, can be read; 128 are enough for all that naru sends.
+ */
+bool naru_flowkey_parse(const uint8_t *frame, size_t have, size_t len, bool ethernet,
+                        struct naru_flowkey *key);
 
 /* True if the frame went from local to remote (out) or from remote to local. */
 bool naru_flowkey_match(const struct naru_flowkey *key, bool out, const struct naru_endpoint *local,

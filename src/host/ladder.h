@@ -1,9 +1,8 @@
 /*
  * The story of one TCP connection as a ladder: client left, server right, states on both sides.
  *
- *     client                                                server
- *     SYN-SENT      ------ S 0:0(0) win 64240 ----->
- *                                                           SYN-RECEIVED
+ *     0.000 ms  SYN-SENT     |-- SYN seq 0 ------------------------->|  SYN-RECEIVED
+ *     0.021 ms  ESTABLISHED  |<-------------------- SYN,ACK seq 0 ack 1 --|  SYN-RECEIVED
  *
  * Fed with the trace events of the two stacks at its ends.  It takes the first connection that the
  * client's stack opens, and keeps the handshake, the first segments with data each way, and the

@@ -1,7 +1,7 @@
 /*
  * The default panic hook: what the engine calls when an assertion of its own fails.  One line to
- * standard error, then abort.  Weak, so that an embedder who defines naru_panic gets his own, in the
- * shared library too.
+ * standard error, then abort.  Weak, so that an embedder who defines naru_panic gets his own, in
+ * the shared library too.
  */
 #include "base/defs.h"
 

@@ -343,7 +343,7 @@ static void hold_frame(struct naru_pcapng_source *s, const struct naru_trace_eve
     h->source = s;
     h->time = event->time;
     h->len = (uint32_t)event->len;
-    h->has_key = naru_flowkey_parse(h->frame, event->len, event->ethernet, &h->key);
+    h->has_key = naru_flowkey_parse(h->frame, event->len, event->len, event->ethernet, &h->key);
     h->comment_count = 0;
     take_pending(c);
 }

@@ -1,10 +1,11 @@
 /*
- * The trace as text: one line per segment and per state change.
+ * The trace as text: one line per frame, per state change, per drop, in the marks of naru's traces:
+ * ">" from us, "<" to us, "=" a state, "!" a drop.
  *
- *     0.001204 tap0 > 10.0.2.100.40122 > 10.0.2.2.80: Flags [S], seq 1, win 64240, ...
- *     0.001204 tap0   10.0.2.100.40122 10.0.2.2.80 CLOSED -> SYN-SENT
- *     0.001377 tap0 < 10.0.2.2.80 > 10.0.2.100.40122: Flags [S.], ...
- *     0.001391 tap0 ! tcp-checksum
+ *     0.001204 eth0 = 10.0.2.100:40122 - 10.0.2.2:80 CLOSED -> SYN-SENT
+ *     0.001204 eth0 > IP 10.0.2.100.40122 > 10.0.2.2.80: Flags [S], seq 1, win 64240, ...
+ *     0.001377 eth0 < IP 10.0.2.2.80 > 10.0.2.100.40122: Flags [S.], ...
+ *     0.001391 eth0 ! tcp-checksum
  *
  * Time is seconds since origin.  Lines are buffered by stdio.
  */

@@ -2,8 +2,8 @@
  * The capture file, read back twice: block by block here, and by tshark where there is one, which
  * must agree about times, names, comments and checksums.
  */
-#include "base/csum.h"
 #include "host/pcapng.h"
+#include "host_frames.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -58,45 +58,19 @@ static int teardown(void **state)
     return 0;
 }
 
-/* An Ethernet frame with a TCP segment over IPv4, checksum as asked. */
-static size_t make_frame(const struct fixture *f, uint8_t *at, bool out, uint8_t flags, size_t data,
-                         bool partial)
-{
-    const struct naru_endpoint *from = out ? &f->client : &f->server;
-    const struct naru_endpoint *to = out ? &f->server : &f->client;
-    uint8_t *ip = at + 14, *tcp = ip + 20;
-
-    memset(at, 0, 54);
-    naru_put16(at + 12, 0x0800);
-    ip[0] = 0x45;
-    naru_put16(ip + 2, (unsigned)(40 + data));
-    ip[8] = 64;
-    ip[9] = 6;
-    memcpy(ip + 12, from->addr.b + 12, 4);
-    memcpy(ip + 16, to->addr.b + 12, 4);
-    naru_put16(ip + 10, naru_csum_finish(naru_csum_add(0, ip, 20)));
-    naru_put16(tcp, from->port);
-    naru_put16(tcp + 2, to->port);
-    naru_put32(tcp + 4, 1000);
-    naru_put32(tcp + 8, (flags & 16) != 0 ? 2000 : 0);
-    tcp[12] = 5 << 4;
-    tcp[13] = flags;
-    naru_put16(tcp + 14, 65000);
-    memset(tcp + 20, 'n', data);
-    uint32_t sum = naru_csum_pseudo(&from->addr, &to->addr, 6, (uint32_t)(20 + data));
-    if (partial)
-        naru_put16(tcp + 16, naru_csum_fold(sum));
-    else
-        naru_put16(tcp + 16, naru_csum_finish(naru_csum_add(sum, tcp, 20 + data)));
-    return 54 + data;
-}
-
 /* In two slices, as the stack hands frames out. */
 static void frame_event(struct fixture *f, naru_time time, bool out, uint8_t flags, size_t data,
                         bool partial)
 {
     static uint8_t bytes[70000];
-    size_t len = make_frame(f, bytes, out, flags, data, partial);
+    struct host_segment segment = { .from = out ? f->client : f->server,
+                                    .to = out ? f->server : f->client,
+                                    .flags = flags,
+                                    .seq = 1000,
+                                    .ack = (flags & 16) != 0 ? 2000 : 0,
+                                    .data = data,
+                                    .csum_partial = partial };
+    size_t len = host_frame_make(&segment, bytes);
     struct naru_slice slice[2] = { { bytes, 54 }, { bytes + 54, len - 54 } };
     struct naru_trace_event event = {
         .kind = out ? NARU_TRACE_FRAME_OUT : NARU_TRACE_FRAME_IN,
