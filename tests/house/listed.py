@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Nothing lies in the tree unbuilt: every C file is compiled, every test script is a listed test."""
+"""Nothing lies in the tree unbuilt: every C file is compiled, each test script is a test."""
 
 import json
 import os
