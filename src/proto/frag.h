@@ -18,13 +18,15 @@
 #ifndef NARU_PROTO_FRAG_H
 #define NARU_PROTO_FRAG_H
 
+#include "base/list.h"
+#include "base/pool.h"
+#include "base/rand.h"
+#include "base/siphash.h"
+#include "base/table.h"
 #include <naru/drop.h>
 #include <naru/pkt.h>
 
-struct naru_mem;
 struct naru_pktpool;
-struct naru_rand;
-struct naru_frag_datagram;
 
 /* Set up by naru_frag_config_init, then changed. */
 struct naru_frag_config {
@@ -37,23 +39,20 @@ struct naru_frag_config {
 
 struct naru_frag {
     struct naru_frag_config config;
-    struct naru_mem *mem;
-    struct naru_pktpool *pool;
-    uint64_t key[2];
-    struct naru_frag_datagram **bucket;
-    uint32_t bucket_mask;
-    struct naru_frag_datagram *slot; /* datagrams_max of them, made at the first use */
-    struct naru_frag_datagram *free;
-    struct naru_frag_datagram *oldest[2], *newest[2]; /* by family: IPv4, IPv6 */
-    uint32_t count;
+    struct naru_pktpool *packets;
+    struct naru_siphash_key key;
+    struct naru_table table;
+    struct naru_pool pool;
+    struct naru_list by_age[2]; /* IPv4, IPv6: the oldest first */
     size_t memory;
 };
 
 void naru_frag_config_init(struct naru_frag_config *config);
 
-/* Nothing is allocated before the first fragment.  mem, pool outlive it; rand only for the call. */
+/* Nothing is allocated before the first fragment.  mem and packets must outlive it; rand only for
+ * the call. */
 void naru_frag_init(struct naru_frag *frag, const struct naru_frag_config *config,
-                    struct naru_mem *mem, struct naru_pktpool *pool, struct naru_rand *rand);
+                    struct naru_mem *mem, struct naru_pktpool *packets, struct naru_rand *rand);
 
 /* Puts what is held. */
 void naru_frag_deinit(struct naru_frag *frag);
@@ -89,7 +88,7 @@ struct naru_frag_result {
  * Takes pkt (see problem for the one exception).  NARU_DROP_NONE: kept, or *whole is complete: one
  * IP packet without any trace of fragmentation, headers of the first fragment, length and IPv4
  * checksum set, offload cleared, ifindex of the first.  Otherwise the reason why this fragment was
- * dropped: FRAG_OVERLAP, FRAG_LENGTH, FRAG_LIMIT, FRAG_DUPLICATE, NO_MEMORY.
+ * dropped: FRAG_OVERLAP, FRAG_DUPLICATE, FRAG_LENGTH, FRAG_ECN, FRAG_LIMIT, NO_MEMORY.
  */
 enum naru_drop naru_frag_input(struct naru_frag *frag, struct naru_pkt *pkt,
                                const struct naru_frag_info *info, naru_time now,
@@ -136,7 +135,7 @@ bool naru_frag_cut_next(struct naru_frag_cut *cut, struct naru_frag_piece *piece
 /* ---- Identification (RFC 7739: per-destination counters behind a keyed hash) ---- */
 
 struct naru_frag_ident {
-    uint64_t key[2];
+    struct naru_siphash_key key;
     uint32_t counter[256];
 };
 
