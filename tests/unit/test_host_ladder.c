@@ -103,6 +103,35 @@ static void expect(struct story *s, const char *wanted)
     naru_ladder_free(s->ladder);
 }
 
+/* clang-format off */
+static const char download[] =
+"               client 10.0.2.100 port 40000                                        "
+"server 10.0.2.2 port 80\n"
+"     0.000 ms  SYN-SENT     |-- SYN seq 0 ------------------------------------->|  SYN-RECEIVED\n"
+"     0.010 ms  ESTABLISHED  |<--------------------------- SYN,ACK seq 0 ack 1 --|  SYN-RECEIVED\n"
+"     0.020 ms  ESTABLISHED  |-- ACK seq 1 ack 1 ------------------------------->|  ESTABLISHED\n"
+"     0.030 ms  ESTABLISHED  |-- PSH,ACK seq 1:79 (78) ack 1 ------------------->|  ESTABLISHED\n"
+"     0.040 ms  ESTABLISHED  |<------------------ ACK seq 1:1001 (1000) ack 79 --|  ESTABLISHED\n"
+"     0.050 ms  ESTABLISHED  |-- ACK seq 79 ack 1001 --------------------------->|  ESTABLISHED\n"
+"     0.060 ms  ESTABLISHED  |<--------------- ACK seq 1001:2001 (1000) ack 79 --|  ESTABLISHED\n"
+"     0.070 ms  ESTABLISHED  |-- ACK seq 79 ack 2001 --------------------------->|  ESTABLISHED\n"
+"          ...               |                                                   |\n"
+"                            |   18 segments, 0 bytes                           >|\n"
+"                            |<                       18 segments, 18000 bytes   |\n"
+"          ...               |                                                   |\n"
+"     0.440 ms  CLOSE-WAIT   |<---------------------- FIN,ACK seq 20001 ack 79 --|  FIN-WAIT-1\n"
+"     0.450 ms  CLOSE-WAIT   |-- ACK seq 79 ack 20002 -------------------------->|  FIN-WAIT-2\n"
+"     0.460 ms  LAST-ACK     |-- FIN,ACK seq 79 ack 20002 ---------------------->|  TIME-WAIT\n"
+"     0.470 ms  CLOSED       |<-------------------------- ACK seq 20002 ack 80 --|  TIME-WAIT\n";
+
+static const char another[] =
+"               client 10.0.2.100 port 40001                                        "
+"server 10.0.2.2 port 80\n"
+"     0.000 ms  SYN-SENT     |-- SYN seq 0 ------------------------------------->|  SYN-RECEIVED\n"
+"     0.010 ms  ESTABLISHED  |<--------------------------- SYN,ACK seq 0 ack 1 --|  SYN-RECEIVED\n"
+"     0.020 ms  ESTABLISHED  |-- ACK seq 1 ack 1 ------------------------------->|  ESTABLISHED\n";
+/* clang-format on */
+
 static void download_and_close(void **unused)
 {
     struct story s = begin(80);
@@ -124,26 +153,7 @@ static void download_and_close(void **unused)
     state(&s, SERVER, NARU_TCP_TIME_WAIT);
     segment(&s, SERVER, ACK, 0);
     state(&s, CLIENT, NARU_TCP_CLOSED);
-    /* clang-format off */
-    expect(&s,
-              "               client 10.0.2.100 port 40000                                        server 10.0.2.2 port 80\n"
-              "     0.000 ms  SYN-SENT     |-- SYN seq 0 ------------------------------------->|  SYN-RECEIVED\n"
-              "     0.010 ms  ESTABLISHED  |<--------------------------- SYN,ACK seq 0 ack 1 --|  SYN-RECEIVED\n"
-              "     0.020 ms  ESTABLISHED  |-- ACK seq 1 ack 1 ------------------------------->|  ESTABLISHED\n"
-              "     0.030 ms  ESTABLISHED  |-- PSH,ACK seq 1:79 (78) ack 1 ------------------->|  ESTABLISHED\n"
-              "     0.040 ms  ESTABLISHED  |<------------------ ACK seq 1:1001 (1000) ack 79 --|  ESTABLISHED\n"
-              "     0.050 ms  ESTABLISHED  |-- ACK seq 79 ack 1001 --------------------------->|  ESTABLISHED\n"
-              "     0.060 ms  ESTABLISHED  |<--------------- ACK seq 1001:2001 (1000) ack 79 --|  ESTABLISHED\n"
-              "     0.070 ms  ESTABLISHED  |-- ACK seq 79 ack 2001 --------------------------->|  ESTABLISHED\n"
-              "          ...               |                                                   |\n"
-              "                            |   18 segments, 0 bytes                           >|\n"
-              "                            |<                       18 segments, 18000 bytes   |\n"
-              "          ...               |                                                   |\n"
-              "     0.440 ms  CLOSE-WAIT   |<---------------------- FIN,ACK seq 20001 ack 79 --|  FIN-WAIT-1\n"
-              "     0.450 ms  CLOSE-WAIT   |-- ACK seq 79 ack 20002 -------------------------->|  FIN-WAIT-2\n"
-              "     0.460 ms  LAST-ACK     |-- FIN,ACK seq 79 ack 20002 ---------------------->|  TIME-WAIT\n"
-              "     0.470 ms  CLOSED       |<-------------------------- ACK seq 20002 ack 80 --|  TIME-WAIT\n");
-    /* clang-format on */
+    expect(&s, download);
 }
 
 static void refused_then_another(void **unused)
@@ -161,13 +171,7 @@ static void refused_then_another(void **unused)
     handshake(&s);
     s.end[CLIENT].port = 40002; /* not this one */
     segment(&s, CLIENT, SYN, 0);
-    /* clang-format off */
-    expect(&s,
-              "               client 10.0.2.100 port 40001                                        server 10.0.2.2 port 80\n"
-              "     0.000 ms  SYN-SENT     |-- SYN seq 0 ------------------------------------->|  SYN-RECEIVED\n"
-              "     0.010 ms  ESTABLISHED  |<--------------------------- SYN,ACK seq 0 ack 1 --|  SYN-RECEIVED\n"
-              "     0.020 ms  ESTABLISHED  |-- ACK seq 1 ack 1 ------------------------------->|  ESTABLISHED\n");
-    /* clang-format on */
+    expect(&s, another);
 }
 
 static void nothing_to_tell(void **unused)
