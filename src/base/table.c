@@ -125,6 +125,7 @@ static void clear_some(struct naru_table *t)
     }
     while (t->old.slot[t->moved_from].item != NULL)
         t->moved_from++;
+    t->moved = 1; /* the gap itself: an entry from behind that falls into it is met at the end */
 }
 
 static void move_some(struct naru_table *t)
