@@ -41,6 +41,8 @@ enum naru_err naru_gate_any_sock(struct naru_gate_env *env, enum naru_family fam
                                  enum naru_sock_type type, struct naru_gate_handler *handler,
                                  struct naru_sock **out);
 
+bool naru_gate_config_is_valid(const struct naru_gate_config *config);
+
 /* Whom to ask, at least one; read again when the host's file may have changed. */
 const struct naru_resolvers *naru_gate_resolvers(struct naru_gate_env *env);
 

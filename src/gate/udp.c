@@ -15,7 +15,7 @@
 #define DATAGRAM_MAX 65535
 #define PLACE        65536 /* bytes of memory for one datagram */
 #define BATCH        32
-#define TURN         128 /* datagrams of guests that are relayed before the others have their turn */
+#define TURN         128 /* datagrams of guests relayed before the others have their turn */
 
 struct flow {
     struct naru_gate_entry entry; /* first */
