@@ -33,7 +33,7 @@ static int setup(void **state)
 
     if (f == NULL)
         return -1;
-    strcpy(f->path, "/tmp/naru-pcapng-XXXXXX");
+    snprintf(f->path, sizeof(f->path), "/tmp/naru-pcapng-XXXXXX");
     f->fd = mkstemp(f->path);
     f->client = (struct naru_endpoint){ .addr = naru_addr_v4(0x0a000264), .port = 40000 };
     f->server = (struct naru_endpoint){ .addr = naru_addr_v4(0x0a000202), .port = 80 };
@@ -182,12 +182,12 @@ static void tshark_agrees(void **state)
     if (system("command -v tshark >/dev/null") != 0)
         skip();
     play(f);
-    snprintf(
-        command, sizeof(command),
-        "tshark -r %s -o tcp.check_checksum:TRUE -o ip.check_checksum:TRUE -T fields -E separator='|' "
-        "-e frame.time_epoch -e frame.interface_name -e frame.len -e tcp.checksum.status "
-        "-e ip.checksum.status -e frame.packet_flags_direction -e frame.comment 2>/dev/null",
-        f->path);
+    snprintf(command, sizeof(command),
+             "tshark -r %s -o tcp.check_checksum:TRUE -o ip.check_checksum:TRUE "
+             "-T fields -E separator='|' "
+             "-e frame.time_epoch -e frame.interface_name -e frame.len -e tcp.checksum.status "
+             "-e ip.checksum.status -e frame.packet_flags_direction -e frame.comment 2>/dev/null",
+             f->path);
     FILE *tshark = popen(command, "r");
     assert_non_null(tshark);
     for (unsigned i = 0; i < 4; i++) {
