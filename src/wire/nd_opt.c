@@ -1,0 +1,160 @@
+/*
+ * Options of Neighbor Discovery messages (RFC 4861 4.6, RFC 8106 5.1, RFC 3971 5.3.2; see nd.h).
+ */
+#include "wire/nd.h"
+
+#include "base/addr.h"
+
+#include <string.h>
+
+enum { HEAD = 2 }; /* type, length in eights */
+
+bool naru_nd_option_next(struct naru_span *options, struct naru_nd_option *o)
+{
+    const uint8_t *p = options->at;
+    if (options->len < HEAD || p[1] == 0)
+        return false;
+    size_t len = (size_t)p[1] * 8;
+    if (naru_span_take(options, len) == NULL)
+        return false;
+    o->type = p[0];
+    o->data = naru_span(p + HEAD, len - HEAD);
+    return true;
+}
+
+/* The first of its kind, if it holds an Ethernet address or a nonce of the usual size. */
+static void six_set(const uint8_t **slot, const struct naru_nd_option *o)
+{
+    if (*slot == NULL && o->data.len == 6)
+        *slot = o->data.at;
+}
+
+enum naru_drop naru_nd_options_parse(struct naru_span options, struct naru_nd_options *o)
+{
+    struct naru_nd_option option;
+    *o = (struct naru_nd_options){ 0 };
+    for (unsigned count = 0; naru_nd_option_next(&options, &option); count++) {
+        if (count == NARU_ND_OPTIONS_MAX)
+            return NARU_DROP_ND_OPTION;
+        switch (option.type) {
+        case NARU_ND_OPT_SLLA:
+            six_set(&o->slla, &option);
+            break;
+        case NARU_ND_OPT_TLLA:
+            six_set(&o->tlla, &option);
+            break;
+        case NARU_ND_OPT_NONCE:
+            six_set(&o->nonce, &option);
+            break;
+        case NARU_ND_OPT_MTU:
+            if (o->mtu == 0 && option.data.len == 6)
+                o->mtu = naru_get32(option.data.at + 2);
+            break;
+        case NARU_ND_OPT_REDIRECTED:
+            if (o->redirected.at == NULL)
+                o->redirected = naru_span(option.data.at + 6, option.data.len - 6);
+            break;
+        default: /* prefixes and resolvers come many times; others are ignored (RFC 4861 4.6) */
+            break;
+        }
+    }
+    return options.len == 0 ? NARU_DROP_NONE : NARU_DROP_ND_OPTION;
+}
+
+enum { PREFIX_LEN = 0, PREFIX_FLAGS = 1, VALID = 2, PREFERRED = 6, PREFIX = 14 };
+enum { PREFIX_ON_LINK = 0x80, PREFIX_AUTONOMOUS = 0x40 };
+
+bool naru_nd_prefix_parse(const struct naru_nd_option *o, struct naru_nd_prefix *p)
+{
+    if (o->type != NARU_ND_OPT_PREFIX || o->data.len != NARU_ND_PREFIX_LEN - HEAD)
+        return false;
+    const uint8_t *at = o->data.at;
+    p->prefix_len = at[PREFIX_LEN];
+    p->on_link = (at[PREFIX_FLAGS] & PREFIX_ON_LINK) != 0;
+    p->autonomous = (at[PREFIX_FLAGS] & PREFIX_AUTONOMOUS) != 0;
+    p->valid_s = naru_get32(at + VALID);
+    p->preferred_s = naru_get32(at + PREFERRED);
+    p->prefix = naru_addr_from16(at + PREFIX);
+    return p->prefix_len <= 128 && !naru_addr_is_v4(&p->prefix);
+}
+
+bool naru_nd_rdnss_parse(const struct naru_nd_option *o, struct naru_nd_rdnss *r)
+{
+    if (o->type != NARU_ND_OPT_RDNSS || o->data.len < 6 + 16 || (o->data.len - 6) % 16 != 0)
+        return false;
+    r->lifetime_s = naru_get32(o->data.at + 2);
+    r->addrs = naru_span(o->data.at + 6, o->data.len - 6);
+    r->count = (unsigned)(r->addrs.len / 16);
+    return true;
+}
+
+struct naru_addr naru_nd_rdnss_get(const struct naru_nd_rdnss *r, unsigned n)
+{
+    NARU_ASSERT(n < r->count);
+    return naru_addr_from16(r->addrs.at + (size_t)n * 16);
+}
+
+/* ---- Emit ---- */
+
+static uint8_t *begin(uint8_t *at, enum naru_nd_opt type, size_t len)
+{
+    NARU_ASSERT(len % 8 == 0 && len / 8 <= 255);
+    memset(at, 0, len);
+    naru_put8(at, type);
+    naru_put8(at + 1, (unsigned)(len / 8));
+    return at + HEAD;
+}
+
+size_t naru_nd_lladdr_emit(uint8_t *at, enum naru_nd_opt type, const uint8_t mac[6])
+{
+    NARU_ASSERT(type == NARU_ND_OPT_SLLA || type == NARU_ND_OPT_TLLA);
+    memcpy(begin(at, type, NARU_ND_LLADDR_LEN), mac, 6);
+    return NARU_ND_LLADDR_LEN;
+}
+
+size_t naru_nd_prefix_emit(uint8_t *at, const struct naru_nd_prefix *p)
+{
+    uint8_t *data = begin(at, NARU_ND_OPT_PREFIX, NARU_ND_PREFIX_LEN);
+    naru_put8(data + PREFIX_LEN, p->prefix_len);
+    naru_put8(data + PREFIX_FLAGS,
+              (p->on_link ? PREFIX_ON_LINK : 0U) | (p->autonomous ? PREFIX_AUTONOMOUS : 0U));
+    naru_put32(data + VALID, p->valid_s);
+    naru_put32(data + PREFERRED, p->preferred_s);
+    memcpy(data + PREFIX, p->prefix.b, 16);
+    return NARU_ND_PREFIX_LEN;
+}
+
+size_t naru_nd_mtu_emit(uint8_t *at, uint32_t mtu)
+{
+    naru_put32(begin(at, NARU_ND_OPT_MTU, NARU_ND_MTU_LEN) + 2, mtu);
+    return NARU_ND_MTU_LEN;
+}
+
+size_t naru_nd_nonce_emit(uint8_t *at, const uint8_t nonce[6])
+{
+    memcpy(begin(at, NARU_ND_OPT_NONCE, NARU_ND_NONCE_LEN), nonce, 6);
+    return NARU_ND_NONCE_LEN;
+}
+
+size_t naru_nd_rdnss_emit(uint8_t *at, uint32_t lifetime_s, const struct naru_addr *addr,
+                          unsigned count)
+{
+    NARU_ASSERT(count >= 1 && count <= 8);
+    size_t len = 8 + 16 * (size_t)count;
+    uint8_t *data = begin(at, NARU_ND_OPT_RDNSS, len);
+    naru_put32(data + 2, lifetime_s);
+    for (unsigned i = 0; i < count; i++)
+        memcpy(data + 6 + (size_t)i * 16, addr[i].b, 16);
+    return len;
+}
+
+size_t naru_nd_redirected_emit(uint8_t *at, const uint8_t *packet, size_t len)
+{
+    NARU_ASSERT(len % 8 == 0 && len <= 1272);
+    memset(at, 0, 8);
+    naru_put8(at, NARU_ND_OPT_REDIRECTED);
+    naru_put8(at + 1, (unsigned)(1 + len / 8));
+    if (len > 0)
+        memcpy(at + 8, packet, len);
+    return 8 + len;
+}

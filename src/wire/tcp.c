@@ -1,0 +1,333 @@
+/*
+ * TCP segments (see tcp.h).
+ */
+#include "wire/tcp.h"
+
+#include <string.h>
+
+enum {
+    SOURCE_PORT = 0,
+    DESTINATION_PORT = 2,
+    SEQUENCE = 4,
+    ACKNOWLEDGMENT = 8,
+    OFFSET_FLAGS = 12,
+    WINDOW = 14,
+    CHECKSUM = NARU_TCP_CHECKSUM_AT,
+    URGENT = 18,
+    OPTIONS = 20,
+};
+enum { FLAGS_MASK = 0x1ff };
+
+/* Option kinds, and lengths of those that have one. */
+enum {
+    EOL = 0,
+    NOP = 1,
+    MSS = 2,
+    MSS_LEN = 4,
+    WSCALE = 3,
+    WSCALE_LEN = 3,
+    SACK_OK = 4,
+    SACK_OK_LEN = 2,
+    SACK = 5,
+    SACK_BLOCK_LEN = 8,
+    TS = 8,
+    TS_LEN = 10,
+    USER_TIMEOUT = 28,
+    USER_TIMEOUT_LEN = 4,
+    FASTOPEN = 34,
+    EXPERIMENT = 254,
+    FASTOPEN_EXID = 0xf989,
+};
+enum { USER_TIMEOUT_MINUTES = 0x8000 };
+
+#define NOP_NOP_TS ((uint32_t)NOP << 24 | (uint32_t)NOP << 16 | (uint32_t)TS << 8 | TS_LEN)
+
+/* ---- Parse ---- */
+
+static void sack_parse(const uint8_t *data, size_t len, struct naru_tcp_hdr *h)
+{
+    if (len < SACK_BLOCK_LEN || len % SACK_BLOCK_LEN != 0)
+        return;
+    unsigned count = (unsigned)NARU_MIN(len / SACK_BLOCK_LEN, (size_t)NARU_TCP_SACK_MAX);
+    for (unsigned i = 0; i < count; i++, data += SACK_BLOCK_LEN) {
+        h->sack[i].left = naru_seq_of(naru_get32(data));
+        h->sack[i].right = naru_seq_of(naru_get32(data + 4));
+    }
+    h->sack_count = (uint8_t)count;
+    h->opts |= NARU_TCP_OPT_SACK;
+}
+
+/* 0 asks for a cookie; a cookie has an even length of 4 to 16 (RFC 7413 4.1.1). */
+static void fastopen_parse(const uint8_t *cookie, size_t len, unsigned bits, struct naru_tcp_hdr *h)
+{
+    if (len != 0 && (len < 4 || len > NARU_TCP_COOKIE_MAX || len % 2 != 0))
+        return;
+    h->cookie = cookie;
+    h->cookie_len = (uint8_t)len;
+    h->opts = (uint8_t)((h->opts & ~(unsigned)NARU_TCP_OPT_FASTOPEN_EXP) | bits);
+}
+
+/* One option that is not padding; a length that does not fit its kind makes it none. */
+static void option_parse(uint8_t kind, const uint8_t *data, size_t len, struct naru_tcp_hdr *h)
+{
+    switch (kind) {
+    case MSS:
+        if (len == MSS_LEN - 2) {
+            h->mss = naru_get16(data);
+            h->opts |= NARU_TCP_OPT_MSS;
+        }
+        break;
+    case WSCALE:
+        if (len == WSCALE_LEN - 2) {
+            h->wscale = data[0];
+            h->opts |= NARU_TCP_OPT_WSCALE;
+        }
+        break;
+    case SACK_OK:
+        if (len == SACK_OK_LEN - 2)
+            h->opts |= NARU_TCP_OPT_SACK_OK;
+        break;
+    case SACK:
+        sack_parse(data, len, h);
+        break;
+    case TS:
+        if (len == TS_LEN - 2) {
+            h->ts_val = naru_get32(data);
+            h->ts_ecr = naru_get32(data + 4);
+            h->opts |= NARU_TCP_OPT_TS;
+        }
+        break;
+    case USER_TIMEOUT:
+        if (len == USER_TIMEOUT_LEN - 2) {
+            uint32_t raw = naru_get16(data);
+            h->user_timeout_s = (raw & USER_TIMEOUT_MINUTES) != 0
+                                    ? (raw & ~(uint32_t)USER_TIMEOUT_MINUTES) * 60
+                                    : raw;
+            h->opts |= NARU_TCP_OPT_USER_TIMEOUT;
+        }
+        break;
+    case FASTOPEN:
+        fastopen_parse(data, len, NARU_TCP_OPT_FASTOPEN, h);
+        break;
+    case EXPERIMENT:
+        if (len >= 2 && naru_get16(data) == FASTOPEN_EXID)
+            fastopen_parse(data + 2, len - 2, NARU_TCP_OPT_FASTOPEN | NARU_TCP_OPT_FASTOPEN_EXP, h);
+        break;
+    default:
+        break;
+    }
+}
+
+static void options_parse(const uint8_t *p, const uint8_t *end, struct naru_tcp_hdr *h)
+{
+    while (p < end && *p != EOL) {
+        if (*p == NOP) {
+            p++;
+            continue;
+        }
+        if (end - p < 2 || p[1] < 2 || p[1] > end - p)
+            return; /* nobody knows where the next one would begin */
+        option_parse(p[0], p + 2, (size_t)p[1] - 2, h);
+        p += p[1];
+    }
+}
+
+enum naru_drop naru_tcp_parse(struct naru_span *in, struct naru_tcp_hdr *h)
+{
+    const uint8_t *p = in->at;
+    if (in->len < NARU_TCP_LEN)
+        return NARU_DROP_TCP_SHORT;
+    size_t header_len = (size_t)(p[OFFSET_FLAGS] >> 4) * 4;
+    if (header_len < NARU_TCP_LEN || naru_span_take(in, header_len) == NULL)
+        return NARU_DROP_TCP_HEADER_LEN;
+
+    h->sport = naru_get16(p + SOURCE_PORT);
+    h->dport = naru_get16(p + DESTINATION_PORT);
+    h->seq = naru_seq_of(naru_get32(p + SEQUENCE));
+    h->ack = naru_seq_of(naru_get32(p + ACKNOWLEDGMENT));
+    h->flags = naru_get16(p + OFFSET_FLAGS) & FLAGS_MASK;
+    h->wnd = naru_get16(p + WINDOW);
+    h->checksum = naru_get16(p + CHECKSUM);
+    h->urg = naru_get16(p + URGENT);
+    h->header_len = (uint8_t)header_len;
+    h->opts = 0;
+    h->sack_count = 0;
+    h->cookie_len = 0;
+    h->cookie = NULL;
+
+    /* What nearly every segment has. */
+    if (NARU_LIKELY(header_len == NARU_TCP_LEN + NARU_TCP_TS_LEN) &&
+        NARU_LIKELY(naru_get32(p + OPTIONS) == NOP_NOP_TS)) {
+        h->ts_val = naru_get32(p + OPTIONS + 4);
+        h->ts_ecr = naru_get32(p + OPTIONS + 8);
+        h->opts = NARU_TCP_OPT_TS;
+    } else {
+        options_parse(p + OPTIONS, p + header_len, h);
+    }
+    return NARU_DROP_NONE;
+}
+
+/* ---- Emit ---- */
+
+NARU_INLINE bool has(const struct naru_tcp_hdr *h, unsigned opt) { return (h->opts & opt) != 0; }
+
+static size_t fastopen_len(const struct naru_tcp_hdr *h)
+{
+    return (has(h, NARU_TCP_OPT_FASTOPEN_EXP) ? 4U : 2U) + (size_t)h->cookie_len;
+}
+
+/* All but SACK blocks, padded. */
+static size_t fixed_options_len(const struct naru_tcp_hdr *h)
+{
+    size_t len = 0;
+    if (has(h, NARU_TCP_OPT_MSS))
+        len += MSS_LEN;
+    if (has(h, NARU_TCP_OPT_TS))
+        len += NARU_TCP_TS_LEN; /* two bytes for SACK_OK or padding */
+    else if (has(h, NARU_TCP_OPT_SACK_OK))
+        len += 4;
+    if (has(h, NARU_TCP_OPT_WSCALE))
+        len += 4;
+    if (has(h, NARU_TCP_OPT_USER_TIMEOUT))
+        len += USER_TIMEOUT_LEN;
+    if (has(h, NARU_TCP_OPT_FASTOPEN))
+        len += naru_round_up(fastopen_len(h), 4);
+    return len;
+}
+
+static size_t options_len(const struct naru_tcp_hdr *h)
+{
+    size_t len = fixed_options_len(h);
+    if (has(h, NARU_TCP_OPT_SACK))
+        len += 4 + (size_t)SACK_BLOCK_LEN * h->sack_count;
+    return len;
+}
+
+size_t naru_tcp_len(const struct naru_tcp_hdr *h)
+{
+    if (NARU_LIKELY(h->opts == NARU_TCP_OPT_TS))
+        return NARU_TCP_LEN + NARU_TCP_TS_LEN;
+    size_t len = NARU_TCP_LEN + options_len(h);
+    NARU_ASSERT(len <= NARU_TCP_LEN_MAX && h->sack_count <= NARU_TCP_SACK_MAX);
+    return len;
+}
+
+unsigned naru_tcp_sack_room(const struct naru_tcp_hdr *h)
+{
+    size_t used = fixed_options_len(h) + 4;
+    if (used > NARU_TCP_OPTIONS_MAX)
+        return 0;
+    return (unsigned)NARU_MIN((NARU_TCP_OPTIONS_MAX - used) / SACK_BLOCK_LEN,
+                              (size_t)NARU_TCP_SACK_MAX);
+}
+
+static uint8_t *put4(uint8_t *p, unsigned a, unsigned b, unsigned c, unsigned d)
+{
+    naru_put8(p, a);
+    naru_put8(p + 1, b);
+    naru_put8(p + 2, c);
+    naru_put8(p + 3, d);
+    return p + 4;
+}
+
+static uint8_t *ts_emit(uint8_t *p, const struct naru_tcp_hdr *h)
+{
+    naru_put32(p, h->ts_val);
+    naru_put32(p + 4, h->ts_ecr);
+    return p + 8;
+}
+
+static uint8_t *sack_emit(uint8_t *p, const struct naru_tcp_hdr *h)
+{
+    p = put4(p, NOP, NOP, SACK, 2U + SACK_BLOCK_LEN * (unsigned)h->sack_count);
+    for (unsigned i = 0; i < h->sack_count; i++, p += SACK_BLOCK_LEN) {
+        naru_put32(p, h->sack[i].left.v);
+        naru_put32(p + 4, h->sack[i].right.v);
+    }
+    return p;
+}
+
+static uint8_t *fastopen_emit(uint8_t *p, const struct naru_tcp_hdr *h)
+{
+    size_t len = fastopen_len(h);
+    uint8_t *end = p + naru_round_up(len, 4);
+    if (has(h, NARU_TCP_OPT_FASTOPEN_EXP)) {
+        p = put4(p, EXPERIMENT, (unsigned)len, FASTOPEN_EXID >> 8, FASTOPEN_EXID & 0xff);
+    } else {
+        *p++ = FASTOPEN;
+        *p++ = (uint8_t)len;
+    }
+    if (h->cookie_len > 0)
+        memcpy(p, h->cookie, h->cookie_len);
+    for (p += h->cookie_len; p < end; p++)
+        *p = NOP;
+    return end;
+}
+
+/* In seconds, or in minutes rounded up where seconds do not fit (RFC 5482 3.1). */
+static unsigned user_timeout_raw(uint32_t seconds)
+{
+    if (seconds < USER_TIMEOUT_MINUTES)
+        return seconds;
+    uint32_t minutes = seconds / 60 + (seconds % 60 != 0);
+    return USER_TIMEOUT_MINUTES | (unsigned)NARU_MIN(minutes, (uint32_t)USER_TIMEOUT_MINUTES - 1);
+}
+
+/* In the order that Linux has, which users and their tools know. */
+static void options_emit(uint8_t *p, const struct naru_tcp_hdr *h)
+{
+    bool sack_ok = has(h, NARU_TCP_OPT_SACK_OK);
+    if (has(h, NARU_TCP_OPT_MSS))
+        p = put4(p, MSS, MSS_LEN, h->mss >> 8, h->mss & 0xff);
+    if (has(h, NARU_TCP_OPT_TS)) {
+        p = sack_ok ? put4(p, SACK_OK, SACK_OK_LEN, TS, TS_LEN) : put4(p, NOP, NOP, TS, TS_LEN);
+        p = ts_emit(p, h);
+    } else if (sack_ok) {
+        p = put4(p, NOP, NOP, SACK_OK, SACK_OK_LEN);
+    }
+    if (has(h, NARU_TCP_OPT_WSCALE))
+        p = put4(p, NOP, WSCALE, WSCALE_LEN, h->wscale);
+    if (has(h, NARU_TCP_OPT_USER_TIMEOUT)) {
+        unsigned raw = user_timeout_raw(h->user_timeout_s);
+        p = put4(p, USER_TIMEOUT, USER_TIMEOUT_LEN, raw >> 8, raw & 0xff);
+    }
+    if (has(h, NARU_TCP_OPT_SACK))
+        p = sack_emit(p, h);
+    if (has(h, NARU_TCP_OPT_FASTOPEN))
+        fastopen_emit(p, h);
+}
+
+size_t naru_tcp_emit(uint8_t *at, const struct naru_tcp_hdr *h)
+{
+    size_t len = naru_tcp_len(h);
+    naru_put16(at + SOURCE_PORT, h->sport);
+    naru_put16(at + DESTINATION_PORT, h->dport);
+    naru_put32(at + SEQUENCE, h->seq.v);
+    naru_put32(at + ACKNOWLEDGMENT, h->ack.v);
+    naru_put16(at + OFFSET_FLAGS, (unsigned)(len / 4) << 12 | (h->flags & FLAGS_MASK));
+    naru_put16(at + WINDOW, h->wnd);
+    naru_put16(at + CHECKSUM, h->checksum);
+    naru_put16(at + URGENT, h->urg);
+    if (NARU_LIKELY(h->opts == NARU_TCP_OPT_TS)) {
+        naru_put32(at + OPTIONS, NOP_NOP_TS);
+        ts_emit(at + OPTIONS + 4, h);
+    } else {
+        options_emit(at + OPTIONS, h);
+    }
+    return len;
+}
+
+/* ---- Checksum ---- */
+
+uint16_t naru_tcp_checksum(const struct naru_csum_ops *ops, uint32_t pseudo, const uint8_t *header,
+                           size_t header_len, const struct naru_slice *slice, unsigned count)
+{
+    return naru_ip_checksum(ops, pseudo, header, header_len, slice, count);
+}
+
+bool naru_tcp_checksum_ok(const struct naru_csum_ops *ops, const struct naru_addr *src,
+                          const struct naru_addr *dst, const uint8_t *segment, size_t len)
+{
+    uint32_t pseudo = naru_csum_pseudo(src, dst, NARU_PROTO_TCP, (uint32_t)len);
+    return naru_csum_ok(ops->add(pseudo, segment, len));
+}
