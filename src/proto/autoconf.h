@@ -18,10 +18,11 @@
 #ifndef NARU_PROTO_AUTOCONF_H
 #define NARU_PROTO_AUTOCONF_H
 
+#include "base/mem.h"
+#include "base/rand.h"
+#include "base/siphash.h"
 #include <naru/types.h>
 
-struct naru_mem;
-struct naru_rand;
 struct naru_autoconf_iface;
 
 #define NARU_AUTOCONF_ADDRS    32 /* of one interface */
@@ -32,8 +33,10 @@ struct naru_autoconf_iface;
 struct naru_autoconf {
     struct naru_mem *mem;
     struct naru_rand *rand;
-    uint8_t secret[16];                /* RFC 7217 */
-    struct naru_autoconf_iface *iface; /* linked list */
+    struct naru_siphash_key secret;    /* RFC 7217 */
+    struct naru_autoconf_iface *iface; /* linked by next */
+    naru_time deadline;                /* of all */
+    bool changed;                      /* there may be a change to tell */
 };
 
 struct naru_autoconf_iface_config {

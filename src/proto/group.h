@@ -14,20 +14,24 @@
 #ifndef NARU_PROTO_GROUP_H
 #define NARU_PROTO_GROUP_H
 
+#include "base/mem.h"
+#include "base/pool.h"
+#include "base/rand.h"
+#include "base/siphash.h"
+#include "base/table.h"
+#include "wire/group.h"
 #include <naru/types.h>
 
-struct naru_mem;
-struct naru_rand;
-struct naru_group_member;
 struct naru_group_iface;
 
 struct naru_group {
     struct naru_mem *mem;
     struct naru_rand *rand;
-    uint64_t key[2];
-    struct naru_group_member **bucket;
-    uint32_t bucket_mask, count, count_max;
-    struct naru_group_iface *iface; /* linked list */
+    struct naru_siphash_key key;
+    struct naru_table table;        /* memberships */
+    struct naru_pool pool;          /* of them */
+    struct naru_group_iface *iface; /* linked by next */
+    naru_time deadline;             /* of all */
 };
 
 /* rand and mem must outlive it; members_max of all interfaces.  Allocates at the first join. */
@@ -57,22 +61,13 @@ bool naru_group_get(const struct naru_group *group, unsigned ifindex, unsigned n
 
 /* ---- Facts from the wire ---- */
 
-struct naru_group_query {
-    enum naru_family family;
-    uint8_t version;                /* IGMP 1, 2, 3; MLD 1, 2 */
-    uint8_t robustness;             /* QRV; 0: unspecified or an old version */
-    uint32_t interval_s;            /* QQI; 0 likewise */
-    naru_time max_response;         /* MLD: may be 0, answer at once */
-    struct naru_addr group;         /* all zero: general */
-    const struct naru_addr *source; /* lent for the call */
-    unsigned source_count;
-};
-
+/* A query (kind QUERY) that passed the checks of RFC 3376 9.1, RFC 3810 6.2; lent for the call. */
 void naru_group_query(struct naru_group *group, unsigned ifindex,
-                      const struct naru_group_query *query, naru_time now);
+                      const struct naru_group_msg *query, naru_time now);
 
 /* Somebody else reported addr with IGMPv1, v2 or MLDv1: our own report is not needed any more. */
-void naru_group_reported(struct naru_group *group, unsigned ifindex, const struct naru_addr *addr);
+void naru_group_reported(struct naru_group *group, unsigned ifindex, const struct naru_addr *addr,
+                         naru_time now);
 
 /* ---- What is due ---- */
 
@@ -91,7 +86,7 @@ struct naru_group_record {
     unsigned source_count;
 };
 
-enum { NARU_GROUP_RECORDS = 16 }; /* fit a packet of 576 bytes with their sources */
+enum { NARU_GROUP_RECORDS = 16 }; /* in one report, which fits the smallest MTU of its family */
 
 enum naru_group_message {
     NARU_GROUP_REPORT_V1, /* IGMPv1, MLDv1: record[0].group */
