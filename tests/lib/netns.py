@@ -144,6 +144,7 @@ class Namespace:
     def __init__(self, test, name):
         self.test = test
         self.name = name
+        test.namespaces.append(self)
         sh("ip", "netns", "add", name)
         self.ip("link", "set", "lo", "up")
         # Compare like with like: the machine's default may be something else.
@@ -201,6 +202,12 @@ class Namespace:
                 }}
             }}""")
 
+    def resolver(self, address):
+        """/etc/resolv.conf of the programs that are started inside from now on."""
+        where = pathlib.Path("/etc/netns") / self.name
+        where.mkdir(parents=True, exist_ok=True)
+        (where / "resolv.conf").write_text(f"nameserver {address}\n", encoding="ascii")
+
     def argv(self, words):
         return ["ip", "netns", "exec", self.name, *map(str, words)]
 
@@ -246,6 +253,7 @@ class Namespace:
                     os.kill(pid, number)
             time.sleep(0.2)
         subprocess.run(["ip", "netns", "delete", self.name], check=False)
+        shutil.rmtree(pathlib.Path("/etc/netns") / self.name, ignore_errors=True)
 
 
 def sh(*words):
@@ -286,9 +294,7 @@ class Test:
     def namespace(self):
         """A new network namespace with a name of its own."""
         name = f"naru-{os.getpid()}-{len(self.namespaces)}"
-        space = Namespace(self, name)
-        self.namespaces.append(space)
-        return space
+        return Namespace(self, name)
 
     def spawn(self, words, **options):
         process = Process(words, self.dir, **options)

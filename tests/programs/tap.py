@@ -1,0 +1,212 @@
+#!/usr/bin/python3
+"""Unmodified servers and clients under `naru run --net tap`, with the host's own programs across.
+
+Usage: tap.py GROUP...  Groups: http, nginx, iperf3, sshd, go.
+"""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import netns  # noqa: E402
+import services  # noqa: E402
+
+MB = 1 << 20
+HOST = {4: "10.9.0.1", 6: "fd09::1"}
+NARU = {4: "10.9.0.2", 6: "fd09::2"}
+URL = {4: "http://10.9.0.2", 6: "http://[fd09::2]"}
+
+test = netns.Test(root=True, tools=["ss"])
+world = test.namespace()
+world.tap("tap0", f"{HOST[4]}/24", f"{HOST[6]}/64")
+
+
+def under(words):
+    """The command line of a program under naru at the other end of the TAP."""
+    return [netns.NARU, "run", "--net", "tap:tap0", "--ip", f"{NARU[4]}/24", "--ip",
+            f"{NARU[6]}/64", "--", *words]
+
+
+def naru(words, **options):
+    """Starts it in the background."""
+    return world.spawn(under(words), **options)
+
+
+def need(*tools):
+    for tool in tools:
+        if shutil.which(tool) is None:
+            raise netns.Skip(f"needs {tool}, which is not installed")
+
+
+def room(name):
+    where = test.dir / name
+    where.mkdir()
+    where.chmod(0o777)
+    return where
+
+
+def fetch(url, to):
+    done = world.run(["curl", "-sS", "--fail", "-o", to, url])
+    assert done.returncode == 0, done
+    return netns.sha256(to)
+
+
+def http():
+    for family in (4, 6):
+        @test.case(f"python3 -m http.server, 20 MB for the host's curl, IPv{family}")
+        def _(family=family):
+            need("curl")
+            where = room(f"http{family}")
+            wanted = netns.random_file(where / "big", 20 * MB)
+            services.python_http(naru, where, 8000)
+            world.wait_connect(NARU[family], 8000)
+            assert fetch(f"{URL[family]}:8000/big", where / "got") == wanted
+
+
+def wrk_counts(text):
+    """Requests that succeeded, and everything that did not."""
+    requests = int(re.search(r"(\d+) requests in", text).group(1))
+    errors = re.findall(r"(?:Socket errors|Non-2xx).*", text)
+    return requests, errors
+
+
+def nginx():
+    where = room("nginx")
+
+    def serve():
+        need("nginx", "wrk", "curl")
+        (where / "html").mkdir(exist_ok=True)
+        (where / "html" / "small").write_text("hello\n" * 100, encoding="ascii")
+        services.nginx(naru, where, 8080, workers=3)
+        world.wait_connect(NARU[4], 8080)
+
+    for family in (4, 6):
+        @test.case(f"nginx, 3 workers, the host's wrk on 50 connections, IPv{family}")
+        def _(family=family):
+            serve()
+            done = world.run(["wrk", "-t", 2, "-c", 50, "-d", "3s", f"{URL[family]}:8080/small"])
+            requests, errors = wrk_counts(done.stdout)
+            assert requests > 1000 and not errors, done.stdout
+
+    @test.case("nginx, a large file by 8 at once")
+    def _():
+        serve()
+        wanted = netns.random_file(where / "html" / "big", 20 * MB)
+        gets = [world.spawn(["curl", "-sS", "--fail", "-o", where / f"got{n}",
+                             f"{URL[4]}:8080/big"]) for n in range(8)]
+        assert [get.wait() for get in gets] == [0] * 8
+        assert all(netns.sha256(where / f"got{n}") == wanted for n in range(8))
+
+    @test.case("nginx, a reload under load loses no request")
+    def _():
+        serve()
+        load = world.spawn(["wrk", "-t", 1, "-c", 20, "-d", "4s", f"{URL[4]}:8080/small"])
+        master = int((where / "nginx.pid").read_text(encoding="ascii"))
+        end = time.monotonic() + 3
+        count = 0
+        while time.monotonic() < end:
+            if count in (20, 60):
+                os.kill(master, signal.SIGHUP)
+            done = world.run(["curl", "-sS", "--fail", "-o", "/dev/null", f"{URL[4]}:8080/small"])
+            assert done.returncode == 0, f"request {count}: {done.stderr}"
+            count += 1
+        assert count > 60, count
+        assert load.wait() == 0
+        assert "Non-2xx" not in load.output(), load.output()
+
+
+def iperf3():
+    def measure(family, *options):
+        need("iperf3")
+        world.spawn(["iperf3", "-s", "-1"])
+        world.wait_port(5201)
+        done = world.run(under(["iperf3", "-J", "-t", "1", "-c", HOST[family], *options]))
+        assert done.returncode == 0, done
+        return json.loads(done.stdout)["end"]
+
+    for family in (4, 6):
+        for name, options in (("to the host", []), ("from the host", ["-R"]),
+                              ("4 streams", ["-P", "4"]), ("4 streams back", ["-P", "4", "-R"])):
+            @test.case(f"iperf3, TCP, {name}, IPv{family}")
+            def _(family=family, options=options):
+                assert measure(family, *options)["sum_received"]["bytes"] > 10 * MB
+
+    for name, options in (("to the host", []), ("from the host", ["-R"])):
+        @test.case(f"iperf3, UDP at 100 Mbit/s, {name}")
+        def _(options=options):
+            end = measure(4, "-u", "-b", "100M", *options)["sum"]
+            assert end["bytes"] > 5 * MB and end["lost_percent"] < 5, end
+
+    @test.case("iperf3, the server under naru, 4 streams")
+    def _():
+        need("iperf3")
+        server = naru(["iperf3", "-s", "--forceflush"])
+        netns.wait_for(lambda: "listening" in server.output(), what="iperf3's server")
+        for options in ([], ["-R"], ["-P", "4"]):
+            done = world.run(["iperf3", "-J", "-t", "1", "-c", NARU[4], *options])
+            assert done.returncode == 0, done.stdout[-1000:]
+            assert json.loads(done.stdout)["end"]["sum_received"]["bytes"] > 10 * MB
+
+
+def sshd():
+    @test.case("sshd under naru, a pipe of 20 MB each way by the host's ssh")
+    def _():
+        need("ssh", "sshd", "ssh-keygen")
+        where = room("ssh")
+        services.ssh_key(where)
+        services.sshd(naru, where, 2222, "0.0.0.0")
+        world.wait_connect(NARU[4], 2222)
+        wanted = netns.random_file(where / "data", 20 * MB)
+        with open(where / "data", "rb") as source, open(where / "back", "wb") as sink:
+            done = world.run(services.ssh_words(where, 2222, NARU[4], "cat"), stdin=source,
+                             stdout=sink, timeout=60)
+        assert done.returncode == 0, done
+        assert netns.sha256(where / "back") == wanted
+
+
+def go():
+    where = room("go")
+    source = pathlib.Path(__file__).with_name("echo.go")
+
+    def build():
+        need("go")
+        if not (where / "echo").exists():
+            env = dict(os.environ, CGO_ENABLED="0", GOFLAGS="-mod=mod", GOTOOLCHAIN="local",
+                       GOCACHE=str(netns.BUILD / "gocache"), HOME=str(where))
+            done = test.run(["go", "build", "-o", where / "echo", source], 240, env=env)
+            assert done.returncode == 0, done.stderr
+        return where / "echo"
+
+    @test.case("a static Go server under naru")
+    def _():
+        echo = build()
+        naru([echo, "serve", f"{NARU[4]}:7000"])
+        world.wait_connect(NARU[4], 7000)
+        done = world.run([echo, "dial", f"{NARU[4]}:7000"])
+        assert done.returncode == 0, done
+
+    @test.case("a static Go client under naru")
+    def _():
+        echo = build()
+        world.spawn([echo, "serve", f"{HOST[4]}:7000"])
+        world.wait_port(7000)
+        client = naru([echo, "dial", f"{HOST[4]}:7000"])
+        assert client.wait() == 0, client.output()
+
+
+GROUPS = {"http": http, "nginx": nginx, "iperf3": iperf3, "sshd": sshd, "go": go}
+
+
+def main():
+    for name in sys.argv[1:] or GROUPS:
+        GROUPS[name]()
+    test.done()
+
+
+main()
