@@ -17,7 +17,7 @@ def python_http(run, where, port, address="::"):
 
 
 def nginx(run, where, port, workers=1):
-    """nginx on both families, reading and (PUT) writing where/html; its pid is in where/nginx.pid."""
+    """nginx on both families; serves where/html, takes PUT there; its pid is in where/nginx.pid."""
     where = pathlib.Path(where)
     (where / "html").mkdir(exist_ok=True)
     (where / "nginx.conf").write_text(f"""
