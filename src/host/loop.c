@@ -20,10 +20,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BATCH         64
-#define EVENTS_MAX    128 /* socket events of one stack told in one round */
-#define SETTLE_ROUNDS 64
-#define SETTLE_TIME   NARU_MS(1)
+#define BATCH             64
+#define EVENTS_MAX        128 /* socket events of one stack told in one round */
+#define SETTLE_ROUNDS     64  /* at most */
+#define SETTLE_ROUNDS_MIN 8   /* whatever time they take */
+#define SETTLE_TIME       NARU_MS(1)
 
 struct naru_loop {
     int epoll_fd;
@@ -372,7 +373,8 @@ static void settle(struct naru_loop *loop)
     loop->unsettled = false;
     for (unsigned round = 0; settle_round(loop); round++) {
         loop->now = naru_clock_now();
-        if (round == SETTLE_ROUNDS || loop->now - since >= SETTLE_TIME) {
+        if (round == SETTLE_ROUNDS ||
+            (round >= SETTLE_ROUNDS_MIN && loop->now - since >= SETTLE_TIME)) {
             loop->unsettled = true;
             loop->stats.unsettled++;
             return;

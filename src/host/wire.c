@@ -6,6 +6,8 @@
 /* The largest frame an interface gives: a super-segment, or a whole IP packet, with its Ethernet
  * header. */
 #define FRAME_MAX (65535 + 64)
+/* Carried at once: what the other end has to say to it must not wait for megabytes. */
+#define BYTES_MAX (256 * 1024)
 
 /* A packet of the receiver that holds the frame: one of its size, or the spare. */
 static struct naru_pkt *take_in(struct naru_wire_end *end, struct naru_stack *receiver, size_t len)
@@ -53,7 +55,8 @@ static bool wire_output(struct naru_device *device, naru_time now)
 
     if (end->peer->device.attachment == NULL)
         return false; /* The other stack has left. */
-    while (n < end->batch && carry(end, now))
+    uint64_t until = end->bytes + BYTES_MAX;
+    while (n < end->batch && end->bytes < until && carry(end, now))
         n++;
     return n > 0;
 }
