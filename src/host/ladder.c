@@ -81,7 +81,7 @@ void naru_ladder_free(struct naru_ladder *ladder) { free(ladder); }
 static bool read_segment(const struct naru_trace_event *event, enum side from,
                          struct naru_flowkey *key, struct segment *segment)
 {
-    uint8_t head[HEADERS_MAX];
+    uint8_t head[HEADERS_MAX] = {0};
     size_t have = 0;
 
     for (unsigned i = 0; i < event->slice_count && have < sizeof(head); i++) {
