@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""An embedder's first minute: install, ask pkg-config, compile the README's example, run it.
+"""An embedder's first minute: install, ask pkg-config, compile a program, run it.
 
-Installs into a directory of its own (DESTDIR), compiles the C program between the example marks of
-README.md against libnaru.a and against libnaru.so, and runs both.  Also: the shared library exports
-what the public headers declare, and nothing else.
+Installs into a directory of its own (DESTDIR), compiles a small program, and the C program between
+the example marks of README.md, against libnaru.a and against libnaru.so, and runs all of them.
+Also: the shared library exports what the public headers declare, and nothing else.
 """
 
 import os
@@ -17,6 +17,42 @@ ROOT = pathlib.Path(os.environ["NARU_ROOT"])
 BUILD = os.environ["NARU_BUILD"]
 EXAMPLE = re.compile(r"<!-- example: begin -->.*?```c\n(.*?)```.*?<!-- example: end -->", re.S)
 FLAGS = ["-std=c17", "-Wall", "-Wextra", "-Werror"]
+
+SMALL = r"""
+#include <naru/naru.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *get(void *user, size_t size)
+{
+    *(size_t *)user += size;
+    return malloc(size);
+}
+
+static void put(void *user, void *ptr, size_t size)
+{
+    *(size_t *)user -= size;
+    free(ptr);
+}
+
+int main(void)
+{
+    size_t held = 0;
+    struct naru_config config;
+    naru_config_init(&config);
+    config.alloc = (struct naru_alloc){ get, put, &held };
+    memset(config.seed, 1, sizeof config.seed);
+    struct naru_stack *stack;
+    if (naru_stack_new(&config, 0, &stack) != NARU_OK || held == 0)
+        return 1;
+    struct naru_sock *sock;
+    if (naru_sock_new(stack, NARU_IPV6, NARU_SOCK_STREAM, &sock) != NARU_OK)
+        return 2;
+    naru_sock_close(sock, 0);
+    naru_stack_free(stack);
+    return held == 0 ? 0 : 3;
+}
+"""
 
 count = 0
 
@@ -70,17 +106,19 @@ def main():
         env = {"PKG_CONFIG_LIBDIR": str(pc.parent), "PKG_CONFIG_SYSROOT_DIR": str(tree)}
         cflags = run("pkg-config", "--cflags", "naru", **env).split()
         libs = run("pkg-config", "--libs", "naru", **env).split()
-        source = tree / "example.c"
-        source.write_text(example.group(1) if example else "", encoding="utf-8")
-        program = str(tree / "example")
-
-        run("cc", *FLAGS, *cflags, str(source), str(shared.parent / "libnaru.a"), "-o", program)
-        run(program)
-        passed("the README's example, static")
-
-        run("cc", *FLAGS, *cflags, str(source), *libs, "-o", program)
-        run(program, LD_LIBRARY_PATH=str(shared.parent))
-        passed("the README's example, shared")
+        programs = {"a small program": SMALL}
+        if example:
+            programs["the README's example"] = example.group(1)
+        for name, text in programs.items():
+            source, program = tree / "program.c", str(tree / "program")
+            source.write_text(text, encoding="utf-8")
+            archive = str(shared.parent / "libnaru.a")
+            run("cc", *FLAGS, *cflags, str(source), archive, "-o", program)
+            run(program)
+            passed(f"{name}, static")
+            run("cc", *FLAGS, *cflags, str(source), *libs, "-o", program)
+            run(program, LD_LIBRARY_PATH=str(shared.parent))
+            passed(f"{name}, shared")
     print(f"1..{count}")
 
 
