@@ -2,18 +2,22 @@
  * The flat hash table: robin hood order, and growth in small steps.
  *
  * A resize has two phases, both paid in pieces by the adds and removes that follow: first the new
- * slots are cleared (nothing lives there yet), then the entries move.  Moving begins at a gap and
- * goes around the old slots once, stopping only behind a gap: no entry whose home is behind stands
- * ahead, so the home alone decides where to look.  New entries with a home not yet reached still go
- * to the old slots; the pieces are large enough that the move ends long before those fill up.
+ * slots are cleared (nothing lives there yet), then the entries move, in the order of their homes,
+ * which is the order in which they stand.  It begins at a gap and goes around the old slots once.
+ * moved is the home up to which everything has moved: below it an entry is looked for in the new
+ * slots, from it on in the old ones.  An entry that has moved stays behind as a ghost as long as
+ * its slot is not below moved, so that no search for a later home ends at a hole.  New entries with
+ * a home not yet reached still go to the old slots; the pieces are large enough that the move ends
+ * long before those fill up.
  */
 #include "base/table.h"
 
 #include <string.h>
 
 #define SLOTS_MIN   8
+#define SLOTS_KEPT  32 /* a table of no more does not shrink */
 #define CLEAR_SLOTS 64 /* cleared by one call */
-#define MOVE_SLOTS  16 /* moved by one call, and on to the next gap */
+#define MOVE_SLOTS  16 /* moved by one call, and on to the next home */
 #define SLOTS_MAX   (1U << 31)
 
 void naru_table_init(struct naru_table *t, struct naru_mem *mem, uint32_t count_max)
@@ -117,7 +121,6 @@ static void clear_some(struct naru_table *t)
     t->old = t->now;
     t->now = t->next;
     t->next = (struct naru_table_half){ .slot = NULL };
-    t->moved = 0;
     t->moved_from = 0;
     if (t->old.count == 0) {
         half_release(t, &t->old);
@@ -125,31 +128,38 @@ static void clear_some(struct naru_table *t)
     }
     while (t->old.slot[t->moved_from].item != NULL)
         t->moved_from++;
-    t->moved = 1; /* the gap itself: an entry from behind that falls into it is met at the end */
+    t->moved = t->scanned = 1; /* the gap: an entry from behind that falls into it is met last */
+}
+
+/* Every home below moved is served by the new slots; its ghosts are no longer needed. */
+static void set_moved(struct naru_table *t, uint32_t moved)
+{
+    for (uint32_t i = t->moved; i < moved; i++)
+        t->old.slot[(t->moved_from + i) & t->old.mask].item = NULL;
+    t->moved = moved;
 }
 
 static void move_some(struct naru_table *t)
 {
-    uint32_t budget = MOVE_SLOTS;
+    uint32_t next_home = t->moved;
 
-    for (;;) {
-        struct naru_table_slot *s = &t->old.slot[(t->moved_from + t->moved) & t->old.mask];
-        bool gap = s->item == NULL;
-        if (!gap) {
-            half_add(&t->now, *s);
-            s->item = NULL;
-            t->old.count--;
-        }
-        t->moved++;
-        if (budget > 0)
-            budget--;
+    for (uint32_t n = 0;; n++) {
+        const struct naru_table_slot *s = &t->old.slot[(t->moved_from + t->scanned) & t->old.mask];
+        uint32_t home = s->item == NULL ? t->scanned : (s->hash - t->moved_from) & t->old.mask;
+        if (n >= MOVE_SLOTS && home >= next_home)
+            break;
+        t->scanned++;
+        next_home = home + 1;
+        if (s->item == NULL)
+            continue;
+        half_add(&t->now, *s);
+        t->old.count--;
         if (t->old.count == 0) {
             half_release(t, &t->old);
             return;
         }
-        if (gap && budget == 0)
-            return;
     }
+    set_moved(t, next_home);
 }
 
 /* What one call pays towards a resize that is under way. */
@@ -194,6 +204,18 @@ bool naru_table_add(struct naru_table *t, uint32_t hash, void *item)
     return true;
 }
 
+/* Begins to give memory back, or at once gives all back, where there is far too much. */
+static void shrink(struct naru_table *t)
+{
+    uint32_t slots = half_slots(&t->now);
+
+    if (naru_table_count(t) == 0 && slots > SLOTS_KEPT)
+        naru_table_deinit(t);
+    else if (t->next.slot == NULL && t->old.slot == NULL && slots > SLOTS_KEPT &&
+             t->now.count < slots / 8)
+        (void)begin_resize(t, slots / 2); /* without memory it just stays large */
+}
+
 bool naru_table_remove(struct naru_table *t, uint32_t hash, const void *item)
 {
     struct naru_table_half *half = naru_table_half(t, hash) == &t->old ? &t->old : &t->now;
@@ -203,12 +225,8 @@ bool naru_table_remove(struct naru_table *t, uint32_t hash, const void *item)
     half_remove(half, (uint32_t)(s - half->slot));
     if (t->old.slot != NULL && t->old.count == 0)
         half_release(t, &t->old);
-
     resize_some(t);
-    uint32_t slots = half_slots(&t->now);
-    if (t->next.slot == NULL && t->old.slot == NULL && slots > SLOTS_MIN &&
-        t->now.count < slots / 8)
-        (void)begin_resize(t, slots / 2); /* without memory it just stays large */
+    shrink(t);
     return true;
 }
 
@@ -229,28 +247,39 @@ void *naru_table_walk(const struct naru_table *t, uint64_t *cursor)
 
     while (*cursor < all) {
         uint64_t i = (*cursor)++;
-        void *item = i < now_slots ? t->now.slot[i].item : t->old.slot[i - now_slots].item;
-        if (item != NULL)
-            return item;
+        const struct naru_table_half *h = i < now_slots ? &t->now : &t->old;
+        const struct naru_table_slot *s = &h->slot[i < now_slots ? i : i - now_slots];
+        if (s->item != NULL && naru_table_half(t, s->hash) == h)
+            return s->item;
     }
     return NULL;
 }
 
 /* ---- for tests ---- */
 
+/* True if slot i of old is one where ghosts may be; their objects may be gone. */
+static bool at_ghosts(const struct naru_table *t, uint32_t i)
+{
+    uint32_t at = (i - t->moved_from) & t->old.mask;
+    return at >= t->moved && at < t->scanned;
+}
+
 static bool half_check(const struct naru_table *t, const struct naru_table_half *h)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < half_slots(h); i++) {
-        const struct naru_table_slot *s = &h->slot[i], *after = &h->slot[(i + 1) & h->mask];
+        const struct naru_table_slot *s = &h->slot[i], *before = &h->slot[(i - 1) & h->mask];
         uint32_t distance = (i - s->hash) & h->mask;
-        uint32_t after_distance = (i + 1 - after->hash) & h->mask;
-        if (after->item != NULL && after_distance > (s->item == NULL ? 0 : distance + 1))
-            return false;
         if (s->item == NULL)
             continue;
+        if (naru_table_half(t, s->hash) != h) {
+            if (h == &t->now || !at_ghosts(t, i))
+                return false;
+            continue;
+        }
         count++;
-        if (naru_table_half(t, s->hash) != h)
+        if (distance > 0 &&
+            (before->item == NULL || distance > ((i - 1 - before->hash) & h->mask) + 1))
             return false;
     }
     return count == h->count;

@@ -7,8 +7,8 @@
  * followers back.
  *
  * Growth is spread out: a full table (three quarters) gets a second one of twice the size, and each
- * later add or remove clears or moves a handful of slots, in order and always up to a gap.  So a
- * slot's home alone tells in which of the two an entry is, and a lookup never has to try both.
+ * later add or remove clears or moves a handful of slots, in the order of their homes.  So the home
+ * alone tells in which of the two an entry is, and a lookup never has to try both.
  * The table shrinks the same way when it is less than an eighth full.
  *
  * Hashes must come out of a good (keyed) function: the low bits are the home.  Entries may have the
@@ -43,7 +43,8 @@ struct naru_table {
     struct naru_table_half next; /* while clearing: the slots that moving will fill */
     uint32_t cleared;            /* next: slots that are clear */
     uint32_t moved_from;         /* old: the gap where moving began */
-    uint32_t moved;              /* old: slots from there on whose homes are served by now */
+    uint32_t moved;              /* old: homes from there on that are served by now */
+    uint32_t scanned;            /* old: slots from there on whose entries have moved */
     uint32_t count_max;
     struct naru_mem *mem;
 };
@@ -51,7 +52,7 @@ struct naru_table {
 /* At most count_max entries, 0 for no limit but memory.  Allocates nothing yet. */
 void naru_table_init(struct naru_table *t, struct naru_mem *mem, uint32_t count_max);
 
-/* Gives the slots back; what the entries point to is the caller's. */
+/* Gives the slots back, and is empty again; what the entries point to is the caller's. */
 void naru_table_deinit(struct naru_table *t);
 
 /* False, and nothing changed: count_max is reached, or there is no memory.  item is not NULL. */
