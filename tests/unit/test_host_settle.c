@@ -74,6 +74,16 @@ bool naru_stack_output(struct naru_stack *s, unsigned ifindex, struct naru_frame
     return true;
 }
 
+void naru_frame_copy(const struct naru_frame *frame, void *at)
+{
+    uint8_t *to = at;
+
+    for (unsigned i = 0; i < frame->slice_count; i++) {
+        memcpy(to, frame->slice[i].at, frame->slice[i].len);
+        to += frame->slice[i].len;
+    }
+}
+
 naru_time naru_stack_deadline(const struct naru_stack *s) { return s->deadline; }
 
 void naru_stack_tick(struct naru_stack *s, naru_time now)
