@@ -29,13 +29,14 @@ enum naru_gso {
 };
 
 struct naru_offload {
-    uint8_t csum_partial; /* checksum left to do: from csum_start to the end, into csum_start + csum_offset */
+    uint8_t csum_partial; /* checksum left to do: from csum_start to the end, into csum_start +
+                             csum_offset */
     uint8_t csum_valid;   /* inward: the device has verified the transport checksum */
     uint8_t gso;          /* enum naru_gso */
     uint8_t reserved;
-    uint16_t gso_size;    /* payload bytes of each segment the packet stands for; 0 without gso */
-    uint16_t header_len;  /* link, network and transport headers together; 0 without gso */
-    uint16_t csum_start;  /* from the first byte of the frame */
+    uint16_t gso_size;   /* payload bytes of each segment the packet stands for; 0 without gso */
+    uint16_t header_len; /* link, network and transport headers together; 0 without gso */
+    uint16_t csum_start; /* from the first byte of the frame */
     uint16_t csum_offset;
 };
 
@@ -53,7 +54,7 @@ struct naru_pkt {
     /* The stack's own. */
     struct naru_pkt *next;
     struct naru_pktpool *pool;
-    uint32_t seq;     /* TCP: sequence number of data[0] */
+    uint32_t seq; /* TCP: sequence number of data[0] */
     uint8_t size_class;
     uint8_t flags;
     uint16_t ifindex;
@@ -90,7 +91,7 @@ struct naru_room {
 };
 
 #define NARU_FRAME_SLICES 24
-#define NARU_FRAME_HEAD 192
+#define NARU_FRAME_HEAD   192
 
 /*
  * One frame to transmit: slice[0..slice_count) are its bytes in order, len their sum.  The caller

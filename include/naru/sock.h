@@ -23,15 +23,16 @@ struct naru_sock;
 enum naru_sock_type {
     NARU_SOCK_STREAM, /* TCP */
     NARU_SOCK_DGRAM,  /* UDP */
-    NARU_SOCK_PING,   /* ICMP and ICMPv6 echo, as Linux's SOCK_DGRAM of IPPROTO_ICMP: the port is the identifier */
+    NARU_SOCK_PING, /* ICMP and ICMPv6 echo, as Linux's SOCK_DGRAM of IPPROTO_ICMP: the port is the
+                       identifier */
 };
 
 /*
  * An IPV6 socket takes IPv4 peers as ::ffff:a.b.c.d unless NARU_OPT_V6ONLY is set (RFC 3493 3.7).
  * NOBUFS: sockets_max; NOMEM.
  */
-enum naru_err naru_sock_new(struct naru_stack *stack, enum naru_family family, enum naru_sock_type type,
-    struct naru_sock **out);
+enum naru_err naru_sock_new(struct naru_stack *stack, enum naru_family family,
+                            enum naru_sock_type type, struct naru_sock **out);
 
 /*
  * close: the application is done with the socket; the pointer is void from here on.  A connection
@@ -48,10 +49,12 @@ struct naru_stack *naru_sock_stack(const struct naru_sock *sock);
 
 /* ---- Names and connections ---- */
 
-/* Address "::" or 0.0.0.0 is any, port 0 picks one.  ADDRINUSE, ADDRNOTAVAIL, AFNOSUPPORT, INVAL (bound). */
+/* Address "::" or 0.0.0.0 is any, port 0 picks one.  ADDRINUSE, ADDRNOTAVAIL, AFNOSUPPORT, INVAL
+ * (bound). */
 enum naru_err naru_sock_bind(struct naru_sock *sock, const struct naru_endpoint *local);
 
-/* backlog: connections that may wait for accept (0 counts as 1).  Again on a listener: changes it. */
+/* backlog: connections that may wait for accept (0 counts as 1).  Again on a listener: changes it.
+ */
 enum naru_err naru_sock_listen(struct naru_sock *sock, unsigned backlog, naru_time now);
 
 /* The oldest waiting connection.  AGAIN; INVAL (not listening); NOMEM, NOBUFS. */
@@ -61,13 +64,14 @@ enum naru_err naru_sock_accept(struct naru_sock *sock, struct naru_sock **out, n
  * STREAM: INPROGRESS at first, then ALREADY, and ISCONN when it is; failure is told by READY_ERROR
  * and NARU_OPT_ERROR.  DGRAM: sets the peer and the source address, at once; NULL takes it back.
  */
-enum naru_err naru_sock_connect(struct naru_sock *sock, const struct naru_endpoint *remote, naru_time now);
+enum naru_err naru_sock_connect(struct naru_sock *sock, const struct naru_endpoint *remote,
+                                naru_time now);
 
 /* How a connection that waits for its answer (NARU_OPT_DEFER_ANSWER) is answered. */
 enum naru_answer {
-    NARU_ANSWER_ACCEPT,           /* SYN, ACK */
-    NARU_ANSWER_REFUSE,           /* RST */
-    NARU_ANSWER_NET_UNREACHABLE,  /* ICMP, then forgotten */
+    NARU_ANSWER_ACCEPT,          /* SYN, ACK */
+    NARU_ANSWER_REFUSE,          /* RST */
+    NARU_ANSWER_NET_UNREACHABLE, /* ICMP, then forgotten */
     NARU_ANSWER_HOST_UNREACHABLE,
     NARU_ANSWER_PROHIBITED,
     NARU_ANSWER_IGNORE, /* silence */
@@ -87,20 +91,21 @@ enum naru_err naru_sock_remote(const struct naru_sock *sock, struct naru_endpoin
 /* ---- Data ---- */
 
 enum naru_msg {
-    NARU_MSG_PEEK = 1,      /* recv: leaves the data */
-    NARU_MSG_OOB = 2,       /* send, recv: urgent data (RFC 9293 3.8.5) */
-    NARU_MSG_MORE = 4,      /* send: more follows at once, do not push a short segment */
-    NARU_MSG_TRUNC = 8,     /* recv, out: the datagram was longer than the room */
-    NARU_MSG_EOR = 16,      /* send: no later byte joins this one's segment */
+    NARU_MSG_PEEK = 1,  /* recv: leaves the data */
+    NARU_MSG_OOB = 2,   /* send, recv: urgent data (RFC 9293 3.8.5) */
+    NARU_MSG_MORE = 4,  /* send: more follows at once, do not push a short segment */
+    NARU_MSG_TRUNC = 8, /* recv, out: the datagram was longer than the room */
+    NARU_MSG_EOR = 16,  /* send: no later byte joins this one's segment */
 };
 
 /* What comes with a datagram, or goes with it. */
 struct naru_msg_info {
-    struct naru_endpoint from;  /* recv: the sender.  send: the source to use; all zero: chosen */
-    struct naru_endpoint to;    /* recv: where it was sent to.  send: the destination; port 0: the peer */
-    uint32_t len;               /* recv: length of the datagram, however much fitted */
-    uint16_t gso_size;          /* send: cut into datagrams of this size; recv: it was merged from such; 0 */
-    uint8_t flags;              /* recv: NARU_MSG_TRUNC */
+    struct naru_endpoint from; /* recv: the sender.  send: the source to use; all zero: chosen */
+    struct naru_endpoint
+        to;            /* recv: where it was sent to.  send: the destination; port 0: the peer */
+    uint32_t len;      /* recv: length of the datagram, however much fitted */
+    uint16_t gso_size; /* send: cut into datagrams of this size; recv: it was merged from such; 0 */
+    uint8_t flags;     /* recv: NARU_MSG_TRUNC */
     uint8_t tos;
     uint8_t hop_limit;
 };
@@ -112,27 +117,30 @@ struct naru_msg_info {
  * ACCES (broadcast), AGAIN (the interface's queue is full; READY_WRITE follows), CONNREFUSED (an
  * earlier datagram's ICMP error, once).
  */
-int64_t naru_sock_send(struct naru_sock *sock, const struct naru_slice *slice, unsigned slice_count, unsigned flags,
-    const struct naru_msg_info *info, naru_time now);
+int64_t naru_sock_send(struct naru_sock *sock, const struct naru_slice *slice, unsigned slice_count,
+                       unsigned flags, const struct naru_msg_info *info, naru_time now);
 
 /*
- * STREAM: the count copied, 0 at the end of the peer's data, AGAIN, or the connection's error (once,
- * then 0).  DGRAM: one datagram; info, if not NULL, is filled.  A zero-length datagram gives 0.
+ * STREAM: the count copied, 0 at the end of the peer's data, AGAIN, or the connection's error
+ * (once, then 0).  DGRAM: one datagram; info, if not NULL, is filled.  A zero-length datagram gives
+ * 0.
  */
-int64_t naru_sock_recv(struct naru_sock *sock, const struct naru_room *room, unsigned room_count, unsigned flags,
-    struct naru_msg_info *info, naru_time now);
+int64_t naru_sock_recv(struct naru_sock *sock, const struct naru_room *room, unsigned room_count,
+                       unsigned flags, struct naru_msg_info *info, naru_time now);
 
 /*
- * STREAM without copies.  recv_view: up to max slices of the data that could be read, good until the
- * next call into the stack; returns the slice count, 0 at the peer's end, or an error as recv.
+ * STREAM without copies.  recv_view: up to max slices of the data that could be read, good until
+ * the next call into the stack; returns the slice count, 0 at the peer's end, or an error as recv.
  * recv_consume: the first len bytes are read.
- * send_reserve: rooms of the send buffer to be filled, at least 1 byte in all unless AGAIN; good until the
- * next call into the stack.  send_commit: the first len bytes of them are filled and belong to the
- * stream; 0 gives them back.
+ * send_reserve: rooms of the send buffer to be filled, at least 1 byte in all unless AGAIN; good
+ * until the next call into the stack.  send_commit: the first len bytes of them are filled and
+ * belong to the stream; 0 gives them back.
  */
-int naru_sock_recv_view(struct naru_sock *sock, struct naru_slice *slice, unsigned max, naru_time now);
+int naru_sock_recv_view(struct naru_sock *sock, struct naru_slice *slice, unsigned max,
+                        naru_time now);
 void naru_sock_recv_consume(struct naru_sock *sock, size_t len, naru_time now);
-int naru_sock_send_reserve(struct naru_sock *sock, struct naru_room *room, unsigned max, naru_time now);
+int naru_sock_send_reserve(struct naru_sock *sock, struct naru_room *room, unsigned max,
+                           naru_time now);
 void naru_sock_send_commit(struct naru_sock *sock, size_t len, unsigned flags, naru_time now);
 
 enum naru_shutdown {
@@ -152,7 +160,8 @@ enum naru_ready {
     NARU_READY_READ_END = 8, /* the peer has sent FIN (POLLRDHUP) */
     NARU_READY_HANGUP = 16,  /* both directions are closed (POLLHUP) */
     NARU_READY_ERROR = 32,   /* NARU_OPT_ERROR is not zero (POLLERR) */
-    NARU_READY_ACKED = 64,   /* event only: sent data was acknowledged while NARU_OPT_EVENT_ACKED is on */
+    NARU_READY_ACKED =
+        64, /* event only: sent data was acknowledged while NARU_OPT_EVENT_ACKED is on */
 };
 
 /* As poll would see it at this moment. */
@@ -177,58 +186,66 @@ bool naru_stack_event_pending(const struct naru_stack *stack);
 /* ---- Options ---- */
 
 enum naru_opt {
-    NARU_OPT_ERROR,         /* get: the pending enum naru_err, and clears it */
-    NARU_OPT_TYPE,          /* get: enum naru_sock_type */
-    NARU_OPT_STATE,         /* get: enum naru_tcp_state */
-    NARU_OPT_LISTENING,     /* get: 0 or 1 */
-    NARU_OPT_REUSEADDR,     /* 0 or 1 */
-    NARU_OPT_REUSEPORT,     /* 0 or 1: flows are spread by hash over the sockets of a port */
-    NARU_OPT_BROADCAST,     /* 0 or 1 */
-    NARU_OPT_KEEPALIVE,     /* 0 or 1 */
-    NARU_OPT_KEEPIDLE_MS,   /* 1..32767 s; 7 200 000 */
-    NARU_OPT_KEEPINTVL_MS,  /* 75 000 */
-    NARU_OPT_KEEPCNT,       /* 1..127; 9 */
-    NARU_OPT_LINGER_MS,     /* -1: off (the default); 0: close resets; > 0: as off, this stack never blocks */
-    NARU_OPT_OOBINLINE,     /* 0 or 1 */
-    NARU_OPT_SNDBUF,        /* bytes of payload; set turns autotuning off */
+    NARU_OPT_ERROR,        /* get: the pending enum naru_err, and clears it */
+    NARU_OPT_TYPE,         /* get: enum naru_sock_type */
+    NARU_OPT_STATE,        /* get: enum naru_tcp_state */
+    NARU_OPT_LISTENING,    /* get: 0 or 1 */
+    NARU_OPT_REUSEADDR,    /* 0 or 1 */
+    NARU_OPT_REUSEPORT,    /* 0 or 1: flows are spread by hash over the sockets of a port */
+    NARU_OPT_BROADCAST,    /* 0 or 1 */
+    NARU_OPT_KEEPALIVE,    /* 0 or 1 */
+    NARU_OPT_KEEPIDLE_MS,  /* 1..32767 s; 7 200 000 */
+    NARU_OPT_KEEPINTVL_MS, /* 75 000 */
+    NARU_OPT_KEEPCNT,      /* 1..127; 9 */
+    NARU_OPT_LINGER_MS,    /* -1: off (the default); 0: close resets; > 0: as off, this stack never
+                              blocks */
+    NARU_OPT_OOBINLINE,    /* 0 or 1 */
+    NARU_OPT_SNDBUF,       /* bytes of payload; set turns autotuning off */
     NARU_OPT_RCVBUF,
-    NARU_OPT_RCVLOWAT,      /* bytes before READ is told; 1 */
-    NARU_OPT_V6ONLY,        /* before bind */
-    NARU_OPT_TTL,           /* 1..255; -1: the default */
-    NARU_OPT_TOS,           /* 0..255: TOS or traffic class */
-    NARU_OPT_MULTICAST_TTL, /* 0..255; 1 */
-    NARU_OPT_MULTICAST_LOOP,/* 0 or 1; 1 */
-    NARU_OPT_MULTICAST_IF,  /* ifindex; 0: by the routing table */
-    NARU_OPT_BIND_IFACE,    /* ifindex; 0: any */
-    NARU_OPT_MTU_DISCOVER,  /* 0: never DF, fragments; 1: by the path (default); 2: always DF, MSGSIZE */
-    NARU_OPT_MTU,           /* get: the path MTU of a connected socket */
-    NARU_OPT_TRANSPARENT,   /* 0 or 1, before bind: any address and, with port 0, any port of interfaces that accept any */
-    NARU_OPT_DEFER_ANSWER,  /* 0 or 1, listener: naru_sock_accept gives connections whose SYN is not answered yet */
-    NARU_OPT_NODELAY,       /* TCP: 0 or 1 */
-    NARU_OPT_CORK,          /* TCP: 0 or 1 */
-    NARU_OPT_QUICKACK,      /* TCP: 0 or 1 */
-    NARU_OPT_MAXSEG,        /* TCP: 88..32767; get: the present one */
-    NARU_OPT_USER_TIMEOUT_MS,  /* TCP: 0 is the default (RFC 5482, RFC 9293 3.8.3) */
-    NARU_OPT_SYNCNT,        /* TCP: 1..127 */
-    NARU_OPT_LINGER2_MS,    /* TCP: FIN-WAIT-2 without a holder; -1: none at all */
-    NARU_OPT_WINDOW_CLAMP,  /* TCP: bytes */
-    NARU_OPT_NOTSENT_LOWAT, /* TCP: bytes */
-    NARU_OPT_CONGESTION,    /* TCP: enum naru_congestion */
-    NARU_OPT_EVENT_ACKED,   /* 0 or 1 */
-    NARU_OPT_UNREAD,        /* get: bytes that could be read (FIONREAD); DGRAM: of the first datagram */
-    NARU_OPT_UNSENT,        /* get: bytes not yet acknowledged (SIOCOUTQ) */
-    NARU_OPT_AT_MARK,       /* get: 1 if the next byte is the urgent one (SIOCATMARK) */
-    NARU_OPT_UDP_GSO,       /* DGRAM: cut sends into datagrams of this size; 0 */
-    NARU_OPT_UDP_GRO,       /* DGRAM: 0 or 1: merged datagrams may be delivered with gso_size */
+    NARU_OPT_RCVLOWAT,       /* bytes before READ is told; 1 */
+    NARU_OPT_V6ONLY,         /* before bind */
+    NARU_OPT_TTL,            /* 1..255; -1: the default */
+    NARU_OPT_TOS,            /* 0..255: TOS or traffic class */
+    NARU_OPT_MULTICAST_TTL,  /* 0..255; 1 */
+    NARU_OPT_MULTICAST_LOOP, /* 0 or 1; 1 */
+    NARU_OPT_MULTICAST_IF,   /* ifindex; 0: by the routing table */
+    NARU_OPT_BIND_IFACE,     /* ifindex; 0: any */
+    NARU_OPT_MTU_DISCOVER,   /* 0: never DF, fragments; 1: by the path (default); 2: always DF,
+                                MSGSIZE */
+    NARU_OPT_MTU,            /* get: the path MTU of a connected socket */
+    NARU_OPT_TRANSPARENT,    /* 0 or 1, before bind: any address and, with port 0, any port of
+                                interfaces that accept any */
+    NARU_OPT_DEFER_ANSWER, /* 0 or 1, listener: naru_sock_accept gives connections whose SYN is not
+                              answered yet */
+    NARU_OPT_NODELAY,      /* TCP: 0 or 1 */
+    NARU_OPT_CORK,         /* TCP: 0 or 1 */
+    NARU_OPT_QUICKACK,     /* TCP: 0 or 1 */
+    NARU_OPT_MAXSEG,       /* TCP: 88..32767; get: the present one */
+    NARU_OPT_USER_TIMEOUT_MS, /* TCP: 0 is the default (RFC 5482, RFC 9293 3.8.3) */
+    NARU_OPT_SYNCNT,          /* TCP: 1..127 */
+    NARU_OPT_LINGER2_MS,      /* TCP: FIN-WAIT-2 without a holder; -1: none at all */
+    NARU_OPT_WINDOW_CLAMP,    /* TCP: bytes */
+    NARU_OPT_NOTSENT_LOWAT,   /* TCP: bytes */
+    NARU_OPT_CONGESTION,      /* TCP: enum naru_congestion */
+    NARU_OPT_EVENT_ACKED,     /* 0 or 1 */
+    NARU_OPT_UNREAD,  /* get: bytes that could be read (FIONREAD); DGRAM: of the first datagram */
+    NARU_OPT_UNSENT,  /* get: bytes not yet acknowledged (SIOCOUTQ) */
+    NARU_OPT_AT_MARK, /* get: 1 if the next byte is the urgent one (SIOCATMARK) */
+    NARU_OPT_UDP_GSO, /* DGRAM: cut sends into datagrams of this size; 0 */
+    NARU_OPT_UDP_GRO, /* DGRAM: 0 or 1: merged datagrams may be delivered with gso_size */
 };
 
 /* NOPROTOOPT: not for this kind of socket, or not settable; INVAL: out of range, or too late. */
-enum naru_err naru_sock_set(struct naru_sock *sock, enum naru_opt opt, int64_t value, naru_time now);
+enum naru_err naru_sock_set(struct naru_sock *sock, enum naru_opt opt, int64_t value,
+                            naru_time now);
 enum naru_err naru_sock_get(struct naru_sock *sock, enum naru_opt opt, int64_t *value);
 
-/* Joins or leaves a group on an interface (0: by the routing table); source is reserved, NULL.  EXIST, NOENT, NOBUFS. */
-enum naru_err naru_sock_join(struct naru_sock *sock, const struct naru_addr *group, unsigned ifindex, naru_time now);
-enum naru_err naru_sock_leave(struct naru_sock *sock, const struct naru_addr *group, unsigned ifindex, naru_time now);
+/* Joins or leaves a group on an interface (0: by the routing table); source is reserved, NULL.
+ * EXIST, NOENT, NOBUFS. */
+enum naru_err naru_sock_join(struct naru_sock *sock, const struct naru_addr *group,
+                             unsigned ifindex, naru_time now);
+enum naru_err naru_sock_leave(struct naru_sock *sock, const struct naru_addr *group,
+                              unsigned ifindex, naru_time now);
 
 /* The congestion phases as Linux numbers them (tcpi_ca_state). */
 enum naru_ca_state {
@@ -264,7 +281,8 @@ struct naru_tcp_info {
 };
 
 /* OPNOTSUPP for other kinds of sockets. */
-enum naru_err naru_sock_tcp_info(const struct naru_sock *sock, struct naru_tcp_info *info, naru_time now);
+enum naru_err naru_sock_tcp_info(const struct naru_sock *sock, struct naru_tcp_info *info,
+                                 naru_time now);
 
 /* ---- All sockets of a stack, as ss lists them ---- */
 
@@ -281,7 +299,8 @@ struct naru_sock_entry {
  * Walks all of them: *cursor is 0 at first.  False at the end.  The walk stays valid when sockets
  * come and go, but may then miss or repeat some.
  */
-bool naru_stack_walk(const struct naru_stack *stack, uint64_t *cursor, struct naru_sock_entry *entry);
+bool naru_stack_walk(const struct naru_stack *stack, uint64_t *cursor,
+                     struct naru_sock_entry *entry);
 
 #ifdef __cplusplus
 }

@@ -45,15 +45,15 @@ enum naru_congestion {
 /* Set up by naru_config_init, then changed by the embedder, then lent to naru_stack_new. */
 struct naru_config {
     struct naru_alloc alloc; /* required */
-    uint8_t seed[32];        /* all that is random in the stack comes from here: secret on real networks */
-    uint64_t memory_max;     /* bytes, everything counted; 256 MiB */
+    uint8_t seed[32]; /* all that is random in the stack comes from here: secret on real networks */
+    uint64_t memory_max; /* bytes, everything counted; 256 MiB */
 
-    uint32_t sockets_max;    /* sockets and connections, open or half open; 1 048 576 */
-    uint32_t time_wait_max;  /* TIME-WAIT records, the oldest goes first; 262 144 */
-    uint32_t syn_queue_max;  /* half-open connections before SYN cookies; 4096 */
-    uint32_t neigh_max;      /* neighbours of all interfaces; 1024 */
-    uint32_t frag_memory_max;  /* bytes held for reassembly; 1 MiB */
-    uint32_t ooo_memory_max; /* bytes of out-of-order TCP data in the whole stack; 32 MiB */
+    uint32_t sockets_max;     /* sockets and connections, open or half open; 1 048 576 */
+    uint32_t time_wait_max;   /* TIME-WAIT records, the oldest goes first; 262 144 */
+    uint32_t syn_queue_max;   /* half-open connections before SYN cookies; 4096 */
+    uint32_t neigh_max;       /* neighbours of all interfaces; 1024 */
+    uint32_t frag_memory_max; /* bytes held for reassembly; 1 MiB */
+    uint32_t ooo_memory_max;  /* bytes of out-of-order TCP data in the whole stack; 32 MiB */
 
     uint32_t tcp_rcvbuf_default; /* bytes; 131 072, grows by itself to tcp_rcvbuf_max */
     uint32_t tcp_rcvbuf_max;     /* 6 MiB; decides the window scale that is offered */
@@ -61,12 +61,12 @@ struct naru_config {
     uint32_t tcp_sndbuf_max;     /* 4 MiB */
     uint32_t udp_rcvbuf_default; /* 212 992 */
 
-    uint8_t tcp_congestion; /* enum naru_congestion; CUBIC */
-    bool tcp_timestamps;    /* RFC 7323; true */
-    bool tcp_sack;          /* RFC 2018; true */
-    bool tcp_window_scale;  /* RFC 7323; true */
-    bool tcp_quickack;      /* quick acknowledgements while a connection is young; true */
-    bool tcp_syn_cookies;   /* when the SYN queue is full (RFC 4987 3.6); true */
+    uint8_t tcp_congestion;     /* enum naru_congestion; CUBIC */
+    bool tcp_timestamps;        /* RFC 7323; true */
+    bool tcp_sack;              /* RFC 2018; true */
+    bool tcp_window_scale;      /* RFC 7323; true */
+    bool tcp_quickack;          /* quick acknowledgements while a connection is young; true */
+    bool tcp_syn_cookies;       /* when the SYN queue is full (RFC 4987 3.6); true */
     uint8_t tcp_syn_retries;    /* 6: retransmissions of a SYN before ETIMEDOUT */
     uint8_t tcp_synack_retries; /* 5 */
     uint8_t tcp_retries;        /* 15: retransmissions of data before ETIMEDOUT */
@@ -90,19 +90,22 @@ void naru_config_init(struct naru_config *config);
  * success.  NARU_ERR_INVAL: a value of config is out of its range.  NARU_ERR_NOMEM.
  * free ends everything at once and silently (no FIN, no RST); sockets and packets of it are gone.
  */
-enum naru_err naru_stack_new(const struct naru_config *config, naru_time now, struct naru_stack **out);
+enum naru_err naru_stack_new(const struct naru_config *config, naru_time now,
+                             struct naru_stack **out);
 void naru_stack_free(struct naru_stack *stack);
 
 /* ---- Frames and time ---- */
 
 /* Takes pkt in every case.  What became of it is counted (naru_stack_drops) and traced. */
-void naru_stack_input(struct naru_stack *stack, unsigned ifindex, struct naru_pkt *pkt, naru_time now);
+void naru_stack_input(struct naru_stack *stack, unsigned ifindex, struct naru_pkt *pkt,
+                      naru_time now);
 
 /*
  * The next frame of that interface, built now; false when there is none.  Frames of the loopback
  * interface never appear: the stack turns them around itself, in tick and output.
  */
-bool naru_stack_output(struct naru_stack *stack, unsigned ifindex, struct naru_frame *frame, naru_time now);
+bool naru_stack_output(struct naru_stack *stack, unsigned ifindex, struct naru_frame *frame,
+                       naru_time now);
 
 /* True if output would have something to say (a hint; output is the truth). */
 bool naru_stack_output_pending(const struct naru_stack *stack, unsigned ifindex);
@@ -132,23 +135,24 @@ struct naru_iface_config {
     const char *name; /* up to 15 characters, copied */
     enum naru_iface_kind kind;
     uint8_t mac[6];
-    uint32_t mtu;      /* bytes of IP packet: 68..65535; IPv6 is off below 1280 */
-    uint32_t offload;  /* enum naru_iface_offload, or-ed */
-    uint32_t gso_max;  /* largest super-segment, IP packet bytes; 0 means 65535 */
-    uint16_t parent;   /* VLAN: ifindex of the Ethernet interface */
-    uint16_t vlan;     /* VLAN: 1..4094 */
-    bool accept_any;   /* takes packets to any unicast address as its own (gateways, forwarders) */
-    bool dad;          /* duplicate address detection for IPv6 addresses (RFC 4862) */
-    bool autoconf;     /* router solicitation, SLAAC, link-local address (RFC 4862) */
-    bool link_local;   /* a link-local address from the MAC, also without autoconf */
+    uint32_t mtu;     /* bytes of IP packet: 68..65535; IPv6 is off below 1280 */
+    uint32_t offload; /* enum naru_iface_offload, or-ed */
+    uint32_t gso_max; /* largest super-segment, IP packet bytes; 0 means 65535 */
+    uint16_t parent;  /* VLAN: ifindex of the Ethernet interface */
+    uint16_t vlan;    /* VLAN: 1..4094 */
+    bool accept_any;  /* takes packets to any unicast address as its own (gateways, forwarders) */
+    bool dad;         /* duplicate address detection for IPv6 addresses (RFC 4862) */
+    bool autoconf;    /* router solicitation, SLAAC, link-local address (RFC 4862) */
+    bool link_local;  /* a link-local address from the MAC, also without autoconf */
 };
 
 /* Defaults: Ethernet, MTU 1500, nothing else. */
 void naru_iface_config_init(struct naru_iface_config *config);
 
-/* *ifindex is set; numbers are never used again.  INVAL, EXIST (name), NOBUFS (64 interfaces), NOMEM. */
-enum naru_err naru_iface_add(struct naru_stack *stack, const struct naru_iface_config *config, naru_time now,
-    unsigned *ifindex);
+/* *ifindex is set; numbers are never used again.  INVAL, EXIST (name), NOBUFS (64 interfaces),
+ * NOMEM. */
+enum naru_err naru_iface_add(struct naru_stack *stack, const struct naru_iface_config *config,
+                             naru_time now, unsigned *ifindex);
 
 /* A device whose carrier is gone takes and gives no frames. */
 enum naru_err naru_iface_set_up(struct naru_stack *stack, unsigned ifindex, bool up, naru_time now);
@@ -163,7 +167,8 @@ struct naru_iface_info {
 };
 
 /* NARU_ERR_NOENT beyond the last; walk from 1. */
-enum naru_err naru_iface_get(const struct naru_stack *stack, unsigned ifindex, struct naru_iface_info *info);
+enum naru_err naru_iface_get(const struct naru_stack *stack, unsigned ifindex,
+                             struct naru_iface_info *info);
 
 /* ---- Addresses, routes, neighbours ---- */
 
@@ -171,10 +176,10 @@ enum naru_err naru_iface_get(const struct naru_stack *stack, unsigned ifindex, s
  * Gives the interface an address and the route to its prefix.  With DAD the address becomes usable
  * a second later (RFC 4862 5.4).  EXIST, INVAL, NOENT (interface), NOBUFS (32 addresses), NOMEM.
  */
-enum naru_err naru_ifaddr_add(struct naru_stack *stack, unsigned ifindex, const struct naru_addr *addr,
-    unsigned prefix_len, naru_time now);
-enum naru_err naru_ifaddr_remove(struct naru_stack *stack, unsigned ifindex, const struct naru_addr *addr,
-    naru_time now);
+enum naru_err naru_ifaddr_add(struct naru_stack *stack, unsigned ifindex,
+                              const struct naru_addr *addr, unsigned prefix_len, naru_time now);
+enum naru_err naru_ifaddr_remove(struct naru_stack *stack, unsigned ifindex,
+                                 const struct naru_addr *addr, naru_time now);
 
 struct naru_ifaddr_info {
     struct naru_addr addr;
@@ -184,7 +189,7 @@ struct naru_ifaddr_info {
 
 /* The n-th address (from 0) of the interface; NARU_ERR_NOENT beyond the last. */
 enum naru_err naru_ifaddr_get(const struct naru_stack *stack, unsigned ifindex, unsigned n,
-    struct naru_ifaddr_info *info);
+                              struct naru_ifaddr_info *info);
 
 struct naru_route {
     struct naru_addr prefix;
@@ -202,8 +207,8 @@ enum naru_err naru_route_remove(struct naru_stack *stack, const struct naru_rout
 enum naru_err naru_route_get(const struct naru_stack *stack, unsigned n, struct naru_route *route);
 
 /* A permanent neighbour. */
-enum naru_err naru_neigh_add(struct naru_stack *stack, unsigned ifindex, const struct naru_addr *addr,
-    const uint8_t mac[6], naru_time now);
+enum naru_err naru_neigh_add(struct naru_stack *stack, unsigned ifindex,
+                             const struct naru_addr *addr, const uint8_t mac[6], naru_time now);
 
 /* ---- What the stack tells ---- */
 

@@ -1,0 +1,128 @@
+/*
+ * naru-bench: what naru costs, with what memory alone would cost beside it.
+ *
+ *     naru-bench [--json] [--seconds S] [--repeats N] [--v6] [ROW...]
+ */
+#include "bench.h"
+
+#include "base/csum.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+double bench_now(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
+}
+
+static int compare(const void *a, const void *b)
+{
+    const double *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+double bench_median(double *values, unsigned count)
+{
+    qsort(values, count, sizeof(*values), compare);
+    return count % 2 == 1 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
+}
+
+bool bench_wanted(const struct bench_options *options, const char *row)
+{
+    return options->only == NULL || strncmp(row, options->only, strlen(options->only)) == 0;
+}
+
+void bench_print(const struct bench_options *options, const char *row, double value,
+                 const char *unit, double limit)
+{
+    if (options->json) {
+        printf("{\"row\": \"%s\", \"value\": %.2f, \"unit\": \"%s\"", row, value, unit);
+        if (limit > 0)
+            printf(", \"limit\": %.2f", limit);
+        printf("}\n");
+    } else {
+        printf("%-20s %12.1f %-16s", row, value, unit);
+        if (limit > 0)
+            printf(" limit %.1f", limit);
+        printf("\n");
+    }
+    fflush(stdout);
+}
+
+double bench_limit(size_t segment, size_t window)
+{
+    enum { REPEATS = 5 };
+    size_t slots = window / segment + 1;
+    uint8_t *from = calloc(slots, 2048), *to = calloc(slots, 2048), *end = calloc(slots, 2048);
+    uint8_t *app = calloc(1, 65536);
+    if (from == NULL || to == NULL || end == NULL || app == NULL || segment > 2048)
+        bench_die("limit: no memory");
+    const struct naru_csum_ops *ops = naru_csum_ops();
+    double ns[REPEATS];
+    uint64_t sum = 0;
+    for (unsigned r = 0; r < REPEATS; r++) {
+        size_t rounds = 400000 / slots + 1;
+        double start = bench_now();
+        for (size_t i = 0; i < rounds; i++) {
+            for (size_t s = 0; s < slots; s++) {
+                uint8_t *a = from + s * 2048, *b = to + s * 2048;
+                memcpy(a, app + (s % 32) * 1024, segment);
+                sum += ops->add(0, a, segment);
+                memcpy(b, a, segment);
+                sum += ops->add(0, b, segment);
+                memcpy(end + (s % 32) * 2048, b, segment);
+            }
+        }
+        ns[r] = (bench_now() - start) * 1e9 / (double)(rounds * slots);
+    }
+    if (sum == 1)
+        printf("\n"); /* keeps the sums alive */
+    free(from);
+    free(to);
+    free(end);
+    free(app);
+    return bench_median(ns, REPEATS);
+}
+
+static _Noreturn void usage(int status)
+{
+    fprintf(
+        status == 0 ? stdout : stderr,
+        "usage: naru-bench [--json] [--seconds S] [--repeats N] [--v6] [ROW]\n"
+        "rows: bulk-1500-64k bulk-1500-1m bulk-1500-4m bulk-9000 bulk-offload rr-1 rr-64 rr-random-10k\n"
+        "      churn-tw100k idle-bytes rr-random-100k udp-64, or a prefix of these\n");
+    exit(status);
+}
+
+int main(int argc, char **argv)
+{
+    struct bench_options options = { .seconds = 0.5, .repeats = 5 };
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--json") == 0)
+            options.json = true;
+        else if (strcmp(argv[i], "--v6") == 0)
+            options.v6 = true;
+        else if (strcmp(argv[i], "--help") == 0)
+            usage(0);
+        else if (strcmp(argv[i], "--seconds") == 0 && i + 1 < argc)
+            options.seconds = atof(argv[++i]);
+        else if (strcmp(argv[i], "--repeats") == 0 && i + 1 < argc)
+            options.repeats = (unsigned)atoi(argv[++i]);
+        else if (argv[i][0] != '-' && options.only == NULL)
+            options.only = argv[i];
+        else
+            usage(2);
+    }
+    if (options.seconds <= 0 || options.repeats < 1 || options.repeats > 32)
+        usage(2);
+    bench_bulk(&options);
+    bench_rr(&options);
+    bench_churn(&options);
+    bench_idle(&options);
+    bench_udp(&options);
+    return 0;
+}

@@ -1,0 +1,170 @@
+/*
+ * Two stacks on an in-memory wire: each frame is copied once, into a packet of the receiver, as a
+ * network card would do.
+ */
+#include "bench.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TURNS_MAX = 10000000 };
+
+static void *bench_alloc(void *user, size_t size)
+{
+    (void)user;
+    return malloc(size);
+}
+
+static void bench_free(void *user, void *ptr, size_t size)
+{
+    (void)user;
+    (void)size;
+    free(ptr);
+}
+
+_Noreturn void bench_die(const char *what)
+{
+    fprintf(stderr, "naru-bench: %s\n", what);
+    exit(1);
+}
+
+static void add_stack(struct bench_pair *pair, int side, const struct bench_link *link, bool v6)
+{
+    struct naru_config config;
+    naru_config_init(&config);
+    config.alloc = (struct naru_alloc){ .alloc = bench_alloc, .free = bench_free };
+    config.seed[0] = (uint8_t)(side + 1);
+    config.memory_max = (uint64_t)16 << 30;
+    config.sockets_max = 4000000;
+    config.tcp_rcvbuf_max =
+        link->window > config.tcp_rcvbuf_max ? link->window : config.tcp_rcvbuf_max;
+    config.tcp_sndbuf_max =
+        link->window > config.tcp_sndbuf_max ? link->window : config.tcp_sndbuf_max;
+    config.port_min = 1024;
+    config.port_max = 65535;
+    if (naru_stack_new(&config, pair->now, &pair->stack[side]) != NARU_OK)
+        bench_die("no stack");
+
+    struct naru_iface_config iface;
+    naru_iface_config_init(&iface);
+    iface.name = "wire";
+    iface.mac[0] = 2;
+    iface.mac[5] = (uint8_t)(side + 1);
+    iface.mtu = link->mtu;
+    if (link->offload)
+        iface.offload = NARU_OFFLOAD_TX_CSUM | NARU_OFFLOAD_TX_TSO;
+    if (naru_iface_add(pair->stack[side], &iface, pair->now, &pair->ifindex[side]) != NARU_OK)
+        bench_die("no interface");
+    if (!naru_addr_parse(v6 ? "fd00::1" : "10.0.0.1", &pair->addr[side]))
+        bench_die("no address");
+    pair->addr[side].b[15] = (uint8_t)(side + 1);
+    if (naru_ifaddr_add(pair->stack[side], pair->ifindex[side], &pair->addr[side], v6 ? 64 : 24,
+                        pair->now) != NARU_OK)
+        bench_die("address refused");
+}
+
+void bench_pair_init(struct bench_pair *pair, const struct bench_link *link, bool v6)
+{
+    *pair = (struct bench_pair){ .now = NARU_SEC(1) };
+    add_stack(pair, 0, link, v6);
+    add_stack(pair, 1, link, v6);
+}
+
+void bench_pair_deinit(struct bench_pair *pair)
+{
+    naru_stack_free(pair->stack[0]);
+    naru_stack_free(pair->stack[1]);
+}
+
+static unsigned carry(struct bench_pair *pair, int from)
+{
+    struct naru_frame frame;
+    struct naru_stack *to = pair->stack[!from];
+    unsigned count = 0;
+    while (count < 64 &&
+           naru_stack_output(pair->stack[from], pair->ifindex[from], &frame, pair->now)) {
+        struct naru_pkt *pkt = naru_pkt_new(to, frame.len);
+        if (pkt == NULL)
+            bench_die("receiver out of memory");
+        naru_frame_copy(&frame, pkt->data);
+        pkt->len = (uint32_t)frame.len;
+        pkt->offload = frame.offload;
+        if (pkt->offload.csum_partial)
+            pkt->offload.csum_valid = 1; /* the bytes never left this machine */
+        naru_stack_input(to, pair->ifindex[!from], pkt, pair->now);
+        count++;
+    }
+    return count;
+}
+
+unsigned bench_pair_turn(struct bench_pair *pair)
+{
+    unsigned moved = carry(pair, 0) + carry(pair, 1);
+    pair->now += NARU_US(1);
+    for (int i = 0; i < 2; i++)
+        if (naru_stack_deadline(pair->stack[i]) <= pair->now)
+            naru_stack_tick(pair->stack[i], pair->now);
+    pair->frames += moved;
+    return moved;
+}
+
+void bench_pair_until(struct bench_pair *pair, bool (*cond)(void *), void *arg, const char *what)
+{
+    for (unsigned i = 0; i < TURNS_MAX; i++) {
+        if (cond(arg))
+            return;
+        if (bench_pair_turn(pair) == 0) {
+            naru_time a = naru_stack_deadline(pair->stack[0]);
+            naru_time b = naru_stack_deadline(pair->stack[1]);
+            naru_time next = a < b ? a : b;
+            if (next != NARU_NEVER && next > pair->now)
+                pair->now = next;
+        }
+    }
+    bench_die(what);
+}
+
+struct naru_sock *bench_listen(struct bench_pair *pair, uint16_t port, unsigned backlog,
+                               uint32_t window)
+{
+    struct naru_sock *listener;
+    struct naru_endpoint local = { .addr = pair->addr[1], .port = port };
+    enum naru_family family = pair->addr[1].b[0] == 0xfd ? NARU_IPV6 : NARU_IPV4;
+    if (naru_sock_new(pair->stack[1], family, NARU_SOCK_STREAM, &listener) != NARU_OK ||
+        naru_sock_bind(listener, &local) != NARU_OK ||
+        (window != 0 && naru_sock_set(listener, NARU_OPT_RCVBUF, window, pair->now) != NARU_OK) ||
+        naru_sock_listen(listener, backlog, pair->now) != NARU_OK)
+        bench_die("cannot listen");
+    return listener;
+}
+
+struct handshake {
+    struct naru_sock *listener, *client, *server;
+    naru_time *now;
+};
+
+static bool established(void *arg)
+{
+    struct handshake *h = arg;
+    if (h->server == NULL && naru_sock_accept(h->listener, &h->server, *h->now) != NARU_OK)
+        return false;
+    return (naru_sock_ready(h->client) & NARU_READY_WRITE) != 0;
+}
+
+void bench_connect(struct bench_pair *pair, struct naru_sock *listener, struct naru_sock **client,
+                   struct naru_sock **server)
+{
+    struct handshake h = { .listener = listener, .now = &pair->now };
+    struct naru_endpoint remote;
+    naru_sock_local(listener, &remote);
+    enum naru_family family = remote.addr.b[0] == 0xfd ? NARU_IPV6 : NARU_IPV4;
+    if (naru_sock_new(pair->stack[0], family, NARU_SOCK_STREAM, &h.client) != NARU_OK)
+        bench_die("no socket");
+    int err = naru_sock_connect(h.client, &remote, pair->now);
+    if (err != NARU_ERR_INPROGRESS)
+        bench_die(naru_err_text(err));
+    bench_pair_until(pair, established, &h, "the handshake does not end");
+    *client = h.client;
+    *server = h.server;
+}

@@ -1,0 +1,207 @@
+#!/usr/bin/python3
+"""User-mode networking beside its peers: `naru run --net user`, pasta and slirp4netns.
+
+iperf3 inside, iperf3 -s on the loopback of a network namespace, MTU 65520 for all.  Up is from the
+program to the host.  CPU is the gateway's own time, user and system, per gigabyte; the programs at
+both ends are not in it.  The contenders take turns, the median of the rounds counts.  Needs root.
+
+Usage: usernet.py [--json] [--rounds N] [--seconds N] [CONTENDER...]
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import statistics
+import sys
+import threading
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests" / "lib"))
+import netns  # noqa: E402
+
+TICK = os.sysconf("SC_CLK_TCK")
+PORT = 5201
+
+
+def cpu_of(pid):
+    """Seconds that this process has used, its children not counted."""
+    try:
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1]
+    except OSError:
+        return None
+    words = fields.split()
+    return (int(words[11]) + int(words[12])) / TICK
+
+
+def processes(name):
+    """Of that name, the oldest first."""
+    found = []
+    for entry in pathlib.Path("/proc").glob("[0-9]*/comm"):
+        try:
+            if entry.read_text(encoding="ascii").strip() == name:
+                found.append(int(entry.parent.name))
+        except (OSError, UnicodeDecodeError):
+            continue
+    return sorted(found)
+
+
+class Meter:
+    """The CPU time of a process that ends by itself: the last that was seen of it."""
+
+    def __init__(self, name, before):
+        self.name, self.before = name, set(before)
+        self.used = 0.0
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=self.watch, daemon=True)
+        self.thread.start()
+
+    def watch(self):
+        seen = {}
+        while not self.stop.is_set():
+            for pid in processes(self.name):
+                used = cpu_of(pid) if pid not in self.before else None
+                if used is not None:
+                    seen[pid] = used
+            self.used = max(seen.values(), default=0.0)
+            time.sleep(0.05)
+
+    def end(self):
+        self.stop.set()
+        self.thread.join()
+        return self.used
+
+
+class Naru:
+    name = "naru"
+
+    def __init__(self, world):
+        self.world = world
+
+    def argv(self, words):
+        return [netns.NARU, "run", "--net", "user", "--host-loopback", "--mtu", "65520", "--",
+                *words]
+
+    def address(self):
+        return "10.0.2.2"
+
+    def run(self, words, timeout):
+        before = processes("naru")
+        meter = Meter("naru", before)
+        done = self.world.run(self.argv(words), timeout)
+        return done, meter.end()
+
+
+class Pasta(Naru):
+    name = "pasta"
+
+    def argv(self, words):
+        return ["pasta", "--foreground", "--config-net", "--mtu", "65520", "-t", "none", "-u",
+                "none", "-T", "none", "-U", "none", "--quiet", "--", *words]
+
+    def address(self):
+        return "192.0.2.254"
+
+    def run(self, words, timeout):
+        name = "pasta.avx2" if shutil.which("pasta.avx2") else "pasta"
+        meter = Meter(name, processes(name))
+        done = self.world.run(self.argv(words), timeout)
+        return done, meter.end()
+
+
+class Slirp(Naru):
+    name = "slirp4netns"
+
+    def run(self, words, timeout):
+        holder = self.world.spawn(["unshare", "--user", "--map-root-user", "--net", "sleep", "120"])
+        netns.wait_for(lambda: self.inside(holder), what="a namespace for slirp4netns")
+        target = self.inside(holder)
+        before = processes("slirp4netns")
+        gateway = self.world.spawn(["slirp4netns", "--configure", "--mtu=65520", str(target),
+                                    "tap0"])
+        enter = ["nsenter", "--target", str(target), "--user", "--net", "--preserve-credentials"]
+        netns.wait_for(lambda: "10.0.2.100" in self.world.run(
+            [*enter, "ip", "address"]).stdout, what="slirp4netns")
+        meter = Meter("slirp4netns", before)
+        done = self.world.run([*enter, *words], timeout)
+        used = meter.end()
+        gateway.stop()
+        holder.stop()
+        return done, used
+
+    @staticmethod
+    def inside(holder):
+        """The pid of the sleep in its new namespaces, once it is there."""
+        for pid in processes("sleep"):
+            try:
+                if os.stat(f"/proc/{pid}/ns/net").st_ino != \
+                        os.stat(f"/proc/{holder.pid}/ns/net").st_ino and \
+                        os.getpgid(pid) == holder.pid:
+                    return pid
+            except OSError:
+                continue
+        return None
+
+
+def measure(contender, world, seconds, reverse):
+    """(bytes a second, CPU seconds per gigabyte) of one run, or None with a reason printed."""
+    server = world.spawn(["iperf3", "-s", "-1"])
+    world.wait_port(PORT)
+    words = ["iperf3", "-c", contender.address(), "-t", str(seconds), "-J",
+             *(["-R"] if reverse else [])]
+    done, used = contender.run(words, seconds + 30)
+    server.stop()
+    try:
+        total = json.loads(done.stdout)["end"]["sum_received"]
+        moved = total["bytes"]
+        return total["bits_per_second"] / 8, used / (moved / 1e9)
+    except (ValueError, KeyError, ZeroDivisionError):
+        print(f"# {contender.name}: {done.stdout[-300:]} {done.stderr[-300:]}", file=sys.stderr)
+        return None
+
+
+def report(rows, as_json):
+    for row, value, unit in rows:
+        if as_json:
+            print(json.dumps({"row": row, "value": round(value, 3), "unit": unit}))
+        else:
+            print(f"{row:32} {value:10.2f} {unit}")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=3)
+    parser.add_argument("contender", nargs="*", default=["naru", "pasta", "slirp4netns"])
+    options = parser.parse_args()
+
+    test = netns.Test(root=True, tools=["iperf3", "nsenter", "unshare"])
+    world = test.namespace()
+    # pasta copies the host's own interface, and takes its gateway for the host.
+    world.ip("link", "add", "dummy0", "type", "dummy")
+    world.ip("link", "set", "dummy0", "up")
+    world.address("dummy0", "192.0.2.1/24")
+    world.ip("route", "add", "default", "via", "192.0.2.254")
+    contenders = [kind(world) for kind in (Naru, Pasta, Slirp) if kind.name in options.contender
+                  and (kind is Naru or shutil.which(kind.name))]
+    results = {}
+    for _ in range(options.rounds):
+        for direction in ("up", "down"):
+            for contender in contenders:
+                got = measure(contender, world, options.seconds, direction == "down")
+                if got:
+                    results.setdefault((direction, contender.name), []).append(got)
+                test.stop_processes()
+    rows = []
+    for (direction, name), got in sorted(results.items()):
+        rows.append((f"usernet-{direction}-{name}", statistics.median(g[0] for g in got) / 1e9,
+                     "GB/s"))
+        rows.append((f"usernet-{direction}-{name}-cpu", statistics.median(g[1] for g in got),
+                     "s/GB"))
+    report(rows, options.json)
+    test.clean()
+
+
+main()

@@ -1,0 +1,103 @@
+/*
+ * Sockets: bytes in and out of streams, and what is common to all calls that move data.
+ */
+#include "sock/sock.h"
+
+#include "base/addr.h"
+
+/* A stream that never was one, or is a listener, moves no data. */
+static enum naru_err check_stream(const struct naru_sock *sock)
+{
+    const struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
+    return st->listen != NULL || !sock->connected ? NARU_ERR_NOTCONN : NARU_OK;
+}
+
+int64_t naru_sock_send(struct naru_sock *sock, const struct naru_slice *slice, unsigned slice_count,
+                       unsigned flags, const struct naru_msg_info *info, naru_time now)
+{
+    naru_stack_at(sock->stack, now);
+    if (sock->type != NARU_SOCK_STREAM)
+        return naru_dgram_send(naru_sock_udp_of(sock), slice, slice_count, info);
+    if (check_stream(sock) != NARU_OK)
+        return NARU_ERR_PIPE; /* as Linux says of a socket that was never connected */
+    struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
+    int64_t sent = naru_tcp_send(&st->tcp, slice, slice_count, flags, sock->stack->now);
+    naru_tcp_settle(st);
+    return sent;
+}
+
+int64_t naru_sock_recv(struct naru_sock *sock, const struct naru_room *room, unsigned room_count,
+                       unsigned flags, struct naru_msg_info *info, naru_time now)
+{
+    naru_stack_at(sock->stack, now);
+    if (sock->type != NARU_SOCK_STREAM)
+        return naru_dgram_recv(naru_sock_udp_of(sock), room, room_count, flags, info);
+    enum naru_err err = check_stream(sock);
+    if (err != NARU_OK)
+        return err;
+    struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
+    int64_t got = naru_tcp_recv(&st->tcp, room, room_count, flags, sock->stack->now);
+    naru_tcp_settle(st);
+    return got;
+}
+
+int naru_sock_recv_view(struct naru_sock *sock, struct naru_slice *slice, unsigned max,
+                        naru_time now)
+{
+    if (sock->type != NARU_SOCK_STREAM)
+        return NARU_ERR_OPNOTSUPP;
+    enum naru_err err = check_stream(sock);
+    naru_stack_at(sock->stack, now);
+    return err != NARU_OK ? (int)err
+                          : naru_tcp_recv_view(&naru_sock_tcp_of(sock)->tcp, slice, max, now);
+}
+
+void naru_sock_recv_consume(struct naru_sock *sock, size_t len, naru_time now)
+{
+    NARU_ASSERT(sock->type == NARU_SOCK_STREAM);
+    struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
+    naru_stack_at(sock->stack, now);
+    naru_tcp_recv_consume(&st->tcp, len, sock->stack->now);
+    naru_tcp_settle(st);
+}
+
+int naru_sock_send_reserve(struct naru_sock *sock, struct naru_room *room, unsigned max,
+                           naru_time now)
+{
+    if (sock->type != NARU_SOCK_STREAM)
+        return NARU_ERR_OPNOTSUPP;
+    naru_stack_at(sock->stack, now);
+    if (check_stream(sock) != NARU_OK)
+        return NARU_ERR_PIPE;
+    return naru_tcp_send_reserve(&naru_sock_tcp_of(sock)->tcp, room, max, now);
+}
+
+void naru_sock_send_commit(struct naru_sock *sock, size_t len, unsigned flags, naru_time now)
+{
+    NARU_ASSERT(sock->type == NARU_SOCK_STREAM);
+    struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
+    naru_stack_at(sock->stack, now);
+    naru_tcp_send_commit(&st->tcp, len, flags, sock->stack->now);
+    naru_tcp_settle(st);
+}
+
+enum naru_err naru_sock_shutdown(struct naru_sock *sock, unsigned how, naru_time now)
+{
+    if (how == 0 || (how & ~(unsigned)(NARU_SHUTDOWN_READ | NARU_SHUTDOWN_WRITE)) != 0)
+        return NARU_ERR_INVAL;
+    naru_stack_at(sock->stack, now);
+    if (sock->type == NARU_SOCK_STREAM) {
+        struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
+        if (check_stream(sock) != NARU_OK)
+            return NARU_ERR_NOTCONN;
+        enum naru_err err = naru_tcp_shutdown(&st->tcp, how, sock->stack->now);
+        naru_tcp_settle(st);
+        return err;
+    }
+    if (!sock->connected)
+        return NARU_ERR_NOTCONN;
+    sock->shut_read |= (how & NARU_SHUTDOWN_READ) != 0;
+    sock->shut_write |= (how & NARU_SHUTDOWN_WRITE) != 0;
+    naru_sock_note(sock, naru_sock_level(sock));
+    return NARU_OK;
+}

@@ -1,0 +1,261 @@
+/*
+ * Datagram sockets: UDP and echo, out and in.
+ */
+#include "sock/sock.h"
+
+#include "base/addr.h"
+#include "wire/icmp.h"
+#include "wire/icmpv6.h"
+#include "wire/ipv4.h"
+#include "wire/ipv6.h"
+#include "wire/udp.h"
+
+enum {
+    UDP_CSUM_OFFSET = 6,
+    ICMP_CSUM_OFFSET = 2,
+    PAYLOAD_MAX = 65535,
+    MTU_DISCOVER_NEVER = 0,
+    MTU_DISCOVER_ALWAYS = 2
+};
+
+static enum naru_err take_error(struct naru_sock *sock)
+{
+    enum naru_err err = (enum naru_err)sock->error;
+    sock->error = NARU_OK;
+    return err;
+}
+
+/* ---- Out ---- */
+
+static enum naru_err choose_ends(struct naru_sock *sock, const struct naru_msg_info *info,
+                                 struct naru_endpoint *from, struct naru_endpoint *to)
+{
+    naru_tuple_ends(&sock->flow.tuple, from, to);
+    if (info != NULL && (info->to.port != 0 ||
+                         (sock->type == NARU_SOCK_PING && !naru_addr_is_zero(&info->to.addr))))
+        *to = info->to;
+    else if (!sock->connected)
+        return NARU_ERR_DESTADDRREQ;
+    bool v4 = naru_addr_is_v4(&to->addr);
+    if (sock->v6 ? v4 && sock->v6only : !v4)
+        return NARU_ERR_AFNOSUPPORT;
+    if (naru_addr_is_unspecified(&to->addr))
+        to->addr = v4 ? naru_addr_v4(0x7f000001) : (struct naru_addr){ .b = { [15] = 1 } };
+    if (naru_addr_is_limited_broadcast(&to->addr) && !sock->broadcast)
+        return NARU_ERR_ACCES;
+    if (!sock->connected && !sock->addr_given)
+        from->addr = (struct naru_addr){ 0 };
+    if (info != NULL && !naru_addr_is_unspecified(&info->from.addr)) {
+        if (!sock->transparent && naru_ifaddr_find(sock->stack, &info->from.addr, 0) == NULL &&
+            !naru_addr_is_loopback(&info->from.addr))
+            return NARU_ERR_INVAL;
+        from->addr = info->from.addr;
+    }
+    if (info != NULL && sock->transparent && info->from.port != 0)
+        from->port = info->from.port;
+    return NARU_OK;
+}
+
+static size_t emit_header(const struct naru_sock *sock, const struct naru_endpoint *from,
+                          const struct naru_endpoint *to, struct naru_pkt *pkt, size_t len)
+{
+    struct naru_udp_hdr h = { .sport = from->port,
+                              .dport = to->port,
+                              .len = (uint16_t)(len + NARU_UDP_LEN) };
+    return sock->type == NARU_SOCK_DGRAM ? naru_udp_emit(pkt->data, &h) : 0;
+}
+
+static void copy_in(struct naru_pkt *pkt, const struct naru_slice *slice, unsigned slice_count)
+{
+    for (unsigned i = 0; i < slice_count; i++)
+        if (slice[i].len != 0)
+            memcpy(naru_pkt_append(pkt, slice[i].len), slice[i].at, slice[i].len);
+}
+
+static struct naru_ip_out describe(const struct naru_sock *sock, const struct naru_endpoint *from,
+                                   const struct naru_endpoint *to, const struct naru_msg_info *info)
+{
+    bool multicast = naru_addr_is_multicast(&to->addr);
+    struct naru_ip_out out = {
+        .src = from->addr,
+        .dst = to->addr,
+        .ifindex = sock->bind_iface,
+        .proto = sock->flow.tuple.proto,
+        .tos = info != NULL && info->tos != 0 ? info->tos : sock->tos,
+        .dont_fragment = sock->mtu_discover == MTU_DISCOVER_ALWAYS,
+        .ignore_pmtu = sock->mtu_discover == MTU_DISCOVER_NEVER,
+        .no_multicast_loop = !sock->multicast_loop,
+        .csum_offset = sock->type == NARU_SOCK_DGRAM ? UDP_CSUM_OFFSET : ICMP_CSUM_OFFSET,
+    };
+    if (to->ifindex != 0)
+        out.ifindex = to->ifindex;
+    else if (multicast && sock->multicast_if != 0)
+        out.ifindex = sock->multicast_if;
+    if (multicast)
+        out.hop_limit = sock->multicast_ttl;
+    else if (sock->ttl > 0)
+        out.hop_limit = (uint8_t)sock->ttl;
+    if (info != NULL && info->hop_limit != 0)
+        out.hop_limit = info->hop_limit;
+    return out;
+}
+
+/* Directed broadcasts need the option too (RFC 1122 3.3.6). */
+static bool broadcast_refused(const struct naru_sock *sock, const struct naru_endpoint *to)
+{
+    if (sock->broadcast || !naru_addr_is_v4(&to->addr))
+        return false;
+    for (unsigned i = LOOPBACK + 1; i <= sock->stack->iface_count; i++)
+        if (naru_iface_is_broadcast(sock->stack->ifaces[i], &to->addr))
+            return true;
+    return false;
+}
+
+/* The interface's queue is full: its sender waits to be told. */
+static bool must_wait(struct naru_sock *sock, const struct naru_ip_out *out)
+{
+    struct naru_path path = { 0 };
+    if (!naru_path_route(sock->stack, &path, &out->dst, out->ifindex))
+        return false;
+    struct naru_iface *iface = sock->stack->ifaces[path.ifindex];
+    if (iface->txq_count < TXQ_MAX)
+        return false;
+    if (sock->tx_list == TX_NONE)
+        naru_sock_set_tx_list(sock, iface, TX_WANT_WRITE);
+    return true;
+}
+
+static int64_t send_one(struct naru_sock *sock, const struct naru_ip_out *out,
+                        const struct naru_endpoint *from, const struct naru_endpoint *to,
+                        const struct naru_slice *slice, unsigned slice_count, size_t len)
+{
+    if (must_wait(sock, out))
+        return NARU_ERR_AGAIN;
+    struct naru_pkt *pkt =
+        naru_pktpool_get(&sock->stack->pkts, NARU_IP_HEADROOM, len + NARU_UDP_LEN);
+    if (pkt == NULL)
+        return NARU_ERR_NOMEM;
+    pkt->len = (uint32_t)emit_header(sock, from, to, pkt, len);
+    copy_in(pkt, slice, slice_count);
+    if (sock->type == NARU_SOCK_PING)
+        naru_put16(pkt->data + 4, sock->flow.tuple.local_port);
+    enum naru_err err = naru_ip_output(sock->stack, out, pkt);
+    return err != NARU_OK ? (int64_t)err : (int64_t)len;
+}
+
+/* Cuts one send into datagrams of size bytes (UDP_SEGMENT). */
+static int64_t send_cut(struct naru_sock *sock, const struct naru_ip_out *out,
+                        const struct naru_endpoint *from, const struct naru_endpoint *to,
+                        const struct naru_slice *slice, unsigned slice_count, size_t size)
+{
+    int64_t total = 0;
+    struct naru_slice piece[NARU_FRAME_SLICES];
+    unsigned i = 0;
+    size_t skip = 0;
+    while (i < slice_count) {
+        unsigned n = 0;
+        size_t len = 0;
+        while (i < slice_count && len < size && n < NARU_FRAME_SLICES) {
+            size_t take = NARU_MIN(size - len, slice[i].len - skip);
+            piece[n++] = (struct naru_slice){ (const uint8_t *)slice[i].at + skip, take };
+            len += take;
+            skip += take;
+            if (skip == slice[i].len) {
+                i++;
+                skip = 0;
+            }
+        }
+        int64_t sent = send_one(sock, out, from, to, piece, n, len);
+        if (sent < 0)
+            return total > 0 ? total : sent;
+        total += sent;
+    }
+    return total;
+}
+
+static bool echo_request(const struct naru_sock *sock, const struct naru_slice *slice,
+                         unsigned slice_count)
+{
+    if (slice_count == 0 || slice[0].len < NARU_ICMP_LEN)
+        return false;
+    const uint8_t *p = slice[0].at;
+    return p[0] ==
+               (sock->flow.tuple.proto == NARU_PROTO_ICMP ? NARU_ICMP_ECHO : NARU_ICMPV6_ECHO) &&
+           p[1] == 0;
+}
+
+int64_t naru_dgram_send(struct naru_sock_udp *su, const struct naru_slice *slice,
+                        unsigned slice_count, const struct naru_msg_info *info)
+{
+    struct naru_sock *sock = &su->s;
+    struct naru_endpoint from, to;
+    size_t len = 0;
+    for (unsigned i = 0; i < slice_count; i++)
+        len += slice[i].len;
+    if (sock->error != NARU_OK)
+        return take_error(sock);
+    if (sock->shut_write)
+        return NARU_ERR_PIPE;
+    enum naru_err err = choose_ends(sock, info, &from, &to);
+    if (err == NARU_OK && broadcast_refused(sock, &to))
+        err = NARU_ERR_ACCES;
+    if (err == NARU_OK && !sock->bound) {
+        err = naru_port_bind(sock, 0);
+        from.port = sock->flow.tuple.local_port;
+    }
+    if (err != NARU_OK)
+        return err;
+    if (sock->type == NARU_SOCK_PING && !echo_request(sock, slice, slice_count))
+        return NARU_ERR_INVAL;
+    struct naru_ip_out out = describe(sock, &from, &to, info);
+    size_t cut = info != NULL && info->gso_size != 0 ? info->gso_size : su->gso_size;
+    if (cut != 0 && len > cut)
+        return send_cut(sock, &out, &from, &to, slice, slice_count, cut);
+    if (len > PAYLOAD_MAX - NARU_UDP_LEN - (naru_addr_is_v4(&to.addr) ? NARU_IPV4_LEN : 0u))
+        return NARU_ERR_MSGSIZE;
+    return send_one(sock, &out, &from, &to, slice, slice_count, len);
+}
+
+/* ---- In ---- */
+
+static size_t copy_out(const struct naru_pkt *pkt, const struct naru_room *room,
+                       unsigned room_count)
+{
+    size_t done = 0;
+    for (unsigned i = 0; i < room_count && done < pkt->len; i++) {
+        size_t take = NARU_MIN(room[i].len, pkt->len - done);
+        memcpy(room[i].at, pkt->data + done, take);
+        done += take;
+    }
+    return done;
+}
+
+int64_t naru_dgram_recv(struct naru_sock_udp *su, const struct naru_room *room, unsigned room_count,
+                        unsigned flags, struct naru_msg_info *info)
+{
+    struct naru_pkt *pkt = naru_pktq_first(&su->rx);
+    if (su->s.error != NARU_OK)
+        return take_error(&su->s);
+    if (flags & NARU_MSG_OOB)
+        return NARU_ERR_OPNOTSUPP;
+    if (pkt == NULL)
+        return su->s.shut_read ? 0 : NARU_ERR_AGAIN;
+    size_t copied = copy_out(pkt, room, room_count);
+    if (info != NULL) {
+        *info = (struct naru_msg_info){
+            .from = pkt->meta.endpoint[0],
+            .to = pkt->meta.endpoint[1],
+            .len = pkt->len,
+            .gso_size = pkt->offload.gso == NARU_GSO_UDP ? pkt->offload.gso_size : 0,
+            .flags = copied < pkt->len ? NARU_MSG_TRUNC : 0,
+            .tos = pkt->tos,
+            .hop_limit = pkt->hop_limit,
+        };
+    }
+    if ((flags & NARU_MSG_PEEK) == 0) {
+        (void)naru_pktq_pop(&su->rx);
+        su->rx_bytes -= (uint32_t)naru_pkt_truesize(pkt);
+        naru_pktpool_put(pkt);
+    }
+    return (int64_t)copied;
+}

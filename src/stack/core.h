@@ -1,0 +1,493 @@
+/*
+ * The stack from the inside: what its files share, and nothing that others may touch.
+ *
+ * This folder is the only place where protocol machines are introduced to one another: a machine is
+ * told facts and says what is due; the files here carry the facts and do what is due.
+ *
+ *   stack.c   making, ending, time                    in.c       frames in: link layer
+ *   iface.c   interfaces and their addresses          in_ip.c    IPv4 and IPv6 in, reassembly
+ *   out.c     frames out: who speaks next             icmp_in.c  echo, errors to their flow
+ *   out_ip.c  packets we make: headers, fragments     icmp_out.c errors we send
+ *   path.c    routes, neighbours, path MTU together   nd.c       ARP, ND, autoconfiguration, groups
+ *   demux.c   who a segment or datagram is for        event.c    what sockets have to tell
+ *   tcp.c     TCP in, out, in time; TIME-WAIT         loop.c     the loopback interface
+ *   listen.c  SYN to connection                       udp.c      datagrams in and out
+ */
+#ifndef NARU_STACK_CORE_H
+#define NARU_STACK_CORE_H
+
+#include "base/block.h"
+#include "base/csum.h"
+#include "base/defs.h"
+#include "base/list.h"
+#include "base/mem.h"
+#include "base/pktpool.h"
+#include "base/pool.h"
+#include "base/rand.h"
+#include "base/siphash.h"
+#include "base/table.h"
+#include "base/wheel.h"
+#include "proto/autoconf.h"
+#include "proto/frag.h"
+#include "proto/group.h"
+#include "proto/icmplimit.h"
+#include "proto/neigh.h"
+#include "proto/pmtu.h"
+#include "proto/ports.h"
+#include "proto/route.h"
+#include "proto/tcp/tcp.h"
+
+#include <naru/naru.h>
+
+#include <string.h>
+
+enum {
+    IFACES_MAX = 64,
+    IFADDRS_MAX = 40,      /* proto/autoconf's and some of IPv4 */
+    TXQ_MAX = 512,         /* packets waiting on an interface */
+    TXQ_LOW = TXQ_MAX / 2, /* datagram senders that were told AGAIN go on below this */
+    LOOPBACK = 1,          /* its ifindex */
+    LOOPBACK_MTU = 65535,
+    LOOPBACK_BUDGET = 64, /* frames turned around in one tick */
+    JOINS_MAX = 64,       /* groups of one socket */
+};
+
+NARU_QUEUE_DEFINE(naru_pktq, struct naru_pkt);
+
+/* ---- Flows: everything that a packet may be for by its four names ---- */
+
+struct naru_tuple {
+    struct naru_addr local, remote;
+    uint16_t local_port, remote_port;
+    uint16_t zone; /* ifindex where remote is link-local, else 0 */
+    uint8_t proto;
+    uint8_t zero;
+};
+
+enum flow_kind {
+    FLOW_SOCK,      /* struct naru_sock */
+    FLOW_TIME_WAIT, /* struct naru_time_wait */
+};
+
+/* The head of everything in stack->flows. */
+struct naru_flow {
+    struct naru_tuple tuple;
+    uint32_t hash;
+    uint8_t kind; /* enum flow_kind */
+    bool in_table;
+};
+
+enum naru_path_link {
+    PATH_LINK_NONE, /* the interface has no link layer */
+    PATH_LINK_NEIGH,
+    PATH_LINK_MULTICAST,
+    PATH_LINK_BROADCAST,
+};
+
+/* How packets to somewhere leave: looked up once, good while the generations match.  Zero: nothing
+ * yet. */
+struct naru_path {
+    uint32_t fib_gen, pmtu_gen;
+    struct naru_neigh_ref neigh;
+    struct naru_addr next_hop;
+    uint32_t mtu;
+    uint16_t ifindex; /* 0: nothing yet */
+    uint8_t link;     /* enum naru_path_link */
+};
+
+enum naru_path_state {
+    PATH_READY,
+    PATH_WAIT,        /* for the neighbour; naru_neigh_settle wakes who is parked */
+    PATH_UNREACHABLE, /* the neighbour does not answer */
+    PATH_NO_ROOM,     /* the neighbour table is full */
+};
+
+enum naru_tx_list {
+    TX_NONE,
+    TX_READY,      /* a connection that has something to say */
+    TX_PARKED,     /* ... but waits for a neighbour */
+    TX_WANT_WRITE, /* a datagram socket that met a full queue */
+};
+
+/* What an application holds, and what a connection is; the first member of each kind. */
+struct naru_sock {
+    struct naru_flow flow;
+    struct naru_stack *stack;
+    void *user;
+    struct naru_list_node event_node; /* stack->events, or the accept queue of its listener */
+    struct naru_list_node port_node;  /* struct port_bucket: bound sockets */
+    struct naru_list_node tx_node;    /* iface: ready, parked, or wants to write */
+    struct naru_list_node all_node;   /* stack->socks */
+    uint8_t type;                     /* enum naru_sock_type */
+    uint8_t changed;                  /* enum naru_ready, not yet told */
+    int8_t error;                     /* enum naru_err, pending */
+    bool held : 1;                    /* the application has the pointer */
+    bool v6 : 1;                      /* made as IPV6 */
+    bool v6only : 1;
+    bool bound : 1;      /* in a port bucket */
+    bool port_given : 1; /* the application asked for this port ... */
+    bool addr_given : 1; /* ... and for this address */
+    bool connected : 1;
+    bool reuseaddr : 1;
+    bool reuseport : 1;
+    bool broadcast : 1;
+    bool transparent : 1;
+    bool multicast_loop : 1;
+    bool event_acked : 1;
+    bool shut_read : 1;
+    bool shut_write : 1;
+    uint8_t tx_list; /* enum naru_tx_list: where tx_node is */
+    uint8_t tos;
+    uint8_t mtu_discover;
+    int16_t ttl; /* -1: the stack's */
+    uint8_t multicast_ttl;
+    uint16_t multicast_if;
+    uint16_t bind_iface;
+};
+
+/* A listener's own. */
+struct naru_listen {
+    struct naru_list accept_queue; /* struct naru_sock, by event_node */
+    struct naru_list half_queue;   /* the same, in SYN-RECEIVED */
+    uint32_t accept_count, half_open;
+    uint32_t backlog;
+};
+
+struct naru_sock_tcp {
+    struct naru_sock s;
+    struct naru_timer timer;
+    struct naru_path path;
+    struct naru_sock_tcp *listener; /* it waits in, or will go to, this accept queue */
+    struct naru_listen *listen;     /* LISTEN: its own */
+    uint32_t mtu_told;              /* the path MTU that tcp knows of */
+    bool defer_answer;              /* a listener's */
+    bool half_open;                 /* in the listener's half_queue */
+    bool queued;                    /* in its accept_queue */
+    bool deferred;                  /* its SYN is not answered yet */
+    bool ended;                     /* out of the tables; only the application's view is left */
+    struct naru_tcp tcp;
+};
+
+struct naru_join {
+    struct naru_addr group;
+    uint16_t ifindex;
+};
+
+struct naru_sock_udp {
+    struct naru_sock s;
+    struct naru_pktq rx;
+    uint32_t rx_bytes, rx_max; /* truesize */
+    uint16_t gso_size;
+    bool gro;
+    struct naru_path path;
+    struct naru_join *joins; /* JOINS_MAX of them once one is made */
+    uint8_t join_count;
+};
+
+struct naru_time_wait {
+    struct naru_flow flow;
+    struct naru_timer timer;
+    struct naru_list_node node; /* stack->time_waits, the oldest first */
+    uint16_t ifindex;
+    struct naru_tcp_tw tw;
+};
+
+/* All sockets bound to one port of one protocol. */
+struct port_bucket {
+    struct naru_list socks;
+    uint32_t hash;
+    uint16_t port;
+    uint8_t proto;
+};
+
+/* ---- Interfaces ---- */
+
+struct naru_ifaddr {
+    struct naru_addr addr;
+    uint8_t prefix_len; /* in 128 bits */
+    bool tentative, duplicate, deprecated, automatic;
+};
+
+struct naru_iface {
+    struct naru_stack *stack;
+    char name[16];
+    uint16_t index;
+    uint16_t parent, vlan;
+    uint8_t kind; /* enum naru_iface_kind */
+    uint8_t mac[6];
+    bool up, accept_any;
+    bool link_layer; /* Ethernet headers, neighbours */
+    bool autoconf;   /* IPv6 addresses go through proto/autoconf */
+    uint32_t mtu, offload, gso_max;
+    uint8_t hop_limit;
+    uint8_t addr_count;
+    uint8_t child_count; /* VLAN interfaces upon it */
+    struct naru_ifaddr addrs[IFADDRS_MAX];
+
+    /* Out: packets that were made already, then connections that have something to say. */
+    struct naru_pktq txq;
+    uint32_t txq_count;
+    struct naru_list ready;      /* struct naru_sock by tx_node */
+    struct naru_list parked;     /* TCP that waits for a neighbour */
+    struct naru_list want_write; /* UDP that met a full queue */
+    struct naru_pkt *sending;    /* lent to the driver until it calls again */
+    struct naru_frag_cut cut;    /* sending leaves in pieces ... */
+    struct naru_frag_piece piece;
+    uint32_t cut_ident;
+    uint16_t cut_header_len; /* ... behind this many bytes of its own header; 0: whole */
+
+    bool turn; /* whose: the queue's, or the ready list's */
+
+    uint64_t rx_packets, rx_bytes, rx_drops, tx_packets, tx_bytes;
+};
+
+/* ---- The stack ---- */
+
+struct naru_stack {
+    struct naru_config config;
+    struct naru_mem mem;
+    struct naru_pktpool pkts;
+    struct naru_blockpool blocks;
+    struct naru_pool tcp_pool, udp_pool, time_wait_pool, bucket_pool, listen_pool;
+    struct naru_rand rand;
+    struct naru_siphash_key flow_key;
+    const struct naru_csum_ops *csum;
+    naru_time now;
+    bool chores; /* a machine may have something to send: look before the next frame */
+
+    struct naru_wheel wheel;      /* struct naru_timer of connections and TIME-WAIT */
+    struct naru_table flows;      /* struct naru_flow */
+    struct naru_table ports;      /* struct port_bucket */
+    struct naru_list any_port[2]; /* TCP, UDP: transparent sockets of port 0 */
+    struct naru_list events;
+    struct naru_list time_waits; /* the oldest first */
+    struct naru_list socks;      /* every struct naru_sock */
+    struct naru_ports ephemeral;
+
+    struct naru_fib fib;
+    struct naru_neigh_table neigh;
+    struct naru_frag frag;
+    struct naru_frag_ident ident;
+    struct naru_autoconf autoconf;
+    struct naru_group group;
+    struct naru_pmtu pmtu;
+    struct naru_icmplimit icmp_limit;
+    struct naru_tcp_env tcp;
+
+    struct naru_iface *ifaces[IFACES_MAX + 1]; /* by ifindex; [0] is NULL */
+    unsigned iface_count;
+
+    uint32_t sock_count, flow_count, half_open;
+    naru_time cookies_until; /* ACKs may answer a cookie of ours until then */
+    uint64_t drops[NARU_DROP_COUNT];
+};
+
+/* Time goes on; a time before the last one counts as that one. */
+static inline void naru_stack_at(struct naru_stack *stack, naru_time now)
+{
+    if (now > stack->now)
+        stack->now = now;
+}
+
+static inline struct naru_sock_tcp *naru_sock_tcp_of(const struct naru_sock *sock)
+{
+    return (struct naru_sock_tcp *)(uintptr_t)sock; /* its first member */
+}
+
+static inline struct naru_sock_udp *naru_sock_udp_of(const struct naru_sock *sock)
+{
+    return (struct naru_sock_udp *)(uintptr_t)sock; /* its first member */
+}
+
+/* An IP packet on its way up: what the layers below have found out. */
+struct naru_ip_in {
+    struct naru_iface *iface;
+    struct naru_addr src, dst;
+    uint8_t proto, hop_limit, tos;
+    bool group;            /* sent to more than one: multicast or broadcast, at either layer */
+    bool csum_valid;       /* the transport checksum needs no look */
+    const uint8_t *packet; /* from the IP header on, for quoting; as long as pkt lives */
+    uint32_t packet_len;
+};
+
+/* An IP packet to be made. */
+struct naru_ip_out {
+    struct naru_addr src; /* all zero: chosen */
+    struct naru_addr dst;
+    uint16_t ifindex; /* 0: by the routing table */
+    uint8_t proto;
+    uint8_t hop_limit; /* 0: the stack's */
+    uint8_t tos;
+    bool dont_fragment; /* MSGSIZE instead */
+    bool ignore_pmtu;   /* fragments at the interface's MTU */
+    bool router_alert;
+    bool no_multicast_loop;
+    bool from_unspecified; /* src is all zero and stays so */
+    uint8_t csum_offset;   /* the transport checksum's place, made for whatever source is chosen;
+                              0xff: none */
+};
+
+/* stack.c, drop.c */
+void naru_drop_count(struct naru_stack *stack, enum naru_drop reason, unsigned count);
+enum naru_drop naru_pkt_drop(struct naru_pkt *pkt, enum naru_drop reason);
+
+/* iface.c */
+struct naru_iface *naru_iface_of(const struct naru_stack *stack, unsigned ifindex);
+unsigned naru_iface_first_up(const struct naru_stack *stack);
+bool naru_iface_is_broadcast(const struct naru_iface *iface, const struct naru_addr *addr);
+struct naru_iface *naru_ifaddr_find(const struct naru_stack *stack, const struct naru_addr *addr,
+                                    unsigned ifindex);
+enum naru_err naru_ifaddr_insert(struct naru_stack *stack, struct naru_iface *iface,
+                                 const struct naru_ifaddr *row);
+struct naru_ifaddr *naru_ifaddr_row(struct naru_iface *iface, const struct naru_addr *addr);
+void naru_ifaddr_erase(struct naru_stack *stack, struct naru_iface *iface,
+                       const struct naru_addr *addr);
+
+/* path.c */
+bool naru_path_route(struct naru_stack *stack, struct naru_path *path, const struct naru_addr *dst,
+                     unsigned ifindex);
+enum naru_path_state naru_path_link(struct naru_stack *stack, struct naru_path *path,
+                                    const struct naru_addr *src, uint8_t mac[6]);
+bool naru_path_source(const struct naru_stack *stack, const struct naru_path *path,
+                      const struct naru_addr *dst, struct naru_addr *source);
+
+/* demux.c */
+uint32_t naru_tuple_hash(const struct naru_stack *stack, const struct naru_tuple *tuple);
+struct naru_flow *naru_flow_find(const struct naru_stack *stack, const struct naru_tuple *tuple,
+                                 uint32_t hash);
+bool naru_flow_add(struct naru_stack *stack, struct naru_flow *flow);
+void naru_flow_remove(struct naru_stack *stack, struct naru_flow *flow);
+void naru_flow_replace(struct naru_stack *stack, struct naru_flow *from, struct naru_flow *to);
+bool naru_port_may_listen(struct naru_sock *sock);
+enum naru_err naru_port_bind(struct naru_sock *sock, uint16_t port);
+void naru_port_release(struct naru_sock *sock);
+enum naru_err naru_port_for_connection(struct naru_sock *sock);
+struct naru_sock *naru_port_lookup(const struct naru_stack *stack, const struct naru_tuple *tuple,
+                                   const struct naru_iface *iface, uint32_t hash);
+struct naru_sock *naru_port_next_group(const struct naru_stack *stack,
+                                       const struct naru_tuple *tuple,
+                                       const struct naru_iface *iface,
+                                       const struct naru_sock *prev);
+
+/* event.c */
+void naru_sock_note(struct naru_sock *sock, unsigned changed);
+unsigned naru_sock_level(const struct naru_sock *sock);
+
+/* sockets' common half: event.c */
+void naru_sock_init(struct naru_sock *sock, struct naru_stack *stack, enum naru_sock_type type,
+                    uint8_t proto);
+void naru_sock_deinit(struct naru_sock *sock);
+void naru_tuple_ends(const struct naru_tuple *tuple, struct naru_endpoint *local,
+                     struct naru_endpoint *remote);
+
+/* in.c, in_ip.c */
+void naru_trace_frame(struct naru_stack *stack, const struct naru_iface *iface,
+                      enum naru_trace_kind kind, const struct naru_slice *slice,
+                      unsigned slice_count, const struct naru_offload *offload);
+enum naru_drop naru_ipv4_input(struct naru_stack *stack, struct naru_iface *iface,
+                               struct naru_pkt *pkt, bool group);
+enum naru_drop naru_ipv6_input(struct naru_stack *stack, struct naru_iface *iface,
+                               struct naru_pkt *pkt, bool group);
+void naru_ip_frag_expire(struct naru_stack *stack);
+
+/* icmp_in.c */
+enum naru_drop naru_icmp_input(struct naru_stack *stack, const struct naru_ip_in *in,
+                               struct naru_pkt *pkt);
+enum naru_drop naru_icmpv6_input(struct naru_stack *stack, const struct naru_ip_in *in,
+                                 struct naru_pkt *pkt);
+
+/* icmp_out.c: errors about the packet in, unless one must not (RFC 1122 3.2.2, RFC 4443 2.4) */
+enum naru_unreachable {
+    UNREACHABLE_NET,
+    UNREACHABLE_HOST,
+    UNREACHABLE_PROTOCOL,
+    UNREACHABLE_PORT,
+    UNREACHABLE_PROHIBITED,
+};
+void naru_icmp_unreachable(struct naru_stack *stack, const struct naru_ip_in *in,
+                           enum naru_unreachable why);
+void naru_icmp_frag_timeout(struct naru_stack *stack, const struct naru_ip_in *in);
+void naru_icmp_param_problem(struct naru_stack *stack, const struct naru_ip_in *in, uint8_t code,
+                             uint32_t pointer);
+
+/* nd.c, group.c */
+enum naru_drop naru_arp_input(struct naru_stack *stack, struct naru_iface *iface,
+                              struct naru_pkt *pkt);
+enum naru_drop naru_nd_input(struct naru_stack *stack, const struct naru_ip_in *in, uint8_t type,
+                             struct naru_span message);
+void naru_nd_settle(struct naru_stack *stack);    /* applies what autoconfiguration has changed */
+void naru_neigh_settle(struct naru_stack *stack); /* sends and wakes what waited for neighbours */
+void naru_nd_chores(struct naru_stack *stack,
+                    struct naru_iface *iface); /* makes the messages that are due */
+bool naru_nd_chores_pending(const struct naru_stack *stack, const struct naru_iface *iface);
+enum naru_drop naru_igmp_input(struct naru_stack *stack, const struct naru_ip_in *in,
+                               struct naru_pkt *pkt);
+enum naru_drop naru_mld_input(struct naru_stack *stack, const struct naru_ip_in *in, uint8_t type,
+                              struct naru_span message);
+void naru_group_chores(struct naru_stack *stack, struct naru_iface *iface);
+
+/* out.c, out_ip.c */
+bool naru_iface_enqueue(struct naru_stack *stack, struct naru_iface *iface, struct naru_pkt *pkt);
+void naru_sock_set_tx_list(struct naru_sock *sock, struct naru_iface *iface,
+                           enum naru_tx_list list);
+void naru_loopback_turn(struct naru_stack *stack);
+size_t naru_link_emit(const struct naru_stack *stack, const struct naru_iface *iface,
+                      const uint8_t mac[6], uint16_t ethertype, uint8_t *at);
+enum { NARU_IP_HEADROOM = 64 }; /* what naru_ip_output may put in front of a packet */
+enum naru_err naru_ip_output(struct naru_stack *stack, const struct naru_ip_out *out,
+                             struct naru_pkt *pkt);
+
+/* tcp.c */
+struct naru_tcp_setup naru_tcp_setup_for(const struct naru_stack *stack, const struct naru_tuple *t,
+                                         uint32_t mtu);
+void naru_stack_tcp_init(struct naru_stack *stack);
+void naru_stack_tcp_expire(struct naru_stack *stack);
+enum naru_drop naru_tcp_segment_in(struct naru_stack *stack, const struct naru_ip_in *in,
+                                   struct naru_pkt *pkt);
+enum naru_drop naru_tcp_connection_in(struct naru_sock_tcp *st, const struct naru_ip_in *in,
+                                      const struct naru_tcp_hdr *h, struct naru_pkt *pkt);
+bool naru_tcp_frame(struct naru_stack *stack, struct naru_iface *iface, struct naru_sock_tcp *st,
+                    struct naru_frame *frame);
+void naru_tcp_settle(struct naru_sock_tcp *st);
+unsigned naru_tcp_sock_level(const struct naru_sock_tcp *st);
+struct naru_sock_tcp *naru_tcp_sock_new(struct naru_stack *stack, const struct naru_tcp *like,
+                                        const struct naru_tuple *tuple);
+void naru_tcp_sock_release(struct naru_sock_tcp *st);
+void naru_tcp_reply(struct naru_stack *stack, const struct naru_ip_in *in,
+                    const struct naru_tcp_hdr *h);
+void naru_tcp_reset_segment(struct naru_stack *stack, const struct naru_ip_in *in,
+                            const struct naru_tcp_hdr *h, size_t payload_len);
+bool naru_time_wait_take(struct naru_stack *stack, struct naru_flow *flow, struct naru_tcp_tw *old);
+enum naru_drop naru_tcp_icmp_in(struct naru_stack *stack, const struct naru_tuple *tuple,
+                                enum naru_err err, bool hard, naru_seq seq);
+bool naru_tcp_in_flight(struct naru_stack *stack, const struct naru_tuple *tuple, naru_seq seq);
+void naru_tcp_forget(struct naru_sock_tcp *st);
+void naru_tcp_unreachable(struct naru_sock_tcp *st, enum naru_unreachable why);
+void naru_tcp_path_changed(struct naru_stack *stack, const struct naru_tuple *tuple);
+
+/* listen.c */
+enum naru_err naru_listen_open(struct naru_sock_tcp *st, unsigned backlog);
+void naru_listen_close(struct naru_sock_tcp *listener);
+bool naru_listen_blocked(const struct naru_sock_tcp *child);
+void naru_listen_promote(struct naru_sock_tcp *child);
+void naru_listen_forget(struct naru_sock_tcp *child);
+struct naru_sock_tcp *naru_listen_take(struct naru_sock_tcp *listener);
+enum naru_drop naru_listen_input(struct naru_sock_tcp *listener, const struct naru_ip_in *in,
+                                 const struct naru_tuple *tuple, const struct naru_tcp_hdr *h,
+                                 struct naru_pkt *pkt, const struct naru_tcp_tw *old);
+
+/* udp.c */
+struct naru_sock_udp *naru_udp_sock_new(struct naru_stack *stack, enum naru_sock_type type,
+                                        enum naru_family family);
+void naru_udp_sock_release(struct naru_sock_udp *su);
+enum naru_drop naru_udp_input(struct naru_stack *stack, const struct naru_ip_in *in,
+                              struct naru_pkt *pkt);
+bool naru_udp_wants_group(const struct naru_sock *sock, const struct naru_tuple *tuple,
+                          const struct naru_iface *iface);
+unsigned naru_udp_level(const struct naru_sock_udp *su);
+enum naru_drop naru_ping_input(struct naru_stack *stack, const struct naru_ip_in *in,
+                               uint16_t ident, struct naru_pkt *pkt);
+enum naru_drop naru_udp_icmp_in(struct naru_stack *stack, const struct naru_tuple *tuple,
+                                const struct naru_iface *iface, enum naru_err err, bool hard);
+
+#endif

@@ -1,0 +1,169 @@
+/*
+ * Packets that we make: source, route, IP header, checksum, and on to the interface or to the
+ * neighbour's queue.
+ */
+#include "stack/core.h"
+
+#include "base/addr.h"
+#include "wire/eth.h"
+#include "wire/ipv4.h"
+#include "wire/ipv6.h"
+
+enum { NO_CSUM = 0xff };
+
+static const uint8_t router_alert_option[4] = { NARU_IPV4_OPT_ROUTER_ALERT, 4, 0, 0 };
+
+static void set_checksum(const struct naru_stack *stack, const struct naru_iface *iface,
+                         const struct naru_ip_out *out, struct naru_pkt *pkt, bool whole)
+{
+    uint8_t *field = pkt->data + out->csum_offset;
+    bool with_pseudo = out->proto != NARU_PROTO_ICMP;
+    naru_put16(field, 0);
+    uint32_t sum = with_pseudo ? naru_csum_pseudo(&out->src, &out->dst, out->proto, pkt->len) : 0;
+    bool can_offload = out->proto == NARU_PROTO_TCP || out->proto == NARU_PROTO_UDP;
+    if (can_offload && whole && (iface->offload & NARU_OFFLOAD_TX_CSUM) != 0) {
+        naru_put16(field, naru_csum_fold(sum));
+        pkt->offload.csum_partial = 1;
+        pkt->offload.csum_offset = out->csum_offset;
+        return;
+    }
+    uint16_t checksum = naru_csum_finish(stack->csum->add(sum, pkt->data, pkt->len));
+    if (checksum == 0 && out->proto == NARU_PROTO_UDP)
+        checksum = 0xffff;
+    naru_put16(field, checksum);
+}
+
+static void push_ipv4(struct naru_stack *stack, const struct naru_ip_out *out, struct naru_pkt *pkt,
+                      uint8_t hop_limit)
+{
+    struct naru_ipv4_hdr ip = {
+        .src = out->src,
+        .dst = out->dst,
+        .tos = out->tos,
+        .ttl = hop_limit,
+        .protocol = out->proto,
+        .df = out->dont_fragment,
+    };
+    if (out->router_alert)
+        ip.options = naru_span(router_alert_option, sizeof(router_alert_option));
+    if (!ip.df)
+        ip.ident = (uint16_t)naru_frag_ident_next(&stack->ident, &ip.src, &ip.dst);
+    size_t len = naru_ipv4_len(&ip);
+    ip.total_len = (uint16_t)(pkt->len + len);
+    (void)naru_ipv4_emit(naru_pkt_push(pkt, len), &ip);
+    pkt->offload.csum_start = (uint16_t)len;
+}
+
+static void push_ipv6(const struct naru_ip_out *out, struct naru_pkt *pkt, uint8_t hop_limit)
+{
+    uint8_t next = out->proto;
+    size_t extra = 0;
+    if (out->router_alert) {
+        extra = NARU_IPV6_ROUTER_ALERT_LEN;
+        (void)naru_ipv6_router_alert_emit(naru_pkt_push(pkt, extra), next);
+        next = NARU_PROTO_HOP_BY_HOP;
+    }
+    struct naru_ipv6_hdr ip = {
+        .src = out->src,
+        .dst = out->dst,
+        .payload_len = (uint16_t)pkt->len,
+        .traffic_class = out->tos,
+        .next_header = next,
+        .hop_limit = hop_limit,
+    };
+    (void)naru_ipv6_emit(naru_pkt_push(pkt, NARU_IPV6_LEN), &ip);
+    pkt->offload.csum_start = (uint16_t)(NARU_IPV6_LEN + extra);
+}
+
+/* Members on this host hear what the host sends to their group (RFC 1112 6.1, RFC 3493 5.2). */
+static void loop_back_copy(struct naru_stack *stack, const struct naru_ip_out *out,
+                           unsigned ifindex, const struct naru_pkt *pkt)
+{
+    if (out->no_multicast_loop || !naru_addr_is_multicast(&out->dst) ||
+        !naru_group_member(&stack->group, ifindex, &out->dst) || out->proto != NARU_PROTO_UDP)
+        return;
+    struct naru_pkt *copy = naru_pktpool_get(&stack->pkts, 0, pkt->len);
+    if (copy == NULL) {
+        naru_drop_count(stack, NARU_DROP_NO_MEMORY, 1);
+        return;
+    }
+    memcpy(copy->data, pkt->data, pkt->len);
+    copy->len = pkt->len;
+    copy->offload = pkt->offload;
+    copy->meta.link.mtu = LOOPBACK_MTU;
+    copy->meta.link.ethertype = pkt->meta.link.ethertype;
+    (void)naru_iface_enqueue(stack, stack->ifaces[LOOPBACK], copy);
+}
+
+static enum naru_err to_link(struct naru_stack *stack, const struct naru_ip_out *out,
+                             struct naru_path *path, struct naru_pkt *pkt)
+{
+    struct naru_iface *iface = stack->ifaces[path->ifindex];
+    switch (naru_path_link(stack, path, &out->src, pkt->meta.link.mac)) {
+    case PATH_READY:
+        return naru_iface_enqueue(stack, iface, pkt) ? NARU_OK : NARU_ERR_AGAIN;
+    case PATH_WAIT: {
+        struct naru_pkt *pushed =
+            naru_neigh_queue(&stack->neigh, path->ifindex, &path->next_hop, pkt);
+        if (pushed != NULL) {
+            naru_drop_count(stack, NARU_DROP_NEIGH_QUEUE_FULL, 1);
+            naru_pktpool_put(pushed);
+        }
+        return NARU_OK;
+    }
+    case PATH_UNREACHABLE:
+        naru_drop_count(stack, NARU_DROP_NEIGH_UNREACHABLE, 1);
+        naru_pktpool_put(pkt);
+        return NARU_ERR_HOSTUNREACH;
+    case PATH_NO_ROOM:
+        break;
+    }
+    naru_drop_count(stack, NARU_DROP_NEIGH_TABLE_FULL, 1);
+    naru_pktpool_put(pkt);
+    return NARU_ERR_NOBUFS;
+}
+
+static enum naru_err refuse(struct naru_stack *stack, struct naru_pkt *pkt, enum naru_drop why,
+                            enum naru_err err)
+{
+    naru_drop_count(stack, why, 1);
+    naru_pktpool_put(pkt);
+    return err;
+}
+
+/*
+ * pkt is a transport header and payload, with NARU_IP_HEADROOM in front; it is taken in every case.
+ * NETUNREACH, HOSTUNREACH, ADDRNOTAVAIL (no source), MSGSIZE, AGAIN (queue full).
+ */
+enum naru_err naru_ip_output(struct naru_stack *stack, const struct naru_ip_out *request,
+                             struct naru_pkt *pkt)
+{
+    struct naru_ip_out out = *request;
+    struct naru_path path = { 0 };
+    if (!naru_path_route(stack, &path, &out.dst, out.ifindex))
+        return refuse(stack, pkt, NARU_DROP_NO_ROUTE, NARU_ERR_NETUNREACH);
+    struct naru_iface *iface = stack->ifaces[path.ifindex];
+    if (naru_addr_is_zero(&out.src) && !out.from_unspecified &&
+        !naru_path_source(stack, &path, &out.dst, &out.src))
+        return refuse(stack, pkt, NARU_DROP_TX_NO_SOURCE, NARU_ERR_ADDRNOTAVAIL);
+    bool v4 = naru_addr_is_v4(&out.dst);
+    uint32_t mtu = out.ignore_pmtu ? iface->mtu : path.mtu;
+    uint32_t headers = v4 ? NARU_IPV4_LEN : NARU_IPV6_LEN;
+    bool gso = pkt->offload.gso != NARU_GSO_NONE;
+    bool whole = pkt->len + headers <= mtu || gso;
+    if (pkt->len + headers > 65535 || (!whole && out.dont_fragment))
+        return refuse(stack, pkt, NARU_DROP_TX_TOO_BIG, NARU_ERR_MSGSIZE);
+    if (out.csum_offset != NO_CSUM)
+        set_checksum(stack, iface, &out, pkt, whole);
+    uint8_t hop_limit = out.hop_limit != 0 ? out.hop_limit : iface->hop_limit;
+    if (v4)
+        push_ipv4(stack, &out, pkt, hop_limit);
+    else
+        push_ipv6(&out, pkt, hop_limit);
+    if (gso)
+        pkt->offload.header_len = (uint16_t)(pkt->offload.header_len + headers);
+    pkt->meta.link.mtu = mtu;
+    pkt->meta.link.ethertype = v4 ? NARU_ETHERTYPE_IPV4 : NARU_ETHERTYPE_IPV6;
+    loop_back_copy(stack, &out, path.ifindex, pkt);
+    return to_link(stack, &out, &path, pkt);
+}

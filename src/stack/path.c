@@ -1,0 +1,168 @@
+/*
+ * Where a packet leaves and to whom: routes, neighbours and path MTU put together.
+ *
+ * A struct naru_path is what a flow keeps of all this.  It stays good as long as the generations of
+ * the machines it was made from stay the same, so the next packet of a flow costs three
+ * comparisons.  Everything here is RFC 1122 3.3.1 and RFC 4861 5.2; source addresses are RFC 6724.
+ */
+#include "stack/core.h"
+
+#include "base/addr.h"
+#include "proto/addrsel.h"
+#include "wire/eth.h"
+
+enum { CANDIDATES_MAX = 2 * IFADDRS_MAX };
+
+static bool path_good(const struct naru_stack *stack, const struct naru_path *path)
+{
+    return path->ifindex != 0 && path->fib_gen == stack->fib.generation &&
+           path->pmtu_gen == stack->pmtu.generation;
+}
+
+static void path_set(struct naru_stack *stack, struct naru_path *path, const struct naru_addr *dst,
+                     unsigned ifindex, uint8_t link, const struct naru_addr *next_hop)
+{
+    const struct naru_iface *iface = stack->ifaces[ifindex];
+    uint32_t pmtu = naru_pmtu_find(&stack->pmtu, dst, stack->now);
+    *path = (struct naru_path){
+        .fib_gen = stack->fib.generation,
+        .pmtu_gen = stack->pmtu.generation,
+        .next_hop = *next_hop,
+        .mtu = pmtu != 0 && pmtu < iface->mtu ? pmtu : iface->mtu,
+        .ifindex = (uint16_t)ifindex,
+        .link = iface->link_layer ? link : PATH_LINK_NONE,
+    };
+}
+
+static bool route_unicast(struct naru_stack *stack, struct naru_path *path,
+                          const struct naru_addr *dst, unsigned ifindex)
+{
+    const struct naru_fib_entry *entry = naru_fib_lookup(&stack->fib, dst, ifindex);
+    if (entry == NULL || stack->ifaces[entry->ifindex] == NULL ||
+        !stack->ifaces[entry->ifindex]->up)
+        return false;
+    bool broadcast =
+        !entry->has_gateway && naru_iface_is_broadcast(stack->ifaces[entry->ifindex], dst);
+    path_set(stack, path, dst, entry->ifindex, broadcast ? PATH_LINK_BROADCAST : PATH_LINK_NEIGH,
+             entry->has_gateway ? &entry->gateway : dst);
+    if (entry->mtu != 0 && entry->mtu < path->mtu)
+        path->mtu = entry->mtu;
+    return true;
+}
+
+/* Multicast and limited broadcast leave where they are told, or where the table sends others. */
+static bool route_group(struct naru_stack *stack, struct naru_path *path,
+                        const struct naru_addr *dst, unsigned ifindex)
+{
+    if (ifindex == 0) {
+        const struct naru_fib_entry *entry = naru_fib_lookup(&stack->fib, dst, 0);
+        ifindex = entry != NULL ? entry->ifindex : naru_iface_first_up(stack);
+    }
+    if (ifindex == 0 || ifindex > stack->iface_count || !stack->ifaces[ifindex]->up)
+        return false;
+    path_set(stack, path, dst, ifindex,
+             naru_addr_is_multicast(dst) ? PATH_LINK_MULTICAST : PATH_LINK_BROADCAST, dst);
+    return true;
+}
+
+/*
+ * Makes path the way to dst, unless it is good already; ifindex 0: any interface.  False: there is
+ * no route.
+ */
+bool naru_path_route(struct naru_stack *stack, struct naru_path *path, const struct naru_addr *dst,
+                     unsigned ifindex)
+{
+    if (NARU_LIKELY(path_good(stack, path)))
+        return true;
+    path->ifindex = 0;
+    if (naru_addr_is_loopback(dst) || naru_ifaddr_find(stack, dst, 0) != NULL) {
+        path_set(stack, path, dst, LOOPBACK, PATH_LINK_NONE, dst);
+        return true;
+    }
+    if (naru_addr_is_multicast(dst) || naru_addr_is_limited_broadcast(dst))
+        return route_group(stack, path, dst, ifindex);
+    return route_unicast(stack, path, dst, ifindex);
+}
+
+/* The link-layer destination of the path; src is the packet's source, for the solicitation. */
+enum naru_path_state naru_path_link(struct naru_stack *stack, struct naru_path *path,
+                                    const struct naru_addr *src, uint8_t mac[6])
+{
+    switch ((enum naru_path_link)path->link) {
+    case PATH_LINK_NONE:
+        memset(mac, 0, 6);
+        return PATH_READY;
+    case PATH_LINK_MULTICAST:
+        naru_eth_multicast_mac(&path->next_hop, mac);
+        return PATH_READY;
+    case PATH_LINK_BROADCAST:
+        memset(mac, 0xff, 6);
+        return PATH_READY;
+    case PATH_LINK_NEIGH:
+        break;
+    }
+    if (NARU_LIKELY(naru_neigh_ref_good(&path->neigh))) {
+        memcpy(mac, path->neigh.entry->mac, 6);
+        return PATH_READY;
+    }
+    enum naru_neigh_verdict verdict = naru_neigh_lookup(
+        &stack->neigh, path->ifindex, &path->next_hop, src, stack->now, &path->neigh);
+    stack->chores = true;
+    switch (verdict) {
+    case NARU_NEIGH_READY:
+        memcpy(mac, path->neigh.entry->mac, 6);
+        return PATH_READY;
+    case NARU_NEIGH_WAIT:
+        return PATH_WAIT;
+    case NARU_NEIGH_NO:
+        return PATH_UNREACHABLE;
+    case NARU_NEIGH_NO_ROOM:
+        return PATH_NO_ROOM;
+    }
+    NARU_UNREACHABLE();
+}
+
+/* ---- Source addresses ---- */
+
+static unsigned candidates_of(const struct naru_iface *iface, struct naru_addrsel_candidate *out,
+                              unsigned count, unsigned max)
+{
+    for (unsigned i = 0; i < iface->addr_count && count < max; i++) {
+        const struct naru_ifaddr *a = &iface->addrs[i];
+        out[count++] = (struct naru_addrsel_candidate){
+            .addr = a->addr,
+            .ifindex = iface->index,
+            .prefix_len = a->prefix_len,
+            .deprecated = a->deprecated,
+            .tentative = a->tentative || a->duplicate,
+        };
+    }
+    return count;
+}
+
+/*
+ * The address of ours that speaks to dst over that path (RFC 6724 section 5; RFC 1122 3.3.4.3): one
+ * of the interface it leaves by, or, where that has none, of any other.  False: none of the family.
+ */
+bool naru_path_source(const struct naru_stack *stack, const struct naru_path *path,
+                      const struct naru_addr *dst, struct naru_addr *source)
+{
+    struct naru_addrsel_candidate candidate[CANDIDATES_MAX];
+    if (path->ifindex == LOOPBACK && !naru_addr_is_multicast(dst)) {
+        *source = *dst; /* to ourselves, as who is spoken to */
+        return true;
+    }
+    unsigned count = candidates_of(stack->ifaces[path->ifindex], candidate, 0, CANDIDATES_MAX);
+    int best = naru_addrsel_source(candidate, count, dst, path->ifindex);
+    if (best < 0) {
+        count = 0;
+        for (unsigned i = LOOPBACK + 1; i <= stack->iface_count; i++)
+            if (stack->ifaces[i]->up)
+                count = candidates_of(stack->ifaces[i], candidate, count, CANDIDATES_MAX);
+        best = naru_addrsel_source(candidate, count, dst, path->ifindex);
+    }
+    if (best < 0)
+        return false;
+    *source = candidate[best].addr;
+    return true;
+}

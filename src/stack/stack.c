@@ -1,0 +1,271 @@
+/*
+ * Making and ending a stack, and its time.
+ */
+#include "stack/core.h"
+
+#include "base/csum.h"
+
+enum {
+    MEMORY_MIN = 256 * 1024,
+    PKT_CACHE_MAX = 8 << 20,
+    BLOCK_CACHE_MAX = 4 << 20,
+    ROUTES_MAX = 65536,
+    PMTU_MAX = 4096,
+    GROUP_MEMBERS_MAX = 1024,
+    RAND_STREAM = 0x6e617275, /* of the one seed, this stack's generator */
+};
+
+void naru_config_init(struct naru_config *config)
+{
+    *config = (struct naru_config){
+        .memory_max = (uint64_t)256 << 20,
+        .sockets_max = 1 << 20,
+        .time_wait_max = 1 << 18,
+        .syn_queue_max = 4096,
+        .neigh_max = 1024,
+        .frag_memory_max = 1 << 20,
+        .ooo_memory_max = 32 << 20,
+        .tcp_rcvbuf_default = 131072,
+        .tcp_rcvbuf_max = 6 << 20,
+        .tcp_sndbuf_default = 65536,
+        .tcp_sndbuf_max = 4 << 20,
+        .udp_rcvbuf_default = 212992,
+        .tcp_congestion = NARU_CONGESTION_CUBIC,
+        .tcp_timestamps = true,
+        .tcp_sack = true,
+        .tcp_window_scale = true,
+        .tcp_quickack = true,
+        .tcp_syn_cookies = true,
+        .tcp_syn_retries = 6,
+        .tcp_synack_retries = 5,
+        .tcp_retries = 15,
+        .tcp_rto_min_ms = 200,
+        .tcp_time_wait_ms = 60000,
+        .tcp_fin_wait_2_ms = 60000,
+        .port_min = 32768,
+        .port_max = 60999,
+        .hop_limit = 64,
+    };
+}
+
+static bool config_good(const struct naru_config *c)
+{
+    return c->alloc.alloc != NULL && c->alloc.free != NULL && c->memory_max >= MEMORY_MIN &&
+           c->sockets_max >= 1 && c->neigh_max >= 1 && c->port_min >= 1 &&
+           c->port_min <= c->port_max && c->hop_limit >= 1 && !c->forward &&
+           c->tcp_rcvbuf_default >= 4096 && c->tcp_rcvbuf_default <= c->tcp_rcvbuf_max &&
+           c->tcp_rcvbuf_max <= (uint32_t)1 << 30 && c->tcp_sndbuf_default >= 4096 &&
+           c->tcp_sndbuf_default <= c->tcp_sndbuf_max && c->tcp_sndbuf_max <= (uint32_t)1 << 30 &&
+           c->tcp_congestion <= NARU_CONGESTION_RENO && c->tcp_rto_min_ms >= 1 &&
+           c->tcp_rto_min_ms <= 60000;
+}
+
+static void init_pools(struct naru_stack *stack)
+{
+    const struct naru_config *c = &stack->config;
+    struct naru_mem *mem = &stack->mem;
+    naru_pktpool_init(&stack->pkts, mem, PKT_CACHE_MAX);
+    naru_blockpool_init(&stack->blocks, mem, BLOCK_CACHE_MAX);
+    naru_pool_init(&stack->tcp_pool, mem, sizeof(struct naru_sock_tcp), 16, 0);
+    naru_pool_init(&stack->udp_pool, mem, sizeof(struct naru_sock_udp), 16, 0);
+    naru_pool_init(&stack->time_wait_pool, mem, sizeof(struct naru_time_wait), 16,
+                   c->time_wait_max);
+    naru_pool_init(&stack->bucket_pool, mem, sizeof(struct port_bucket), 16, 0);
+    naru_pool_init(&stack->listen_pool, mem, sizeof(struct naru_listen), 16, 0);
+    naru_table_init(&stack->flows, mem, 0);
+    naru_table_init(&stack->ports, mem, 0);
+    naru_list_init(&stack->any_port[0]);
+    naru_list_init(&stack->any_port[1]);
+    naru_list_init(&stack->events);
+    naru_list_init(&stack->time_waits);
+    naru_list_init(&stack->socks);
+}
+
+static enum naru_err init_machines(struct naru_stack *stack)
+{
+    const struct naru_config *c = &stack->config;
+    struct naru_neigh_config neigh;
+    naru_neigh_config_init(&neigh);
+    neigh.entries_max = c->neigh_max;
+    neigh.incomplete_max = NARU_MIN(neigh.incomplete_max, (c->neigh_max + 1) / 2);
+    enum naru_err err = naru_neigh_init(&stack->neigh, &neigh, &stack->mem, &stack->rand);
+    if (err != NARU_OK)
+        return err;
+    struct naru_frag_config frag;
+    naru_frag_config_init(&frag);
+    frag.memory_max = c->frag_memory_max;
+    naru_frag_init(&stack->frag, &frag, &stack->mem, &stack->pkts, &stack->rand);
+    naru_frag_ident_init(&stack->ident, &stack->rand);
+    naru_fib_init(&stack->fib, &stack->mem, ROUTES_MAX);
+    naru_autoconf_init(&stack->autoconf, &stack->mem, &stack->rand);
+    naru_group_init(&stack->group, &stack->mem, &stack->rand, GROUP_MEMBERS_MAX);
+    naru_pmtu_init(&stack->pmtu, &stack->mem, &stack->rand, PMTU_MAX);
+    naru_icmplimit_init(&stack->icmp_limit, &stack->rand, 1000, 50, 10, 10);
+    naru_ports_init(&stack->ephemeral, &stack->rand, c->port_min, c->port_max);
+    return NARU_OK;
+}
+
+static enum naru_err add_loopback(struct naru_stack *stack)
+{
+    struct naru_iface_config config;
+    struct naru_addr v4 = naru_addr_v4(0x7f000001), v6 = { .b[15] = 1 };
+    unsigned ifindex;
+    naru_iface_config_init(&config);
+    config.name = "lo";
+    config.kind = NARU_IFACE_IP;
+    config.mtu = LOOPBACK_MTU;
+    config.offload = NARU_OFFLOAD_TX_CSUM | NARU_OFFLOAD_TX_TSO;
+    enum naru_err err = naru_iface_add(stack, &config, stack->now, &ifindex);
+    if (err == NARU_OK)
+        err = naru_ifaddr_add(stack, ifindex, &v4, 8, stack->now);
+    if (err == NARU_OK)
+        err = naru_ifaddr_add(stack, ifindex, &v6, 128, stack->now);
+    return err;
+}
+
+enum naru_err naru_stack_new(const struct naru_config *config, naru_time now,
+                             struct naru_stack **out)
+{
+    if (!config_good(config))
+        return NARU_ERR_INVAL;
+    struct naru_stack *stack = config->alloc.alloc(config->alloc.user, sizeof(*stack));
+    if (stack == NULL)
+        return NARU_ERR_NOMEM;
+    memset(stack, 0, sizeof(*stack));
+    stack->config = *config;
+    stack->now = now;
+    naru_mem_init(&stack->mem, config->alloc.alloc, config->alloc.free, config->alloc.user,
+                  config->memory_max - sizeof(*stack));
+    naru_rand_init(&stack->rand, config->seed, RAND_STREAM);
+    naru_siphash_key_init(&stack->flow_key, &stack->rand);
+    stack->csum = naru_csum_ops_best();
+    naru_wheel_init(&stack->wheel, now);
+    init_pools(stack);
+    enum naru_err err = init_machines(stack);
+    if (err == NARU_OK) {
+        naru_stack_tcp_init(stack);
+        err = add_loopback(stack);
+    }
+    if (err != NARU_OK) {
+        naru_stack_free(stack);
+        return err;
+    }
+    *out = stack;
+    return NARU_OK;
+}
+
+static void free_iface(struct naru_stack *stack, struct naru_iface *iface)
+{
+    naru_pktpool_put_chain(naru_pktq_first(&iface->txq));
+    naru_pktpool_put(iface->sending);
+    naru_mem_free(&stack->mem, iface, sizeof(*iface));
+}
+
+/* At the end of a stack its sockets give back what they own, silently. */
+static void free_socks(struct naru_stack *stack)
+{
+    struct naru_sock *sock;
+    NARU_LIST_EACH(&stack->socks, sock, next, struct naru_sock, all_node)
+    {
+        if (sock->type == NARU_SOCK_STREAM)
+            naru_tcp_deinit(&naru_sock_tcp_of(sock)->tcp);
+        else
+            naru_pktpool_put_chain(naru_pktq_first(&naru_sock_udp_of(sock)->rx));
+    }
+}
+
+void naru_stack_free(struct naru_stack *stack)
+{
+    if (stack == NULL)
+        return;
+    free_socks(stack);
+    for (unsigned i = 1; i <= stack->iface_count; i++)
+        free_iface(stack, stack->ifaces[i]);
+    naru_frag_deinit(&stack->frag);
+    naru_neigh_deinit(&stack->neigh);
+    naru_fib_deinit(&stack->fib);
+    naru_autoconf_deinit(&stack->autoconf);
+    naru_group_deinit(&stack->group);
+    naru_pmtu_deinit(&stack->pmtu);
+    naru_table_deinit(&stack->flows);
+    naru_table_deinit(&stack->ports);
+    naru_pool_deinit(&stack->tcp_pool);
+    naru_pool_deinit(&stack->udp_pool);
+    naru_pool_deinit(&stack->time_wait_pool);
+    naru_pool_deinit(&stack->bucket_pool);
+    naru_pool_deinit(&stack->listen_pool);
+    naru_blockpool_deinit(&stack->blocks);
+    naru_pktpool_deinit(&stack->pkts);
+    NARU_ASSERT(stack->mem.used == 0);
+    struct naru_alloc alloc = stack->config.alloc;
+    alloc.free(alloc.user, stack, sizeof(*stack));
+}
+
+struct naru_pkt *naru_pkt_new(struct naru_stack *stack, size_t capacity)
+{
+    return naru_pktpool_get(&stack->pkts, 0, capacity);
+}
+
+/* ---- Time ---- */
+
+void naru_stack_tick(struct naru_stack *stack, naru_time now)
+{
+    naru_stack_at(stack, now);
+    naru_stack_tcp_expire(stack);
+    if (naru_neigh_deadline(&stack->neigh) <= stack->now)
+        naru_neigh_tick(&stack->neigh, stack->now);
+    if (naru_autoconf_deadline(&stack->autoconf) <= stack->now)
+        naru_autoconf_tick(&stack->autoconf, stack->now);
+    if (naru_group_deadline(&stack->group) <= stack->now)
+        naru_group_tick(&stack->group, stack->now);
+    if (naru_pmtu_deadline(&stack->pmtu) <= stack->now)
+        naru_pmtu_tick(&stack->pmtu, stack->now);
+    if (naru_frag_deadline(&stack->frag) <= stack->now)
+        naru_ip_frag_expire(stack);
+    stack->chores = true;
+    naru_nd_settle(stack);
+    naru_neigh_settle(stack);
+    naru_loopback_turn(stack);
+}
+
+naru_time naru_stack_deadline(const struct naru_stack *stack)
+{
+    if (naru_stack_output_pending(stack, LOOPBACK))
+        return stack->now;
+    naru_time at = naru_wheel_next(&stack->wheel);
+    at = NARU_MIN(at, naru_neigh_deadline(&stack->neigh));
+    at = NARU_MIN(at, naru_autoconf_deadline(&stack->autoconf));
+    at = NARU_MIN(at, naru_group_deadline(&stack->group));
+    at = NARU_MIN(at, naru_pmtu_deadline(&stack->pmtu));
+    return NARU_MIN(at, naru_frag_deadline(&stack->frag));
+}
+
+/* ---- What it tells ---- */
+
+uint64_t naru_stack_drops(const struct naru_stack *stack, enum naru_drop reason)
+{
+    return (unsigned)reason < NARU_DROP_COUNT ? stack->drops[reason] : 0;
+}
+
+void naru_stack_get_stats(const struct naru_stack *stack, struct naru_stack_stats *stats)
+{
+    const struct naru_tcp_counters *tcp = &stack->tcp.counters;
+    *stats = (struct naru_stack_stats){
+        .memory_used = stack->mem.used + sizeof(*stack),
+        .memory_peak = stack->mem.peak + sizeof(*stack),
+        .sockets = stack->sock_count,
+        .flows = stack->flow_count,
+        .half_open = stack->half_open,
+        .time_wait = stack->time_wait_pool.count,
+        .tcp_segments_in = tcp->segments_in,
+        .tcp_segments_out = tcp->segments_out,
+        .tcp_retransmits = tcp->retransmits,
+        .tcp_rto_fires = tcp->rto_fires,
+        .tcp_syn_cookies_sent = tcp->cookies_sent,
+        .tcp_syn_cookies_accepted = tcp->cookies_accepted,
+    };
+    for (unsigned i = 1; i <= stack->iface_count; i++) {
+        stats->rx_packets += stack->ifaces[i]->rx_packets;
+        stats->tx_packets += stack->ifaces[i]->tx_packets;
+    }
+}

@@ -1,0 +1,638 @@
+/*
+ * TCP in the stack: segments to their connection, connections to their frames and timers, the small
+ * record of TIME-WAIT.
+ *
+ * After anything that was done to a connection, naru_tcp_settle carries out what it recorded:
+ * readiness to its holder, output to its interface, deadlines to the wheel, its end to the tables.
+ */
+#include "stack/core.h"
+
+#include "base/addr.h"
+#include "wire/eth.h"
+#include "wire/ipv4.h"
+#include "wire/ipv6.h"
+
+enum {
+    DISCARD_MAX = 64, /* segments that a connection without a route loses in one go */
+};
+
+enum { TIMER_CONNECTION, TIMER_TIME_WAIT };
+
+/* ---- Paths ---- */
+
+static uint32_t ip_header_len(const struct naru_tuple *t)
+{
+    return naru_addr_is_v4(&t->remote) ? NARU_IPV4_LEN : NARU_IPV6_LEN;
+}
+
+struct naru_tcp_setup naru_tcp_setup_for(const struct naru_stack *stack, const struct naru_tuple *t,
+                                         uint32_t mtu)
+{
+    struct naru_hash_tuple key = {
+        .local = &t->local,
+        .remote = &t->remote,
+        .local_port = t->local_port,
+        .remote_port = t->remote_port,
+    };
+    bool v4 = naru_addr_is_v4(&t->remote);
+    return (struct naru_tcp_setup){
+        .mss = (uint16_t)(NARU_MIN(mtu, 65535u) - ip_header_len(t) - NARU_TCP_LEN),
+        .mss_default = v4 ? 536 : 1220,
+        .ts_offset = naru_tcp_ts_offset(&stack->tcp, &key),
+    };
+}
+
+/* The path's MTU changed since the connection was last told. */
+static void tell_mtu(struct naru_sock_tcp *st)
+{
+    if (NARU_LIKELY(st->mtu_told == st->path.mtu))
+        return;
+    st->mtu_told = st->path.mtu;
+    uint32_t mss = st->path.mtu - ip_header_len(&st->s.flow.tuple) - NARU_TCP_LEN;
+    naru_tcp_set_pmtu(&st->tcp, (uint16_t)mss, st->s.stack->now);
+}
+
+static bool route(struct naru_sock_tcp *st)
+{
+    const struct naru_tuple *t = &st->s.flow.tuple;
+    unsigned ifindex = st->s.bind_iface != 0 ? st->s.bind_iface : t->zone;
+    if (!naru_path_route(st->s.stack, &st->path, &t->remote, ifindex))
+        return false;
+    tell_mtu(st);
+    return true;
+}
+
+/* ---- IP headers ---- */
+
+struct ip_ends {
+    const struct naru_addr *src, *dst;
+    uint8_t hop_limit, tos;
+    bool df;
+};
+
+/* The IP header of a segment that carries transport_len bytes; returns its length. */
+static size_t emit_ip(struct naru_stack *stack, const struct ip_ends *ends, size_t transport_len,
+                      uint8_t *at)
+{
+    if (naru_addr_is_v4(ends->dst)) {
+        struct naru_ipv4_hdr ip = {
+            .src = *ends->src,
+            .dst = *ends->dst,
+            .protocol = NARU_PROTO_TCP,
+            .ttl = ends->hop_limit,
+            .tos = ends->tos,
+            .df = ends->df,
+            .total_len = (uint16_t)(NARU_IPV4_LEN + transport_len),
+        };
+        if (!ip.df)
+            ip.ident = (uint16_t)naru_frag_ident_next(&stack->ident, ends->src, ends->dst);
+        return naru_ipv4_emit(at, &ip);
+    }
+    struct naru_ipv6_hdr ip = {
+        .src = *ends->src,
+        .dst = *ends->dst,
+        .next_header = NARU_PROTO_TCP,
+        .hop_limit = ends->hop_limit,
+        .traffic_class = ends->tos,
+        .payload_len = (uint16_t)transport_len,
+    };
+    return naru_ipv6_emit(at, &ip);
+}
+
+/* ---- Making and ending ---- */
+
+static void state_changed(void *user, struct naru_tcp *c, enum naru_tcp_state from,
+                          enum naru_tcp_state to)
+{
+    struct naru_stack *stack = user;
+    const struct naru_sock_tcp *st = NARU_CONTAINER_OF(c, struct naru_sock_tcp, tcp);
+    struct naru_trace_event event = { .kind = NARU_TRACE_STATE, .time = stack->now };
+    if (stack->config.trace == NULL)
+        return;
+    naru_tuple_ends(&st->s.flow.tuple, &event.local, &event.remote);
+    naru_tcp_get_trace(c, &event.tcp);
+    event.ifindex = st->path.ifindex;
+    event.tcp.from = from;
+    event.tcp.state = to;
+    stack->config.trace(stack->config.trace_user, &event);
+}
+
+void naru_stack_tcp_init(struct naru_stack *stack)
+{
+    naru_tcp_env_init(&stack->tcp, &stack->config, &stack->mem, &stack->pkts, &stack->blocks,
+                      &stack->rand);
+    stack->tcp.user = stack;
+    stack->tcp.state_changed = state_changed;
+}
+
+/* A connection object of that name, CLOSED, options as like's (NULL: the stack's). */
+struct naru_sock_tcp *naru_tcp_sock_new(struct naru_stack *stack, const struct naru_tcp *like,
+                                        const struct naru_tuple *tuple)
+{
+    struct naru_sock_tcp *st = naru_pool_get(&stack->tcp_pool);
+    if (st == NULL)
+        return NULL;
+    memset(st, 0, offsetof(struct naru_sock_tcp, tcp));
+    struct naru_tcp_setup setup = { .mss = 536, .mss_default = 536 };
+    st->s.flow.tuple = *tuple;
+    if (tuple->remote_port != 0) {
+        st->s.stack = stack;
+        setup = naru_tcp_setup_for(stack, tuple, route(st) ? st->path.mtu : 1280);
+    }
+    setup.opts = like == NULL ? NULL : like->opts;
+    if (naru_tcp_init(&st->tcp, &stack->tcp, &setup, stack->now) != NARU_OK) {
+        naru_pool_put(&stack->tcp_pool, st);
+        return NULL;
+    }
+    naru_sock_init(&st->s, stack, NARU_SOCK_STREAM, NARU_PROTO_TCP);
+    naru_timer_init(&st->timer, TIMER_CONNECTION);
+    st->mtu_told = st->path.mtu;
+    return st;
+}
+
+/* Out of every table and list; what is left is the application's view. */
+static void retire(struct naru_sock_tcp *st)
+{
+    struct naru_stack *stack = st->s.stack;
+    naru_wheel_cancel(&stack->wheel, &st->timer);
+    naru_sock_set_tx_list(&st->s, NULL, TX_NONE);
+    naru_flow_remove(stack, &st->s.flow);
+    st->ended = true;
+}
+
+/* The object goes away. */
+void naru_tcp_sock_release(struct naru_sock_tcp *st)
+{
+    struct naru_stack *stack = st->s.stack;
+    retire(st);
+    naru_listen_close(st);
+    if (st->listener != NULL)
+        naru_listen_forget(st);
+    naru_tcp_deinit(&st->tcp);
+    naru_sock_deinit(&st->s);
+    naru_pool_put(&stack->tcp_pool, st);
+}
+
+/* Ends st at once and silently, for its peer as if it had never been. */
+void naru_tcp_forget(struct naru_sock_tcp *st) { retire(st); }
+
+/* Answers the SYN of a deferred connection with ICMP, quoting it as far as it is remembered. */
+void naru_tcp_unreachable(struct naru_sock_tcp *st, enum naru_unreachable why)
+{
+    const struct naru_tuple *t = &st->s.flow.tuple;
+    uint8_t packet[NARU_IPV6_LEN + NARU_TCP_LEN];
+    struct naru_tcp_hdr syn = {
+        .sport = t->remote_port, .dport = t->local_port, .seq = st->tcp.irs, .flags = NARU_TCP_SYN
+    };
+    struct naru_ip_in in = {
+        .iface = st->s.stack->ifaces[st->path.ifindex],
+        .src = t->remote,
+        .dst = t->local,
+        .proto = NARU_PROTO_TCP,
+        .packet = packet,
+    };
+    struct ip_ends ends = { .src = &in.src, .dst = &in.dst, .hop_limit = 1, .df = true };
+    size_t len = emit_ip(st->s.stack, &ends, NARU_TCP_LEN, packet);
+    in.packet_len = (uint32_t)(len + naru_tcp_emit(packet + len, &syn));
+    naru_icmp_unreachable(st->s.stack, &in, why);
+    retire(st);
+}
+
+/* ---- TIME-WAIT ---- */
+
+static void time_wait_free(struct naru_stack *stack, struct naru_time_wait *tw)
+{
+    naru_flow_remove(stack, &tw->flow);
+    naru_wheel_cancel(&stack->wheel, &tw->timer);
+    naru_list_remove(&tw->node);
+    naru_pool_put(&stack->time_wait_pool, tw);
+}
+
+static struct naru_time_wait *time_wait_get(struct naru_stack *stack)
+{
+    struct naru_time_wait *tw = naru_pool_get(&stack->time_wait_pool);
+    struct naru_list_node *oldest = naru_list_first(&stack->time_waits);
+    if (tw != NULL || oldest == NULL)
+        return tw;
+    time_wait_free(stack, NARU_CONTAINER_OF(oldest, struct naru_time_wait, node));
+    return naru_pool_get(&stack->time_wait_pool);
+}
+
+/* The connection's name lives on in a small record; without memory for one it just ends. */
+static void to_time_wait(struct naru_sock_tcp *st)
+{
+    struct naru_stack *stack = st->s.stack;
+    struct naru_time_wait *tw = time_wait_get(stack);
+    if (tw != NULL && st->s.flow.in_table) {
+        *tw = (struct naru_time_wait){ .flow.kind = FLOW_TIME_WAIT };
+        naru_tcp_tw_init(&tw->tw, &st->tcp, stack->now);
+        naru_flow_replace(stack, &st->s.flow, &tw->flow);
+        naru_timer_init(&tw->timer, TIMER_TIME_WAIT);
+        naru_wheel_arm(&stack->wheel, &tw->timer, tw->tw.expires);
+        naru_list_push_back(&stack->time_waits, &tw->node);
+    } else if (tw != NULL) {
+        naru_pool_put(&stack->time_wait_pool, tw);
+    }
+    retire(st);
+}
+
+static enum naru_drop time_wait_in(struct naru_stack *stack, struct naru_time_wait *tw,
+                                   const struct naru_ip_in *in, const struct naru_tcp_hdr *h,
+                                   struct naru_pkt *pkt)
+{
+    struct naru_tcp_hdr reply;
+    uint32_t seg_len = naru_tcp_seg_len(h, pkt->len);
+    switch (naru_tcp_tw_input(&stack->tcp, &tw->tw, h, seg_len, stack->now, &reply)) {
+    case NARU_TCP_TW_DROP:
+        break;
+    case NARU_TCP_TW_REPLY:
+        naru_tcp_reply(stack, in, &reply);
+        break;
+    case NARU_TCP_TW_RESTART:
+        naru_tcp_reply(stack, in, &reply);
+        naru_wheel_arm(&stack->wheel, &tw->timer, tw->tw.expires);
+        naru_list_remove(&tw->node);
+        naru_list_push_back(&stack->time_waits, &tw->node);
+        break;
+    case NARU_TCP_TW_ENDED:
+        time_wait_free(stack, tw);
+        break;
+    case NARU_TCP_TW_NEW_SYN: {
+        struct naru_tcp_tw old = tw->tw;
+        struct naru_tuple tuple = tw->flow.tuple;
+        struct naru_sock *listener = naru_port_lookup(stack, &tuple, in->iface, tw->flow.hash);
+        if (listener == NULL)
+            break;
+        time_wait_free(stack, tw);
+        return naru_listen_input(naru_sock_tcp_of(listener), in, &tuple, h, pkt, &old);
+    }
+    }
+    return naru_pkt_drop(pkt, NARU_DROP_TCP_TIME_WAIT);
+}
+
+/* May an active open take over the name?  If so the record is gone and *iss_after is set. */
+bool naru_time_wait_take(struct naru_stack *stack, struct naru_flow *flow, struct naru_tcp_tw *old)
+{
+    struct naru_time_wait *tw = NARU_CONTAINER_OF(flow, struct naru_time_wait, flow);
+    if (flow->kind != FLOW_TIME_WAIT || !naru_tcp_tw_reusable(&tw->tw, stack->now))
+        return false;
+    *old = tw->tw;
+    time_wait_free(stack, tw);
+    return true;
+}
+
+/* ---- Carrying out what a connection recorded ---- */
+
+/* Without a way to its peer a connection goes on as if everything were lost. */
+static void discard_output(struct naru_sock_tcp *st)
+{
+    struct naru_tcp_room room = { 0 };
+    struct naru_tcp_segment segment;
+    for (unsigned i = 0; i < DISCARD_MAX; i++)
+        if (!naru_tcp_output(&st->tcp, &room, &segment, st->s.stack->now))
+            return;
+}
+
+static void unreachable(struct naru_sock_tcp *st, enum naru_err err)
+{
+    (void)naru_tcp_icmp(&st->tcp, err, false, st->tcp.snd.una, st->s.stack->now);
+    discard_output(st);
+    naru_sock_set_tx_list(&st->s, NULL, TX_NONE);
+}
+
+static void settle_output(struct naru_sock_tcp *st)
+{
+    if (st->s.tx_list != TX_NONE)
+        return;
+    if (NARU_LIKELY(route(st)))
+        naru_sock_set_tx_list(&st->s, st->s.stack->ifaces[st->path.ifindex], TX_READY);
+    else
+        unreachable(st, NARU_ERR_NETUNREACH);
+}
+
+static void settle_end(struct naru_sock_tcp *st)
+{
+    if (st->tcp.state == NARU_TCP_TIME_WAIT)
+        to_time_wait(st);
+    else
+        retire(st);
+    if (!st->s.held && !st->queued)
+        naru_tcp_sock_release(st);
+}
+
+/* st may be gone afterwards, if nobody holds it. */
+void naru_tcp_settle(struct naru_sock_tcp *st)
+{
+    struct naru_tcp *c = &st->tcp;
+    struct naru_stack *stack = st->s.stack;
+    if (NARU_UNLIKELY(st->ended)) {
+        if (!st->s.held && !st->queued)
+            naru_tcp_sock_release(st);
+        return;
+    }
+    if (c->progress) {
+        c->progress = 0;
+        naru_neigh_confirm(&stack->neigh, &st->path.neigh, stack->now);
+    }
+    if (NARU_UNLIKELY(st->half_open) && c->state != NARU_TCP_SYN_RECEIVED)
+        naru_listen_promote(st);
+    if (c->due != 0)
+        settle_output(st);
+    if (c->events != 0) {
+        unsigned events = c->events;
+        c->events = 0;
+        naru_sock_note(&st->s, events);
+    }
+    if (NARU_UNLIKELY((c->state == NARU_TCP_TIME_WAIT || c->state == NARU_TCP_CLOSED) &&
+                      c->due == 0)) {
+        if (st->listen == NULL && (st->s.connected || !st->s.held))
+            settle_end(st);
+        return;
+    }
+    naru_time deadline = naru_tcp_deadline(c);
+    if (deadline != st->timer.at)
+        naru_wheel_arm(&stack->wheel, &st->timer, deadline);
+}
+
+void naru_stack_tcp_expire(struct naru_stack *stack)
+{
+    struct naru_timer *timer;
+    while ((timer = naru_wheel_expire(&stack->wheel, stack->now)) != NULL) {
+        if (timer->kind == TIMER_TIME_WAIT) {
+            time_wait_free(stack, NARU_CONTAINER_OF(timer, struct naru_time_wait, timer));
+            continue;
+        }
+        struct naru_sock_tcp *st = NARU_CONTAINER_OF(timer, struct naru_sock_tcp, timer);
+        naru_tcp_tick(&st->tcp, stack->now);
+        naru_tcp_settle(st);
+    }
+}
+
+unsigned naru_tcp_sock_level(const struct naru_sock_tcp *st)
+{
+    if (st->listen != NULL)
+        return naru_list_empty(&st->listen->accept_queue) ? 0 : NARU_READY_READ;
+    if (!st->s.connected && st->tcp.state == NARU_TCP_CLOSED && st->tcp.error == NARU_OK)
+        return NARU_READY_WRITE | NARU_READY_HANGUP; /* as Linux says of a socket never used */
+    return naru_tcp_ready(&st->tcp);
+}
+
+/* ---- Segments in ---- */
+
+static void trace_segment(const struct naru_sock_tcp *st, bool retransmit)
+{
+    struct naru_stack *stack = st->s.stack;
+    struct naru_trace_event event = { .kind = NARU_TRACE_SEGMENT,
+                                      .time = stack->now,
+                                      .ifindex = st->path.ifindex };
+    naru_tuple_ends(&st->s.flow.tuple, &event.local, &event.remote);
+    naru_tcp_get_trace(&st->tcp, &event.tcp);
+    event.tcp.retransmit = retransmit;
+    stack->config.trace(stack->config.trace_user, &event);
+}
+
+/* Sends a segment that no connection stands behind, back to where in came from. */
+void naru_tcp_reply(struct naru_stack *stack, const struct naru_ip_in *in,
+                    const struct naru_tcp_hdr *h)
+{
+    struct naru_pkt *pkt = naru_pktpool_get(&stack->pkts, NARU_IP_HEADROOM, NARU_TCP_LEN_MAX);
+    if (pkt == NULL) {
+        naru_drop_count(stack, NARU_DROP_NO_MEMORY, 1);
+        return;
+    }
+    pkt->len = (uint32_t)naru_tcp_emit(pkt->data, h);
+    struct naru_ip_out out = {
+        .src = in->dst,
+        .dst = in->src,
+        .proto = NARU_PROTO_TCP,
+        .ifindex = naru_addr_is_link_local(&in->src) ? in->iface->index : 0,
+        .dont_fragment = true,
+        .csum_offset = NARU_TCP_CHECKSUM_AT,
+    };
+    (void)naru_ip_output(stack, &out, pkt);
+}
+
+void naru_tcp_reset_segment(struct naru_stack *stack, const struct naru_ip_in *in,
+                            const struct naru_tcp_hdr *h, size_t payload_len)
+{
+    struct naru_tcp_hdr reply;
+    if (naru_tcp_reset_reply(h, naru_tcp_seg_len(h, payload_len), &reply))
+        naru_tcp_reply(stack, in, &reply);
+}
+
+enum naru_drop naru_tcp_connection_in(struct naru_sock_tcp *st, const struct naru_ip_in *in,
+                                      const struct naru_tcp_hdr *h, struct naru_pkt *pkt)
+{
+    struct naru_stack *stack = st->s.stack;
+    size_t payload_len = pkt->len;
+    if (NARU_UNLIKELY(st->half_open) && (h->flags & NARU_TCP_RST) == 0 && naru_listen_blocked(st))
+        return naru_pkt_drop(pkt, NARU_DROP_TCP_BACKLOG_FULL);
+    struct naru_tcp_verdict verdict = naru_tcp_input(&st->tcp, h, pkt, stack->now);
+    if (NARU_UNLIKELY(verdict.reset))
+        naru_tcp_reset_segment(stack, in, h, payload_len);
+    if (NARU_UNLIKELY(stack->config.trace != NULL))
+        trace_segment(st, false);
+    naru_tcp_settle(st);
+    return verdict.drop;
+}
+
+static enum naru_drop no_connection(struct naru_stack *stack, const struct naru_ip_in *in,
+                                    const struct naru_tuple *tuple, uint32_t hash,
+                                    const struct naru_tcp_hdr *h, struct naru_pkt *pkt)
+{
+    struct naru_sock *listener = naru_port_lookup(stack, tuple, in->iface, hash);
+    if (listener != NULL)
+        return naru_listen_input(naru_sock_tcp_of(listener), in, tuple, h, pkt, NULL);
+    naru_tcp_reset_segment(stack, in, h, pkt->len);
+    return naru_pkt_drop(pkt, NARU_DROP_TCP_NO_LISTENER);
+}
+
+enum naru_drop naru_tcp_segment_in(struct naru_stack *stack, const struct naru_ip_in *in,
+                                   struct naru_pkt *pkt)
+{
+    struct naru_span span = naru_span(pkt->data, pkt->len);
+    struct naru_tcp_hdr h;
+    enum naru_drop drop = naru_tcp_parse(&span, &h);
+    if (drop != NARU_DROP_NONE)
+        return naru_pkt_drop(pkt, drop);
+    if (in->group)
+        return naru_pkt_drop(pkt, NARU_DROP_TCP_NOT_UNICAST);
+    if (!in->csum_valid &&
+        !naru_tcp_checksum_ok(stack->csum, &in->src, &in->dst, pkt->data, pkt->len))
+        return naru_pkt_drop(pkt, NARU_DROP_TCP_CHECKSUM);
+    (void)naru_pkt_pull(pkt, pkt->len - span.len);
+
+    struct naru_tuple tuple = {
+        .local = in->dst,
+        .remote = in->src,
+        .local_port = h.dport,
+        .remote_port = h.sport,
+        .zone = naru_addr_is_link_local(&in->src) ? in->iface->index : 0,
+        .proto = NARU_PROTO_TCP,
+    };
+    uint32_t hash = naru_tuple_hash(stack, &tuple);
+    struct naru_flow *flow = naru_flow_find(stack, &tuple, hash);
+    if (flow == NULL)
+        return no_connection(stack, in, &tuple, hash, &h, pkt);
+    if (flow->kind == FLOW_TIME_WAIT)
+        return time_wait_in(stack, NARU_CONTAINER_OF(flow, struct naru_time_wait, flow), in, &h,
+                            pkt);
+    return naru_tcp_connection_in(naru_sock_tcp_of(NARU_CONTAINER_OF(flow, struct naru_sock, flow)),
+                                  in, &h, pkt);
+}
+
+/* ---- Segments out ---- */
+
+static void finish_checksum(const struct naru_sock_tcp *st, const struct naru_iface *iface,
+                            const struct naru_tcp_segment *segment, struct naru_frame *frame,
+                            size_t tcp_at, size_t tcp_len)
+{
+    const struct naru_tuple *t = &st->s.flow.tuple;
+    uint8_t *tcp = frame->head + tcp_at;
+    uint32_t sum =
+        naru_csum_pseudo(&t->local, &t->remote, NARU_PROTO_TCP, (uint32_t)tcp_len + segment->len);
+    if (iface->offload & NARU_OFFLOAD_TX_CSUM) {
+        naru_put16(tcp + NARU_TCP_CHECKSUM_AT, naru_csum_fold(sum));
+        frame->offload.csum_partial = 1;
+        frame->offload.csum_start = (uint16_t)tcp_at;
+        frame->offload.csum_offset = NARU_TCP_CHECKSUM_AT;
+        return;
+    }
+    naru_tcp_checksum_set(tcp, naru_tcp_checksum(st->s.stack->csum, sum, tcp, tcp_len,
+                                                 segment->slice, segment->slice_count));
+}
+
+static void build_frame(struct naru_sock_tcp *st, struct naru_iface *iface, const uint8_t mac[6],
+                        struct naru_tcp_segment *segment, struct naru_frame *frame)
+{
+    const struct naru_tuple *t = &st->s.flow.tuple;
+    bool v4 = naru_addr_is_v4(&t->remote);
+    size_t link_len = naru_link_emit(st->s.stack, iface, mac,
+                                     v4 ? NARU_ETHERTYPE_IPV4 : NARU_ETHERTYPE_IPV6, frame->head);
+    size_t ip_len = v4 ? NARU_IPV4_LEN : NARU_IPV6_LEN;
+    size_t tcp_at = link_len + ip_len;
+    segment->hdr.sport = t->local_port;
+    segment->hdr.dport = t->remote_port;
+    size_t tcp_len = naru_tcp_emit(frame->head + tcp_at, &segment->hdr);
+    struct ip_ends ends = {
+        .src = &t->local,
+        .dst = &t->remote,
+        .hop_limit = st->s.ttl >= 0 ? (uint8_t)st->s.ttl : iface->hop_limit,
+        .tos = st->s.tos,
+        .df = st->s.mtu_discover != 0,
+    };
+    (void)emit_ip(st->s.stack, &ends, tcp_len + segment->len, frame->head + link_len);
+
+    frame->offload = (struct naru_offload){ 0 };
+    finish_checksum(st, iface, segment, frame, tcp_at, tcp_len);
+    if (segment->gso_size != 0) {
+        frame->offload.gso = v4 ? NARU_GSO_TCP4 : NARU_GSO_TCP6;
+        frame->offload.gso_size = segment->gso_size;
+        frame->offload.header_len = (uint16_t)(tcp_at + tcp_len);
+    }
+    frame->slice[0] = (struct naru_slice){ frame->head, tcp_at + tcp_len };
+    for (unsigned i = 0; i < segment->slice_count; i++)
+        frame->slice[i + 1] = segment->slice[i];
+    frame->slice_count = segment->slice_count + 1;
+    frame->len = tcp_at + tcp_len + segment->len;
+}
+
+/* Where st's next segment goes; false: not through iface, or not now (st has left the ready list).
+ */
+static bool frame_path(struct naru_sock_tcp *st, const struct naru_iface *iface, uint8_t mac[6])
+{
+    struct naru_stack *stack = st->s.stack;
+    if (!route(st)) {
+        unreachable(st, NARU_ERR_NETUNREACH);
+        return false;
+    }
+    struct naru_iface *leaves = stack->ifaces[st->path.ifindex];
+    if (leaves != iface) {
+        naru_sock_set_tx_list(&st->s, NULL, TX_NONE);
+        naru_sock_set_tx_list(&st->s, leaves, TX_READY);
+        return false;
+    }
+    switch (naru_path_link(stack, &st->path, &st->s.flow.tuple.local, mac)) {
+    case PATH_READY:
+        return true;
+    case PATH_WAIT:
+        naru_sock_set_tx_list(&st->s, NULL, TX_NONE);
+        naru_sock_set_tx_list(&st->s, leaves, TX_PARKED);
+        return false;
+    case PATH_UNREACHABLE:
+    case PATH_NO_ROOM:
+        break;
+    }
+    unreachable(st, NARU_ERR_HOSTUNREACH);
+    return false;
+}
+
+static struct naru_tcp_room room_for(const struct naru_sock_tcp *st, const struct naru_iface *iface)
+{
+    uint32_t headers = ip_header_len(&st->s.flow.tuple) + NARU_TCP_LEN_MAX;
+    if ((iface->offload & NARU_OFFLOAD_TX_TSO) == 0 || iface->gso_max <= headers)
+        return (struct naru_tcp_room){ 0 };
+    return (struct naru_tcp_room){ .payload_max = iface->gso_max - headers };
+}
+
+/* The next segment of st as a frame; false: none, and st is not ready any more. */
+bool naru_tcp_frame(struct naru_stack *stack, struct naru_iface *iface, struct naru_sock_tcp *st,
+                    struct naru_frame *frame)
+{
+    struct naru_tcp_segment segment;
+    uint8_t mac[6];
+    bool built = false;
+    if (frame_path(st, iface, mac)) {
+        struct naru_tcp_room room = room_for(st, iface);
+        built = naru_tcp_output(&st->tcp, &room, &segment, stack->now);
+        if (built)
+            build_frame(st, iface, mac, &segment, frame);
+        if (!built || st->tcp.due == 0)
+            naru_sock_set_tx_list(&st->s, NULL, TX_NONE);
+    }
+    if (built && NARU_UNLIKELY(stack->config.trace != NULL)) {
+        naru_trace_frame(stack, iface, NARU_TRACE_FRAME_OUT, frame->slice, frame->slice_count,
+                         &frame->offload);
+        trace_segment(st, segment.retransmit);
+    }
+    naru_tcp_settle(st);
+    return built;
+}
+
+/* ---- ICMP about a connection ---- */
+
+static struct naru_sock_tcp *connection_of(struct naru_stack *stack, const struct naru_tuple *tuple)
+{
+    struct naru_flow *flow = naru_flow_find(stack, tuple, naru_tuple_hash(stack, tuple));
+    if (flow == NULL || flow->kind != FLOW_SOCK)
+        return NULL;
+    return naru_sock_tcp_of(NARU_CONTAINER_OF(flow, struct naru_sock, flow));
+}
+
+enum naru_drop naru_tcp_icmp_in(struct naru_stack *stack, const struct naru_tuple *tuple,
+                                enum naru_err err, bool hard, naru_seq seq)
+{
+    struct naru_sock_tcp *st = connection_of(stack, tuple);
+    if (st == NULL)
+        return NARU_DROP_ICMP_NO_FLOW;
+    if (!naru_tcp_icmp(&st->tcp, err, hard, seq, stack->now))
+        return NARU_DROP_ICMP_STALE;
+    naru_tcp_settle(st);
+    return NARU_DROP_NONE;
+}
+
+/* Is the quoted segment one of those in flight?  Then the path MTU may be believed (RFC 5927 7). */
+bool naru_tcp_in_flight(struct naru_stack *stack, const struct naru_tuple *tuple, naru_seq seq)
+{
+    const struct naru_sock_tcp *st = connection_of(stack, tuple);
+    return st != NULL && st->s.mtu_discover != 0 && naru_seq_before_eq(st->tcp.snd.una, seq) &&
+           naru_seq_before(seq, st->tcp.snd.nxt);
+}
+
+/* The path MTU of the connection's destination is smaller now. */
+void naru_tcp_path_changed(struct naru_stack *stack, const struct naru_tuple *tuple)
+{
+    struct naru_sock_tcp *st = connection_of(stack, tuple);
+    if (st != NULL && route(st))
+        naru_tcp_settle(st);
+}

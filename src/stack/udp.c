@@ -1,0 +1,244 @@
+/*
+ * Datagrams in and out: UDP (RFC 768, RFC 1122 4.1, RFC 8200 8.1) and echo sockets.
+ *
+ * A received datagram stays in the packet it came in until the application reads it; the queue is
+ * bounded by the memory those packets really hold.  What is sent becomes a packet at once and waits
+ * for the device in the interface's queue.
+ */
+#include "stack/core.h"
+
+#include "base/addr.h"
+#include "wire/eth.h"
+#include "wire/icmp.h"
+#include "wire/icmpv6.h"
+#include "wire/ipv4.h"
+#include "wire/ipv6.h"
+#include "wire/udp.h"
+
+enum {
+    PKT_TRUESIZE_WASTE = 4 /* copy a datagram when it holds more than so many times its size */
+};
+
+/* ---- Making and ending ---- */
+
+struct naru_sock_udp *naru_udp_sock_new(struct naru_stack *stack, enum naru_sock_type type,
+                                        enum naru_family family)
+{
+    struct naru_sock_udp *su = naru_pool_get(&stack->udp_pool);
+    if (su == NULL)
+        return NULL;
+    *su = (struct naru_sock_udp){ .rx_max = stack->config.udp_rcvbuf_default };
+    uint8_t proto = NARU_PROTO_UDP;
+    if (type == NARU_SOCK_PING)
+        proto = family == NARU_IPV4 ? NARU_PROTO_ICMP : NARU_PROTO_ICMPV6;
+    naru_sock_init(&su->s, stack, type, proto);
+    naru_pktq_init(&su->rx);
+    return su;
+}
+
+void naru_udp_sock_release(struct naru_sock_udp *su)
+{
+    struct naru_stack *stack = su->s.stack;
+    for (unsigned i = 0; i < su->join_count; i++)
+        (void)naru_group_leave(&stack->group, su->joins[i].ifindex, &su->joins[i].group,
+                               stack->now);
+    if (su->join_count != 0)
+        stack->chores = true;
+    naru_mem_free(&stack->mem, su->joins, su->joins == NULL ? 0 : JOINS_MAX * sizeof(*su->joins));
+    naru_pktpool_put_chain(naru_pktq_first(&su->rx));
+    naru_sock_deinit(&su->s);
+    naru_pool_put(&stack->udp_pool, su);
+}
+
+unsigned naru_udp_level(const struct naru_sock_udp *su)
+{
+    unsigned ready = 0;
+    if (!naru_pktq_empty(&su->rx) || su->s.shut_read)
+        ready |= NARU_READY_READ;
+    if (su->s.tx_list != TX_WANT_WRITE)
+        ready |= NARU_READY_WRITE;
+    if (su->s.shut_read)
+        ready |= NARU_READY_READ_END;
+    if (su->s.shut_read && su->s.shut_write)
+        ready |= NARU_READY_HANGUP;
+    if (su->s.error != NARU_OK)
+        ready |= NARU_READY_ERROR | NARU_READY_READ;
+    return ready;
+}
+
+/* ---- In ---- */
+
+/* A small datagram in a big packet is copied, so that slow readers cannot pin memory. */
+static struct naru_pkt *slim(struct naru_stack *stack, struct naru_pkt *pkt)
+{
+    if (naru_pkt_truesize(pkt) <= PKT_TRUESIZE_WASTE * (pkt->len + sizeof(*pkt) + 256))
+        return pkt;
+    struct naru_pkt *copy = naru_pktpool_get(&stack->pkts, 0, pkt->len);
+    if (copy == NULL)
+        return pkt;
+    memcpy(copy->data, pkt->data, pkt->len);
+    copy->len = pkt->len;
+    copy->offload = pkt->offload;
+    naru_pktpool_put(pkt);
+    return copy;
+}
+
+static enum naru_drop queue(struct naru_sock_udp *su, const struct naru_ip_in *in,
+                            const struct naru_tuple *tuple, struct naru_pkt *pkt)
+{
+    if (su->s.shut_read || su->rx_bytes + naru_pkt_truesize(pkt) > su->rx_max)
+        return naru_pkt_drop(pkt, NARU_DROP_UDP_QUEUE_FULL);
+    pkt = slim(su->s.stack, pkt);
+    pkt->meta.endpoint[0] = (struct naru_endpoint){ .addr = tuple->remote,
+                                                    .port = tuple->remote_port,
+                                                    .ifindex = tuple->zone };
+    pkt->meta.endpoint[1] = (struct naru_endpoint){ .addr = tuple->local,
+                                                    .port = tuple->local_port,
+                                                    .ifindex = in->iface->index };
+    pkt->tos = in->tos;
+    pkt->hop_limit = in->hop_limit;
+    naru_pktq_push(&su->rx, pkt);
+    su->rx_bytes += (uint32_t)naru_pkt_truesize(pkt);
+    naru_sock_note(&su->s, NARU_READY_READ);
+    return NARU_DROP_NONE;
+}
+
+static bool joined(const struct naru_sock_udp *su, const struct naru_addr *group, unsigned ifindex)
+{
+    for (unsigned i = 0; i < su->join_count; i++)
+        if (naru_addr_eq(&su->joins[i].group, group) &&
+            (su->joins[i].ifindex == ifindex || ifindex == LOOPBACK))
+            return true;
+    return false;
+}
+
+/* Is a datagram to a group or to everyone also for this socket? */
+bool naru_udp_wants_group(const struct naru_sock *s, const struct naru_tuple *tuple,
+                          const struct naru_iface *iface)
+{
+    const struct naru_addr *local = &s->flow.tuple.local;
+    if (s->bind_iface != 0 && s->bind_iface != iface->index && iface->index != LOOPBACK)
+        return false;
+    if (s->connected && (!naru_addr_eq(&s->flow.tuple.remote, &tuple->remote) ||
+                         s->flow.tuple.remote_port != tuple->remote_port))
+        return false;
+    if (naru_addr_is_multicast(&tuple->local)) {
+        if (!naru_addr_is_unspecified(local) && !naru_addr_eq(local, &tuple->local))
+            return false;
+        return joined(naru_sock_udp_of(s), &tuple->local, iface->index);
+    }
+    if (naru_addr_eq(local, &tuple->local))
+        return true;
+    return naru_addr_is_unspecified(local) && (!s->v6 || !s->v6only);
+}
+
+/* RFC 1122 4.1.3.5: every socket of the port that wants it gets its own copy. */
+static enum naru_drop to_group(struct naru_stack *stack, const struct naru_ip_in *in,
+                               const struct naru_tuple *tuple, struct naru_pkt *pkt)
+{
+    struct naru_sock *sock = naru_port_next_group(stack, tuple, in->iface, NULL);
+    if (sock == NULL)
+        return naru_pkt_drop(pkt, NARU_DROP_UDP_NO_PORT);
+    for (;;) {
+        struct naru_sock *next = naru_port_next_group(stack, tuple, in->iface, sock);
+        if (next == NULL)
+            return queue(naru_sock_udp_of(sock), in, tuple, pkt);
+        struct naru_pkt *copy = naru_pktpool_get(&stack->pkts, 0, pkt->len);
+        if (copy == NULL) {
+            naru_drop_count(stack, NARU_DROP_NO_MEMORY, 1);
+        } else {
+            memcpy(copy->data, pkt->data, pkt->len);
+            copy->len = pkt->len;
+            naru_drop_count(stack, queue(naru_sock_udp_of(sock), in, tuple, copy), 1);
+        }
+        sock = next;
+    }
+}
+
+static struct naru_sock *sock_for(struct naru_stack *stack, const struct naru_iface *iface,
+                                  const struct naru_tuple *tuple)
+{
+    uint32_t hash = naru_tuple_hash(stack, tuple);
+    struct naru_flow *flow = naru_flow_find(stack, tuple, hash);
+    if (flow != NULL)
+        return NARU_CONTAINER_OF(flow, struct naru_sock, flow);
+    return naru_port_lookup(stack, tuple, iface, hash);
+}
+
+static enum naru_drop check(const struct naru_stack *stack, const struct naru_ip_in *in,
+                            const struct naru_pkt *pkt, const struct naru_udp_hdr *h)
+{
+    if (h->checksum == 0)
+        return naru_addr_is_v4(&in->dst) || pkt->offload.csum_partial ? NARU_DROP_NONE
+                                                                      : NARU_DROP_UDP_ZERO_CHECKSUM;
+    if (in->csum_valid || naru_udp_checksum_ok(stack->csum, &in->src, &in->dst, pkt->data, h->len))
+        return NARU_DROP_NONE;
+    return NARU_DROP_UDP_CHECKSUM;
+}
+
+enum naru_drop naru_udp_input(struct naru_stack *stack, const struct naru_ip_in *in,
+                              struct naru_pkt *pkt)
+{
+    struct naru_span span = naru_span(pkt->data, pkt->len);
+    struct naru_udp_hdr h;
+    bool merged = pkt->offload.gso == NARU_GSO_UDP;
+    enum naru_drop drop = naru_udp_parse(&span, &h);
+    if (drop == NARU_DROP_NONE)
+        drop = check(stack, in, pkt, &h);
+    if (drop != NARU_DROP_NONE)
+        return naru_pkt_drop(pkt, drop);
+    (void)naru_pkt_trim(pkt, h.len);
+    (void)naru_pkt_pull(pkt, NARU_UDP_LEN);
+    if (!merged)
+        pkt->offload = (struct naru_offload){ 0 };
+
+    struct naru_tuple tuple = {
+        .local = in->dst,
+        .remote = in->src,
+        .local_port = h.dport,
+        .remote_port = h.sport,
+        .zone = naru_addr_is_link_local(&in->src) ? in->iface->index : 0,
+        .proto = NARU_PROTO_UDP,
+    };
+    if (in->group)
+        return to_group(stack, in, &tuple, pkt);
+    struct naru_sock *sock = sock_for(stack, in->iface, &tuple);
+    if (sock == NULL) {
+        naru_icmp_unreachable(stack, in, UNREACHABLE_PORT);
+        return naru_pkt_drop(pkt, NARU_DROP_UDP_NO_PORT);
+    }
+    return queue(naru_sock_udp_of(sock), in, &tuple, pkt);
+}
+
+/* An echo reply: to the socket that has its identifier as port. */
+enum naru_drop naru_ping_input(struct naru_stack *stack, const struct naru_ip_in *in,
+                               uint16_t ident, struct naru_pkt *pkt)
+{
+    struct naru_tuple tuple = {
+        .local = in->dst,
+        .remote = in->src,
+        .local_port = ident,
+        .zone = naru_addr_is_link_local(&in->src) ? in->iface->index : 0,
+        .proto = in->proto,
+    };
+    struct naru_sock *sock = sock_for(stack, in->iface, &tuple);
+    if (sock == NULL || sock->type != NARU_SOCK_PING)
+        return naru_pkt_drop(pkt, NARU_DROP_ICMP_NO_FLOW);
+    return queue(naru_sock_udp_of(sock), in, &tuple, pkt);
+}
+
+/* ---- ICMP about a datagram ---- */
+
+enum naru_drop naru_udp_icmp_in(struct naru_stack *stack, const struct naru_tuple *tuple,
+                                const struct naru_iface *iface, enum naru_err err, bool hard)
+{
+    struct naru_sock *sock = sock_for(stack, iface, tuple);
+    if (sock == NULL || sock->type != NARU_SOCK_DGRAM)
+        return NARU_DROP_ICMP_NO_FLOW;
+    /* Only who is connected can tell which of his peers is meant (RFC 1122 4.1.3.3). */
+    if (hard && sock->connected) {
+        sock->error = (int8_t)err;
+        naru_sock_note(sock, NARU_READY_ERROR | NARU_READY_READ);
+    }
+    return NARU_DROP_NONE;
+}
