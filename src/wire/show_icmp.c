@@ -68,9 +68,12 @@ static void icmp_unreachable_show(struct naru_text *t, const struct naru_icmp_hd
         break;
     case NARU_ICMP_NET_PROHIBITED:
     case NARU_ICMP_HOST_PROHIBITED:
+        word_addr(t, h->code == NARU_ICMP_NET_PROHIBITED ? "net " : "host ", &q.dst);
+        naru_text_str(t, " unreachable - admin prohibited");
+        break;
     case NARU_ICMP_PROHIBITED:
         word_addr(t, "host ", &q.dst);
-        naru_text_str(t, " unreachable - admin prohibited");
+        naru_text_str(t, " unreachable - admin prohibited filter");
         break;
     default:
         naru_text_addr(t, &q.dst);
@@ -84,6 +87,18 @@ static void icmp_echo_show(struct naru_text *t, const struct naru_icmp_hdr *h)
     naru_text_str(t, h->type == NARU_ICMP_ECHO ? "echo request" : "echo reply");
     word_uint(t, ", id ", h->ident);
     word_uint(t, ", seq ", h->seq);
+}
+
+static void icmp_redirect_show(struct naru_text *t, const struct naru_icmp_hdr *h,
+                               struct naru_span in)
+{
+    struct naru_quote q;
+    naru_text_str(t, "redirect");
+    if (naru_quote_parse(in, NARU_IPV4, &q) == NARU_DROP_NONE)
+        word_addr(t, " ", &q.dst);
+    else
+        naru_text_str(t, " [bad quote]");
+    word_addr(t, (h->code & 1) != 0 ? " to host " : " to net ", &h->gateway);
 }
 
 static void icmp_type_show(struct naru_text *t, const struct naru_icmp_hdr *h, struct naru_span in)
@@ -104,7 +119,7 @@ static void icmp_type_show(struct naru_text *t, const struct naru_icmp_hdr *h, s
         word_uint(t, "parameter problem - octet ", h->pointer);
         break;
     case NARU_ICMP_REDIRECT:
-        word_addr(t, "redirect to ", &h->gateway);
+        icmp_redirect_show(t, h, in);
         break;
     case NARU_ICMP_SOURCE_QUENCH:
         naru_text_str(t, "source quench");
@@ -129,16 +144,27 @@ void naru_show_icmp(struct naru_text *t, struct naru_span in, size_t len)
 
 /* ---- Groups ---- */
 
+static void query_show(struct naru_text *t, const struct naru_group_msg *m)
+{
+    word_uint(t, "query v", m->version);
+    word_uint(t, " [max resp ", m->max_response_ms);
+    naru_text_str(t, " ms]");
+    if (naru_addr_is_unspecified(&m->group))
+        return;
+    word_addr(t, " [gaddr ", &m->group);
+    if (m->source_count > 0) {
+        word_uint(t, ", ", m->source_count);
+        naru_text_str(t, " source(s)");
+    }
+    naru_text_char(t, ']');
+}
+
 static void group_show(struct naru_text *t, const struct naru_group_msg *m, const char *name)
 {
     naru_text_str(t, name);
     switch (m->kind) {
     case NARU_GROUP_KIND_QUERY:
-        word_uint(t, "query v", m->version);
-        if (!naru_addr_is_unspecified(&m->group))
-            word_addr(t, " for ", &m->group);
-        word_uint(t, ", max response ", m->max_response_ms);
-        naru_text_str(t, " ms");
+        query_show(t, m);
         break;
     case NARU_GROUP_KIND_REPORT:
         word_uint(t, "v", m->version);
@@ -219,6 +245,8 @@ static void icmpv6_error_show(struct naru_text *t, const struct naru_icmpv6_hdr 
     case NARU_ICMPV6_TIME_EXCEEDED:
         naru_text_str(t, h->code == NARU_ICMPV6_HOP_LIMIT_EXCEEDED ? "time exceeded in-transit"
                                                                    : "ip reassembly time exceeded");
+        if (naru_quote_parse(in, NARU_IPV6, &q) == NARU_DROP_NONE)
+            word_addr(t, " for ", &q.dst);
         break;
     case NARU_ICMPV6_PARAM_PROBLEM:
         naru_text_str(t, "parameter problem, ");
