@@ -11,7 +11,7 @@
 static void begin_line(const struct naru_trace_text *t, const struct naru_trace_event *event,
                        char mark, struct naru_text *line)
 {
-    unsigned i = event->ifindex;
+    unsigned i = event->ifindex != 0 ? event->ifindex : t->last_ifindex;
 
     naru_text_time(line, event->time - t->origin);
     naru_text_char(line, ' ');
@@ -71,11 +71,13 @@ static void show_change(const struct naru_trace_event *event, struct naru_text *
 
 void naru_trace_text_event(void *user, const struct naru_trace_event *event)
 {
-    const struct naru_trace_text *t = user;
+    struct naru_trace_text *t = user;
     char buf[TEXT_MAX];
     struct naru_text line;
 
     naru_text_init(&line, buf, sizeof(buf));
+    if (event->ifindex != 0)
+        t->last_ifindex = event->ifindex;
     switch (event->kind) {
     case NARU_TRACE_FRAME_IN:
         begin_line(t, event, '<', &line);

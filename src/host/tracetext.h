@@ -23,7 +23,8 @@ struct naru_trace_text {
     naru_time origin;
     const char *name; /* of the stack, before the interface's ("gateway/"); NULL: none */
     const char *iface[NARU_TRACE_TEXT_IFACES]; /* names by ifindex; NULL: "if2" */
-    bool flush;                                /* after each line */
+    unsigned last_ifindex; /* of the frame before; its drops and states come without one */
+    bool flush;            /* after each line */
 };
 
 /* config.trace of the stack; user is the struct naru_trace_text. */
