@@ -181,6 +181,26 @@ static bool receive_some(struct peer *p, uint64_t size)
     return true;
 }
 
+/* Looks at nothing: for measuring. */
+static bool discard_some(struct peer *p)
+{
+    struct naru_slice slice[16];
+    naru_time now = naru_loop_now(p->loop);
+
+    for (;;) {
+        int count = naru_sock_recv_view(p->sock, slice, 16, now);
+        size_t len = 0;
+        if (count == NARU_ERR_AGAIN)
+            return false;
+        must("recv", count);
+        for (int i = 0; i < count; i++)
+            len += slice[i].len;
+        if (count == 0)
+            return true;
+        naru_sock_recv_consume(p->sock, len, now);
+    }
+}
+
 static bool echo_some(struct peer *p)
 {
     naru_time now = naru_loop_now(p->loop);
@@ -297,6 +317,8 @@ static bool act(struct peer *p, const char *action)
     }
     if (is(action, "recv", &words))
         return receive_some(p, words[0] != '\0' ? strtoull(words, NULL, 10) : UINT64_MAX);
+    if (is(action, "discard", &words))
+        return discard_some(p);
     if (is(action, "echo", &words))
         return echo_some(p);
     if (is(action, "reset", &words))
