@@ -1,8 +1,5 @@
 /*
- * The Internet checksum for every machine: 32-bit halves of 64-bit words into 64-bit sums.
- *
- * No carry is ever handled in the loop: 2^32 additions would be needed to fill a sum.  The loop is
- * written so that compilers turn it into plain vector instructions where they may.
+ * The Internet checksum for every machine: 64-bit words with the carries counted beside them.
  */
 #include "base/csum.h"
 
@@ -40,57 +37,68 @@ static uint64_t tail_sum(const uint8_t *p, size_t len)
 
 NARU_INLINE uint64_t word_sum(uint64_t w) { return (w & 0xffffffffU) + (w >> 32); }
 
-uint32_t naru_csum_add(uint32_t partial, const void *data, size_t len)
+NARU_INLINE uint64_t load64(const uint8_t *p)
 {
-    const uint8_t *p = data;
-    uint64_t lo[4] = { 0 }, hi[4] = { 0 };
+    uint64_t w;
+    memcpy(&w, p, sizeof(w));
+    return w;
+}
+
+/* A 64-bit sum and how often it ran over; each carry is worth one. */
+struct wide {
+    uint64_t sum, carries;
+};
+
+NARU_INLINE void wide_add(struct wide *s, uint64_t w)
+{
+    s->sum += w;
+    s->carries += s->sum < w;
+}
+
+NARU_INLINE uint64_t wide_end(const struct wide *s) { return word_sum(s->sum) + s->carries; }
+
+/* copy is a constant where this is called: there are two versions of it in the end. */
+NARU_INLINE uint32_t add_or_copy(uint32_t partial, bool copy, uint8_t *to, const uint8_t *p,
+                                 size_t len)
+{
     uint64_t sum = partial;
 
-    for (; len >= 32; p += 32, len -= 32) {
-        uint64_t w[4];
-        memcpy(w, p, 32);
-        for (unsigned i = 0; i < 4; i++) {
-            lo[i] += w[i] & 0xffffffffU;
-            hi[i] += w[i] >> 32;
+    if (len >= 32) {
+        struct wide a = { 0 }, b = { 0 };
+        for (; len >= 32; p += 32, len -= 32) {
+            uint64_t w[4] = { load64(p), load64(p + 8), load64(p + 16), load64(p + 24) };
+            wide_add(&a, w[0]);
+            wide_add(&b, w[1]);
+            wide_add(&a, w[2]);
+            wide_add(&b, w[3]);
+            if (copy) {
+                memcpy(to, w, 32);
+                to += 32;
+            }
         }
+        sum += wide_end(&a) + wide_end(&b);
     }
     for (; len >= 8; p += 8, len -= 8) {
-        uint64_t w;
-        memcpy(&w, p, 8);
+        uint64_t w = load64(p);
         sum += word_sum(w);
+        if (copy) {
+            memcpy(to, &w, 8);
+            to += 8;
+        }
     }
-    for (unsigned i = 0; i < 4; i++)
-        sum += lo[i] + hi[i];
+    if (copy && len > 0)
+        memcpy(to, p, len);
     return fold64(sum + tail_sum(p, len));
+}
+
+uint32_t naru_csum_add(uint32_t partial, const void *data, size_t len)
+{
+    return add_or_copy(partial, false, NULL, data, len);
 }
 
 uint32_t naru_csum_copy(uint32_t partial, void *dst, const void *src, size_t len)
 {
-    const uint8_t *p = src;
-    uint8_t *to = dst;
-    uint64_t lo[4] = { 0 }, hi[4] = { 0 };
-    uint64_t sum = partial;
-
-    for (; len >= 32; p += 32, to += 32, len -= 32) {
-        uint64_t w[4];
-        memcpy(w, p, 32);
-        for (unsigned i = 0; i < 4; i++) {
-            lo[i] += w[i] & 0xffffffffU;
-            hi[i] += w[i] >> 32;
-        }
-        memcpy(to, w, 32);
-    }
-    for (; len >= 8; p += 8, to += 8, len -= 8) {
-        uint64_t w;
-        memcpy(&w, p, 8);
-        sum += word_sum(w);
-        memcpy(to, &w, 8);
-    }
-    for (unsigned i = 0; i < 4; i++)
-        sum += lo[i] + hi[i];
-    if (len > 0)
-        memcpy(to, p, len);
-    return fold64(sum + tail_sum(p, len));
+    return add_or_copy(partial, true, dst, src, len);
 }
 
 uint32_t naru_csum_pseudo(const struct naru_addr *src, const struct naru_addr *dst, uint8_t proto,

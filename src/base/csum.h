@@ -21,6 +21,8 @@
 #include "base/bytes.h"
 #include <naru/types.h>
 
+#include <string.h>
+
 struct naru_csum_ops {
     /* partial plus the len bytes at data. */
     uint32_t (*add)(uint32_t partial, const void *data, size_t len);
@@ -38,6 +40,20 @@ const struct naru_csum_ops *naru_csum_ops_get(unsigned n);
 
 uint32_t naru_csum_add(uint32_t partial, const void *data, size_t len);
 uint32_t naru_csum_copy(uint32_t partial, void *dst, const void *src, size_t len);
+
+/* The same inline, for headers: len is small and a multiple of 4. */
+NARU_INLINE uint32_t naru_csum_header(uint32_t partial, const void *header, size_t len)
+{
+    const uint8_t *p = header;
+    uint64_t sum = partial;
+    for (; len >= 4; p += 4, len -= 4) {
+        uint32_t w;
+        memcpy(&w, p, sizeof(w));
+        sum += w;
+    }
+    sum = (sum & 0xffffffffU) + (sum >> 32);
+    return (uint32_t)(sum + (sum >> 32));
+}
 
 /* The sum of two partial sums. */
 NARU_INLINE uint32_t naru_csum_sum(uint32_t a, uint32_t b)

@@ -61,8 +61,18 @@ TARGET_AVX2 NARU_INLINE uint64_t reduce256(__m256i acc, size_t bytes)
     return (uint64_t)(sum + (int64_t)(bytes / 2) * 0x8000);
 }
 
-/* to is NULL: do not copy.  len is a multiple of 32, at most CHUNK. */
-TARGET_AVX2 NARU_INLINE uint64_t chunk256(uint8_t *to, const uint8_t *p, size_t len)
+/* 32 bytes of nothing, then 32 of everything: loaded at n, a mask of the last n bytes. */
+static const uint8_t mask256[64] = {
+    [32] = 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+    0xff,        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+    0xff,        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+};
+
+/*
+ * len is 32..CHUNK and even; copy is a constant where this is called.  The rest that does not fill
+ * a vector is read with the bytes before it, which are masked out of the sum and copied once more.
+ */
+TARGET_AVX2 NARU_INLINE uint64_t chunk256(bool copy, uint8_t *to, const uint8_t *p, size_t len)
 {
     __m256i a = _mm256_setzero_si256(), b = a;
     size_t i = 0;
@@ -70,7 +80,7 @@ TARGET_AVX2 NARU_INLINE uint64_t chunk256(uint8_t *to, const uint8_t *p, size_t 
     for (; len - i >= 128; i += 128) {
         __m256i v0 = load256(p + i), v1 = load256(p + i + 32);
         __m256i v2 = load256(p + i + 64), v3 = load256(p + i + 96);
-        if (to != NULL) {
+        if (copy) {
             store256(to + i, v0);
             store256(to + i + 32, v1);
             store256(to + i + 64, v2);
@@ -83,41 +93,55 @@ TARGET_AVX2 NARU_INLINE uint64_t chunk256(uint8_t *to, const uint8_t *p, size_t 
     }
     for (; len - i >= 32; i += 32) {
         __m256i v = load256(p + i);
-        if (to != NULL)
+        if (copy)
             store256(to + i, v);
         a = _mm256_add_epi32(a, pairs256(v));
     }
-    return reduce256(_mm256_add_epi32(a, b), len);
+    size_t counted = len;
+    if (i < len) {
+        __m256i v = load256(p + len - 32);
+        if (copy)
+            store256(to + len - 32, v);
+        b = _mm256_add_epi32(b, pairs256(_mm256_and_si256(v, load256(mask256 + (len - i)))));
+        counted = i + 32;
+    }
+    return reduce256(_mm256_add_epi32(a, b), counted);
+}
+
+/* The same for any len from 32. */
+TARGET_AVX2 NARU_INLINE uint32_t all256(uint32_t partial, bool copy, uint8_t *to, const uint8_t *p,
+                                        size_t len)
+{
+    uint64_t sum = partial;
+
+    if ((len & 1) != 0) {
+        len--;
+        sum += p[len];
+        if (copy)
+            to[len] = p[len];
+    }
+    while (len > CHUNK) {
+        sum += chunk256(copy, to, p, CHUNK / 2);
+        p += CHUNK / 2;
+        if (copy)
+            to += CHUNK / 2;
+        len -= CHUNK / 2;
+    }
+    return fold64(sum + chunk256(copy, to, p, len));
 }
 
 TARGET_AVX2 static uint32_t add_avx2(uint32_t partial, const void *data, size_t len)
 {
-    const uint8_t *p = data;
-    uint64_t sum = partial;
-
-    while (len >= 32) {
-        size_t part = NARU_MIN(len & ~(size_t)31, CHUNK);
-        sum += chunk256(NULL, p, part);
-        p += part;
-        len -= part;
-    }
-    return naru_csum_add(fold64(sum), p, len);
+    if (len < 32)
+        return naru_csum_add(partial, data, len);
+    return all256(partial, false, NULL, data, len);
 }
 
 TARGET_AVX2 static uint32_t copy_avx2(uint32_t partial, void *dst, const void *src, size_t len)
 {
-    const uint8_t *p = src;
-    uint8_t *to = dst;
-    uint64_t sum = partial;
-
-    while (len >= 32) {
-        size_t part = NARU_MIN(len & ~(size_t)31, CHUNK);
-        sum += chunk256(to, p, part);
-        p += part;
-        to += part;
-        len -= part;
-    }
-    return naru_csum_copy(fold64(sum), to, p, len);
+    if (len < 32)
+        return naru_csum_copy(partial, dst, src, len);
+    return all256(partial, true, dst, src, len);
 }
 
 /* ---- AVX-512 ---- */
@@ -132,30 +156,44 @@ TARGET_AVX512 NARU_INLINE void sum512(struct lanes512 *l, __m512i v)
     l->odd = _mm512_dpbusd_epi32(l->odd, v, _mm512_set1_epi16(0x0100));
 }
 
-/* to is NULL: do not copy.  len is at most CHUNK. */
-TARGET_AVX512 NARU_INLINE uint64_t chunk512(uint8_t *to, const uint8_t *p, size_t len)
+/* len is at most CHUNK; copy is a constant where this is called. */
+TARGET_AVX512 NARU_INLINE uint64_t chunk512(bool copy, uint8_t *to, const uint8_t *p, size_t len)
 {
-    struct lanes512 a = { _mm512_setzero_si512(), _mm512_setzero_si512() }, b = a;
+    struct lanes512 a = { _mm512_setzero_si512(), _mm512_setzero_si512() }, b = a, c = a, d = a;
     size_t i = 0;
 
-    for (; len - i >= 128; i += 128) {
+    for (; len - i >= 256; i += 256) {
         __m512i v0 = _mm512_loadu_si512(p + i), v1 = _mm512_loadu_si512(p + i + 64);
-        if (to != NULL) {
+        __m512i v2 = _mm512_loadu_si512(p + i + 128), v3 = _mm512_loadu_si512(p + i + 192);
+        if (copy) {
             _mm512_storeu_si512(to + i, v0);
             _mm512_storeu_si512(to + i + 64, v1);
+            _mm512_storeu_si512(to + i + 128, v2);
+            _mm512_storeu_si512(to + i + 192, v3);
         }
         sum512(&a, v0);
         sum512(&b, v1);
+        sum512(&c, v2);
+        sum512(&d, v3);
     }
-    for (; i < len; i += 64) {
-        __mmask64 mask = len - i >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << (len - i)) - 1;
-        __m512i v = _mm512_maskz_loadu_epi8(mask, p + i);
-        if (to != NULL)
-            _mm512_mask_storeu_epi8(to + i, mask, v);
+    for (; len - i >= 64; i += 64) {
+        __m512i v = _mm512_loadu_si512(p + i);
+        if (copy)
+            _mm512_storeu_si512(to + i, v);
         sum512(&a, v);
     }
-    uint32_t even = (uint32_t)_mm512_reduce_add_epi32(_mm512_add_epi32(a.even, b.even));
-    uint32_t odd = (uint32_t)_mm512_reduce_add_epi32(_mm512_add_epi32(a.odd, b.odd));
+    if (i < len) {
+        __mmask64 mask = ((__mmask64)1 << (len - i)) - 1;
+        __m512i v = _mm512_maskz_loadu_epi8(mask, p + i);
+        if (copy)
+            _mm512_mask_storeu_epi8(to + i, mask, v);
+        sum512(&b, v);
+    }
+    __m512i evens =
+        _mm512_add_epi32(_mm512_add_epi32(a.even, b.even), _mm512_add_epi32(c.even, d.even));
+    __m512i odds = _mm512_add_epi32(_mm512_add_epi32(a.odd, b.odd), _mm512_add_epi32(c.odd, d.odd));
+    uint32_t even = (uint32_t)_mm512_reduce_add_epi32(evens);
+    uint32_t odd = (uint32_t)_mm512_reduce_add_epi32(odds);
     return even + ((uint64_t)odd << 8);
 }
 
@@ -164,9 +202,11 @@ TARGET_AVX512 static uint32_t add_avx512(uint32_t partial, const void *data, siz
     const uint8_t *p = data;
     uint64_t sum = partial;
 
+    if (len < 32)
+        return naru_csum_add(partial, data, len);
     while (len > 0) {
         size_t part = NARU_MIN(len, CHUNK);
-        sum += chunk512(NULL, p, part);
+        sum += chunk512(false, NULL, p, part);
         p += part;
         len -= part;
     }
@@ -179,9 +219,11 @@ TARGET_AVX512 static uint32_t copy_avx512(uint32_t partial, void *dst, const voi
     uint8_t *to = dst;
     uint64_t sum = partial;
 
+    if (len < 32)
+        return naru_csum_copy(partial, dst, src, len);
     while (len > 0) {
         size_t part = NARU_MIN(len, CHUNK);
-        sum += chunk512(to, p, part);
+        sum += chunk512(true, to, p, part);
         p += part;
         to += part;
         len -= part;

@@ -108,6 +108,14 @@ static void numbers_count_as_in_the_packet(void **state)
     const uint8_t p[6] = { 0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc };
     uint32_t sum = naru_csum_add32(naru_csum_add16(0, 0x1234), 0x56789abc);
     assert_int_equal(naru_csum_fold(sum), naru_csum_fold(naru_csum_add(0, p, 6)));
+
+    uint8_t header[60];
+    struct naru_rand r;
+    naru_rand_init_u64(&r, 6);
+    naru_rand_fill(&r, header, sizeof(header));
+    for (size_t len = 0; len <= sizeof(header); len += 4)
+        assert_true(same(naru_csum_fold(naru_csum_header(0xffffffff, header, len)),
+                         naru_csum_fold(naru_csum_add(0xffffffff, header, len))));
 }
 
 static void pseudo_headers(void **state)
