@@ -97,8 +97,10 @@ class Pasta(Naru):
     name = "pasta"
 
     def argv(self, words):
-        return ["pasta", "--foreground", "--config-net", "--mtu", "65520", "-t", "none", "-u",
-                "none", "-T", "none", "-U", "none", "--quiet", "--", *words]
+        # As root it would become another user before its namespaces are made, and fail.
+        return ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "pasta",
+                "--foreground", "--config-net", "--ipv4-only", "--mtu", "65520", "-t", "none",
+                "-u", "none", "-T", "none", "-U", "none", "--quiet", "--", *words]
 
     def address(self):
         return "192.0.2.254"
@@ -180,9 +182,10 @@ def main():
     test = netns.Test(root=True, tools=["iperf3", "nsenter", "unshare"])
     world = test.namespace()
     # pasta copies the host's own interface, and takes its gateway for the host.
-    world.ip("link", "add", "dummy0", "type", "dummy")
-    world.ip("link", "set", "dummy0", "up")
-    world.address("dummy0", "192.0.2.1/24")
+    world.ip("link", "add", "world0", "type", "veth", "peer", "name", "world1")
+    world.ip("link", "set", "world0", "up")
+    world.ip("link", "set", "world1", "up")
+    world.address("world0", "192.0.2.1/24")
     world.ip("route", "add", "default", "via", "192.0.2.254")
     contenders = [kind(world) for kind in (Naru, Pasta, Slirp) if kind.name in options.contender
                   and (kind is Naru or shutil.which(kind.name))]
