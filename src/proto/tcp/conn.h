@@ -34,15 +34,15 @@ enum naru_tcp_due {
 };
 
 /* What the user asked for, one bit each: hot enough to be in every connection. */
-enum naru_tcp_opt_flag {
-    NARU_TCP_OPT_NODELAY = 1,
-    NARU_TCP_OPT_CORK = 2,
-    NARU_TCP_OPT_QUICKACK = 4,
-    NARU_TCP_OPT_KEEPALIVE = 8,
-    NARU_TCP_OPT_OOBINLINE = 16,
-    NARU_TCP_OPT_EVENT_ACKED = 32,
-    NARU_TCP_OPT_SNDBUF_FIXED = 64, /* no autotuning */
-    NARU_TCP_OPT_RCVBUF_FIXED = 128,
+enum naru_tcp_set_flag {
+    NARU_TCP_SET_NODELAY = 1,
+    NARU_TCP_SET_CORK = 2,
+    NARU_TCP_SET_QUICKACK = 4,
+    NARU_TCP_SET_KEEPALIVE = 8,
+    NARU_TCP_SET_OOBINLINE = 16,
+    NARU_TCP_SET_EVENT_ACKED = 32,
+    NARU_TCP_SET_SNDBUF_FIXED = 64, /* no autotuning */
+    NARU_TCP_SET_RCVBUF_FIXED = 128,
 };
 
 /* Options of a socket before, and of a connection while, they differ from the stack's defaults. */
@@ -56,7 +56,7 @@ struct naru_tcp_opts {
     uint32_t window_clamp;   /* 0: none */
     uint32_t notsent_lowat;  /* UINT32_MAX: none */
     uint16_t maxseg;         /* 0: by the path */
-    uint16_t flags;          /* enum naru_tcp_opt_flag */
+    uint16_t flags;          /* enum naru_tcp_set_flag */
     uint8_t keepcnt, syncnt; /* syncnt 0: the stack's */
     uint8_t congestion;      /* enum naru_congestion */
 };
@@ -94,7 +94,7 @@ struct naru_tcp {
     uint8_t due;        /* enum naru_tcp_due */
     uint8_t events;     /* enum naru_ready: edges since the stack last looked */
     uint8_t progress;   /* the peer answered: what the neighbour machine wants to know */
-    uint16_t opt_flags; /* enum naru_tcp_opt_flag */
+    uint16_t opt_flags; /* enum naru_tcp_set_flag */
     uint8_t slow;       /* not 0: no header prediction (enum naru_tcp_slow) */
     uint8_t ca_state;   /* enum naru_ca_state */
 
@@ -121,7 +121,7 @@ struct naru_tcp {
         uint32_t unread; /* bytes of the receive queue */
         uint32_t buf;    /* its size in bytes of payload */
     } rcv;
-    uint32_t flags; /* enum naru_tcp_flag */
+    uint32_t flags; /* enum naru_tcp_fact */
 
     uint32_t cwnd, ssthresh; /* bytes */
     uint32_t ts_recent;      /* RFC 7323 */
@@ -141,13 +141,15 @@ struct naru_tcp {
     struct naru_tcp_sent sent;
     struct naru_tcp_ring *ring;
     uint32_t sacked, lost, retrans; /* bytes of [una, nxt) with that flag */
+    uint32_t reno; /* without SACK: bytes that duplicate acknowledgements stand for */
 
     naru_time timer[NARU_TCP_TIMERS];
 
     /* ---- touched less often ---- */
 
     struct naru_tcp_ooo *ooo;
-    const struct naru_tcp_opts *opts; /* the stack's, or an own copy */
+    const struct naru_tcp_opts *opts; /* the stack's, or an own copy: */
+    struct naru_tcp_opts *own_opts;
     naru_seq iss, irs;
     naru_seq snd_up;  /* one beyond the last urgent byte sent (RFC 6093) */
     naru_seq rcv_up;  /* the last urgent byte announced by the peer */
@@ -174,9 +176,10 @@ struct naru_tcp {
     naru_seq space_seq, space_rtt_seq;
     naru_time space_at, space_rtt_at;
 
-    uint32_t cwnd_used; /* bytes in flight at most since cwnd_used_at: RFC 7661, RFC 9438 4.8 */
-    uint32_t min_rtt;   /* microseconds */
-    uint32_t cc[12];    /* the congestion control's own */
+    uint32_t cwnd_used; /* most bytes in flight of the round that ends at cwnd_used_seq */
+    naru_seq cwnd_used_seq;
+    uint32_t min_rtt; /* microseconds */
+    uint32_t cc[12];  /* the congestion control's own */
     uint32_t undo_cwnd, undo_ssthresh;
 
     naru_time last_sent, last_recv, last_ack_recv; /* data, data, any acceptable segment */
@@ -189,32 +192,34 @@ struct naru_tcp {
     uint32_t ooo_in, dsack_dups;
 };
 
-enum naru_tcp_flag {
-    NARU_TCP_PASSIVE = 1 << 0,      /* came from LISTEN */
-    NARU_TCP_DEFERRED = 1 << 1,     /* the SYN waits for naru_tcp_answer */
-    NARU_TCP_TIMESTAMPS = 1 << 2,   /* agreed */
-    NARU_TCP_SACK = 1 << 3,         /* agreed */
-    NARU_TCP_WSCALE = 1 << 4,       /* agreed */
-    NARU_TCP_FIN_WANTED = 1 << 5,   /* the user sends no more: FIN after snd.end */
-    NARU_TCP_FIN_SENT = 1 << 6,     /* snd.nxt is beyond FIN */
-    NARU_TCP_FIN_RECEIVED = 1 << 7, /* rcv.nxt is beyond the peer's FIN */
-    NARU_TCP_READ_SHUT = 1 << 8,    /* the user reads no more */
-    NARU_TCP_ORPHAN = 1 << 9,       /* no holder */
-    NARU_TCP_MORE = 1 << 10,        /* the last write said that more follows */
-    NARU_TCP_PROBING = 1 << 11,     /* the retransmission timer is the persist timer */
-    NARU_TCP_KEEPALIVE_DUE = 1 << 12,
-    NARU_TCP_NO_SPACE = 1 << 13,     /* a send found the buffer full: WRITE is owed */
-    NARU_TCP_CWND_LIMITED = 1 << 14, /* cwnd, and nothing else, held data back */
-    NARU_TCP_OVERRIDE = 1 << 15,     /* silly-window override: send what the window takes */
-    NARU_TCP_SYN_RETRANSMITTED = 1 << 16,
-    NARU_TCP_ERROR_TOLD = 1 << 17,
-    NARU_TCP_RST_ACK_ONLY = 1 << 18,
-    NARU_TCP_UNDO = 1 << 19, /* undo_cwnd holds what a spurious episode took */
-    NARU_TCP_DSACK_DUE = 1 << 20,
-    NARU_TCP_WAS_CONNECTED = 1 << 21,
-    NARU_TCP_TIMESTAMP_REQUESTED = 1 << 22,
-    NARU_TCP_RCV_RTT_TS = 1 << 23,
-    NARU_TCP_PUSHED = 1 << 24, /* CORK or MORE overridden: what is there may go */
+enum naru_tcp_fact {
+    NARU_TCP_F_PASSIVE = 1 << 0,      /* came from LISTEN */
+    NARU_TCP_F_DEFERRED = 1 << 1,     /* the SYN waits for naru_tcp_answer */
+    NARU_TCP_F_TIMESTAMPS = 1 << 2,   /* agreed */
+    NARU_TCP_F_SACK = 1 << 3,         /* agreed */
+    NARU_TCP_F_WSCALE = 1 << 4,       /* agreed */
+    NARU_TCP_F_FIN_WANTED = 1 << 5,   /* the user sends no more: FIN after snd.end */
+    NARU_TCP_F_FIN_SENT = 1 << 6,     /* snd.nxt is beyond FIN */
+    NARU_TCP_F_FIN_RECEIVED = 1 << 7, /* rcv.nxt is beyond the peer's FIN */
+    NARU_TCP_F_READ_SHUT = 1 << 8,    /* the user reads no more */
+    NARU_TCP_F_ORPHAN = 1 << 9,       /* no holder */
+    NARU_TCP_F_MORE = 1 << 10,        /* the last write said that more follows */
+    NARU_TCP_F_PROBING = 1 << 11,     /* the retransmission timer is the persist timer */
+    NARU_TCP_F_KEEPALIVE_DUE = 1 << 12,
+    NARU_TCP_F_NO_SPACE = 1 << 13,     /* a send found the buffer full: WRITE is owed */
+    NARU_TCP_F_CWND_LIMITED = 1 << 14, /* cwnd, and nothing else, held data back */
+    NARU_TCP_F_OVERRIDE = 1 << 15,     /* silly-window override: send what the window takes */
+    NARU_TCP_F_SYN_RETRANSMITTED = 1 << 16,
+    NARU_TCP_F_ERROR_TOLD = 1 << 17,
+    NARU_TCP_F_RST_ACK_ONLY = 1 << 18,
+    NARU_TCP_F_UNDO = 1 << 19, /* undo_cwnd holds what a spurious episode took */
+    NARU_TCP_F_DSACK_DUE = 1 << 20,
+    NARU_TCP_F_WAS_CONNECTED = 1 << 21,
+    NARU_TCP_F_TIMESTAMP_REQUESTED = 1 << 22,
+    NARU_TCP_F_RCV_RTT_TS = 1 << 23,
+    NARU_TCP_F_PUSHED = 1 << 24,   /* CORK or MORE overridden: what is there may go */
+    NARU_TCP_F_ANSWERED = 1 << 26, /* challenge_ms has a meaning */
+    NARU_TCP_F_FORCE = 1 << 25,    /* one retransmission whatever the window says */
 };
 
 /* Why header prediction is off. */

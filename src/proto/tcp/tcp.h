@@ -296,6 +296,6 @@ void naru_tcp_open_cookie(struct naru_tcp *c, const struct naru_tcp_cookie *cook
 /* ---- For tests ---- */
 
 /* Asserts everything that must hold between two calls. */
-void naru_tcp_check(const struct naru_tcp *c);
+void naru_tcp_check(struct naru_tcp *c);
 
 #endif

@@ -1,0 +1,101 @@
+/*
+ * What all congestion controls share: initial window (RFC 6928), slow start with appropriate byte
+ * counting (RFC 5681 3.1, RFC 3465), validation of a window that is not used (RFC 7661 in Linux's
+ * form), restart after idleness (RFC 5681 4.1), reaction to loss and to the retransmission timer.
+ */
+#include "proto/tcp/cc.h"
+
+static const struct naru_tcp_cc_ops *ops(const struct naru_tcp *c)
+{
+    return c->congestion == NARU_CONGESTION_RENO ? &naru_tcp_cc_reno : &naru_tcp_cc_cubic;
+}
+
+void naru_tcp_cc_init(struct naru_tcp *c, naru_time now)
+{
+    for (unsigned i = 0; i < NARU_ARRAY_LEN(c->cc); i++)
+        c->cc[i] = 0;
+    c->cwnd = NARU_TCP_IW * c->snd.mss;
+    if (c->flags & NARU_TCP_F_SYN_RETRANSMITTED)
+        c->cwnd = c->snd.mss; /* RFC 5681 3.1 */
+    c->ssthresh = NARU_TCP_SSTHRESH_INF;
+    c->cwnd_used = 0;
+    c->cwnd_used_seq = c->snd.nxt;
+    c->last_sent = now;
+    ops(c)->init(c);
+}
+
+/* Was the window the limit?  In slow start half used is enough, since it doubles. */
+static bool limited(const struct naru_tcp *c)
+{
+    if (c->cwnd < c->ssthresh)
+        return c->cwnd < 2 * c->cwnd_used;
+    return (c->flags & NARU_TCP_F_CWND_LIMITED) != 0;
+}
+
+void naru_tcp_cc_acked(struct naru_tcp *c, uint32_t bytes, naru_time now)
+{
+    if (!limited(c))
+        return;
+    if (c->cwnd < c->ssthresh) {
+        uint32_t n = NARU_MIN(bytes, c->ssthresh - c->cwnd);
+        c->cwnd += n;
+        bytes -= n;
+    }
+    if (bytes > 0)
+        ops(c)->avoid(c, bytes, now);
+    c->cwnd = NARU_MIN(c->cwnd, NARU_TCP_SSTHRESH_INF / 2);
+}
+
+void naru_tcp_cc_loss(struct naru_tcp *c, naru_time now)
+{
+    c->undo_cwnd = c->cwnd;
+    c->undo_ssthresh = c->ssthresh;
+    c->flags |= NARU_TCP_F_UNDO;
+    c->ssthresh = NARU_MAX(ops(c)->ssthresh(c, now), 2u * c->snd.mss);
+    c->cwnd = c->ssthresh;
+}
+
+void naru_tcp_cc_rto(struct naru_tcp *c, bool first, naru_time now)
+{
+    if (first)
+        naru_tcp_cc_loss(c, now);
+    c->cwnd = c->snd.mss; /* RFC 5681 3.1: the loss window */
+}
+
+void naru_tcp_cc_undo(struct naru_tcp *c)
+{
+    if (!(c->flags & NARU_TCP_F_UNDO))
+        return;
+    c->flags &= ~(uint32_t)NARU_TCP_F_UNDO;
+    c->cwnd = NARU_MAX(c->cwnd, c->undo_cwnd);
+    c->ssthresh = NARU_MAX(c->ssthresh, c->undo_ssthresh);
+    ops(c)->undo(c);
+}
+
+void naru_tcp_cc_idle(struct naru_tcp *c, naru_time now)
+{
+    naru_time span = now - c->last_sent, rto = naru_tcp_rto(c);
+    uint32_t restart = NARU_MIN(c->cwnd, NARU_TCP_IW * c->snd.mss);
+    if (span <= rto)
+        return;
+    ops(c)->idle(c, span);
+    if (c->cwnd < c->ssthresh || c->ssthresh < c->cwnd - c->cwnd / 4)
+        c->ssthresh = NARU_MAX(c->ssthresh, c->cwnd - c->cwnd / 4);
+    for (; span > rto && c->cwnd > restart; span -= rto)
+        c->cwnd /= 2;
+    c->cwnd = NARU_MAX(c->cwnd, restart);
+    c->cwnd_used = 0;
+}
+
+void naru_tcp_cc_sent(struct naru_tcp *c, bool cwnd_limited)
+{
+    uint32_t flight = naru_tcp_flight(c);
+    if (flight > c->cwnd_used || naru_seq_before(c->cwnd_used_seq, c->snd.una)) {
+        c->cwnd_used = flight;
+        c->cwnd_used_seq = c->snd.nxt;
+    }
+    if (cwnd_limited)
+        c->flags |= NARU_TCP_F_CWND_LIMITED;
+    else
+        c->flags &= ~(uint32_t)NARU_TCP_F_CWND_LIMITED;
+}

@@ -1,0 +1,27 @@
+/*
+ * Congestion control behind one interface of facts.
+ *
+ * recover.c and ack.c tell what happened; an algorithm answers by moving cwnd and ssthresh (bytes).
+ * Its state lives in c->cc, a fixed area that init clears.  One file each: cc_reno.c (RFC 5681,
+ * 6582), cc_cubic.c (RFC 9438).
+ */
+#ifndef NARU_PROTO_TCP_CC_H
+#define NARU_PROTO_TCP_CC_H
+
+#include "proto/tcp/internal.h"
+
+struct naru_tcp_cc_ops {
+    void (*init)(struct naru_tcp *c);
+    /* bytes were acknowledged in congestion avoidance while cwnd was the limit */
+    void (*avoid)(struct naru_tcp *c, uint32_t bytes, naru_time now);
+    /* the window to continue with after a loss; remembers what it needs to */
+    uint32_t (*ssthresh)(struct naru_tcp *c, naru_time now);
+    /* the loss episode begun by ssthresh did not happen */
+    void (*undo)(struct naru_tcp *c);
+    /* nothing was in flight, or cwnd not the limit, for span */
+    void (*idle)(struct naru_tcp *c, naru_time span);
+};
+
+extern const struct naru_tcp_cc_ops naru_tcp_cc_reno, naru_tcp_cc_cubic;
+
+#endif

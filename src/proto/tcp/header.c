@@ -1,0 +1,94 @@
+/*
+ * Headers of segments that a connection sends: acknowledgement, window, timestamps, SACK blocks.
+ *
+ * Building one that carries ACK is what sends the acknowledgement: RCV.WND and Last.ACK.sent move
+ * here, and whatever waited for an ACK has had it.
+ */
+#include "proto/tcp/internal.h"
+
+/* RFC 2018 4, RFC 2883 4: the duplicate first, then the most recent ranges. */
+static void put_sack(struct naru_tcp *c, struct naru_tcp_hdr *h)
+{
+    unsigned max = c->flags & NARU_TCP_F_TIMESTAMPS ? 3 : NARU_TCP_SACK_MAX, count = 0;
+    if (c->flags & NARU_TCP_F_DSACK_DUE) {
+        h->sack[count++] = (struct naru_tcp_sack){ .left = c->dsack_start, .right = c->dsack_end };
+        c->flags &= ~(uint32_t)NARU_TCP_F_DSACK_DUE;
+    }
+    if (c->ooo != NULL)
+        count += naru_tcp_ooo_blocks(c, h->sack + count, max - count);
+    h->sack_count = (uint8_t)count;
+    if (count > 0)
+        h->opts |= NARU_TCP_OPT_SACK;
+}
+
+uint32_t naru_tcp_sack_len(const struct naru_tcp *c)
+{
+    if (!(c->flags & NARU_TCP_F_SACK) || (c->ooo == NULL && !(c->flags & NARU_TCP_F_DSACK_DUE)))
+        return 0;
+    unsigned max = c->flags & NARU_TCP_F_TIMESTAMPS ? 3 : NARU_TCP_SACK_MAX;
+    unsigned count = naru_tcp_ooo_ranges(c) + (c->flags & NARU_TCP_F_DSACK_DUE ? 1 : 0);
+    return count == 0 ? 0 : 4 + 8 * NARU_MIN(count, max);
+}
+
+static void put_syn_options(const struct naru_tcp *c, struct naru_tcp_hdr *h)
+{
+    const struct naru_config *config = c->env->config;
+    bool offer = !(h->flags & NARU_TCP_ACK); /* else only what the peer offered */
+    h->opts |= NARU_TCP_OPT_MSS;
+    h->mss = c->mss_advertised;
+    if (offer ? config->tcp_sack : (c->flags & NARU_TCP_F_SACK) != 0)
+        h->opts |= NARU_TCP_OPT_SACK_OK;
+    if (offer ? config->tcp_window_scale : (c->flags & NARU_TCP_F_WSCALE) != 0) {
+        h->opts |= NARU_TCP_OPT_WSCALE;
+        h->wscale = c->env->wscale;
+    }
+    if (offer && config->tcp_timestamps)
+        h->opts |= NARU_TCP_OPT_TS;
+}
+
+/* The acknowledgement has gone out with this header. */
+static void ack_sent(struct naru_tcp *c)
+{
+    c->due &= (uint8_t)~NARU_TCP_DUE_ACK;
+    c->rcv.ack = c->rcv.nxt;
+    if (c->rcv.quick > 0)
+        c->rcv.quick--;
+    naru_tcp_timer_ack_sent(c);
+}
+
+void naru_tcp_header(struct naru_tcp *c, struct naru_tcp_hdr *h, naru_seq seq, uint16_t flags,
+                     naru_time now)
+{
+    bool syn = (flags & NARU_TCP_SYN) != 0;
+    h->sport = h->dport = 0;
+    h->seq = seq;
+    h->ack = naru_seq_of(0);
+    h->flags = flags;
+    h->urg = h->checksum = 0;
+    h->opts = h->header_len = h->sack_count = h->cookie_len = 0;
+    h->cookie = NULL;
+    if (c->flags & NARU_TCP_F_TIMESTAMPS)
+        h->opts |= NARU_TCP_OPT_TS;
+    if (syn)
+        put_syn_options(c, h);
+    h->ts_val = naru_tcp_ts_now(c, now);
+    h->ts_ecr = 0;
+    h->wnd = flags & NARU_TCP_RST ? 0 : naru_tcp_rcvwnd_select(c, syn);
+    if (flags & NARU_TCP_ACK) {
+        h->ack = c->rcv.nxt;
+        h->ts_ecr = c->ts_recent;
+        if (!syn && (c->flags & NARU_TCP_F_SACK) && !(flags & NARU_TCP_RST) &&
+            (c->ooo != NULL || (c->flags & NARU_TCP_F_DSACK_DUE)))
+            put_sack(c, h);
+        ack_sent(c);
+    }
+    if (naru_seq_after(c->snd_up, seq) && !syn && !(flags & NARU_TCP_RST)) {
+        uint32_t up = naru_seq_len(seq, c->snd_up); /* RFC 6093 2.1: the octet after it */
+        if (up <= UINT16_MAX) {
+            h->flags |= NARU_TCP_URG;
+            h->urg = (uint16_t)up;
+        }
+    }
+    c->segments_out++;
+    c->env->counters.segments_out++;
+}

@@ -1,0 +1,70 @@
+/* An arriving segment in SYN-SENT (RFC 9293 3.10.7.3), and what it is to become ESTABLISHED. */
+#include "proto/tcp/internal.h"
+
+/* The first round trip is known, the window of the peer too: from here on data may flow. */
+void naru_tcp_established(struct naru_tcp *c, struct naru_tcp_seg *s)
+{
+    c->snd.wnd = s->wnd;
+    c->snd.wnd_max = NARU_MAX(c->snd.wnd_max, s->wnd);
+    c->snd.wl1 = s->seq;
+    c->snd.wl2 = s->ack;
+    if (!(c->sent.flags & NARU_TCP_SENT_EVER))
+        naru_tcp_rtt_sample(c, naru_tcp_us(s->now - c->sent.sent_at));
+    c->sent = (struct naru_tcp_sent){ .start = c->snd.nxt, .end = c->snd.nxt };
+    c->bytes_acked = 0;
+    c->last_ack_recv = s->now;
+    c->space_at = s->now;
+    c->due &= (uint8_t)~NARU_TCP_DUE_SYN;
+    naru_tcp_timer_acked(c, s->now);
+    naru_tcp_cc_init(c, s->now);
+    c->last_sent = 0;
+    naru_tcp_enter(c, NARU_TCP_ESTABLISHED, s->now);
+    naru_tcp_event(c, NARU_READY_WRITE);
+    c->progress = 1;
+    if (c->flags & NARU_TCP_F_FIN_WANTED) /* closed before it was open */
+        naru_tcp_enter(c, NARU_TCP_FIN_WAIT_1, s->now);
+    c->due |= NARU_TCP_DUE_DATA;
+}
+
+void naru_tcp_in_syn_sent(struct naru_tcp *c, struct naru_tcp_seg *s)
+{
+    bool ack_ok = s->has_ack && naru_seq_eq(s->ack, c->snd.nxt);
+
+    /* First: ACK */
+    if (s->has_ack && !ack_ok) {
+        s->drop = NARU_DROP_TCP_ACK_INVALID;
+        s->reset = true; /* unless it is a RST */
+        return;
+    }
+    /* Second: RST */
+    if (s->rst) {
+        s->drop = NARU_DROP_TCP_RST_IGNORED;
+        if (ack_ok) {
+            s->drop = NARU_DROP_NONE;
+            naru_tcp_die(c, NARU_ERR_CONNREFUSED, s->now);
+        }
+        return;
+    }
+    /* Third: security.  Fourth: SYN */
+    if (!s->syn) {
+        s->drop = NARU_DROP_TCP_FLAGS;
+        return;
+    }
+    if (ack_ok)
+        c->snd.una = s->ack;
+    naru_tcp_sync_options(c, s->h, s->now);
+    s->seq = naru_seq_add(s->seq, 1);
+    if (!ack_ok) { /* simultaneous open; data in the SYN come again */
+        naru_tcp_enter(c, NARU_TCP_SYN_RECEIVED, s->now);
+        c->due |= NARU_TCP_DUE_SYN;
+        return;
+    }
+    naru_tcp_established(c, s);
+    c->due |= NARU_TCP_DUE_ACK;
+    s->syn = false;
+    if (!naru_tcp_step_urg(c, s))
+        return;
+    if (!naru_tcp_step_text(c, s))
+        return;
+    naru_tcp_step_fin(c, s);
+}

@@ -1,0 +1,147 @@
+/* What a connection tells about itself: TCP_INFO, the trace, and the stack's environment. */
+#include "proto/tcp/internal.h"
+
+#include "base/rand.h"
+#include <string.h>
+
+/* ---- struct naru_tcp_env ---- */
+
+void naru_tcp_env_init(struct naru_tcp_env *env, const struct naru_config *config,
+                       struct naru_mem *mem, struct naru_pktpool *pktpool,
+                       struct naru_blockpool *blockpool, struct naru_rand *rand)
+{
+    memset(env, 0, sizeof(*env));
+    env->config = config;
+    env->mem = mem;
+    env->pktpool = pktpool;
+    env->blockpool = blockpool;
+    env->rand = rand;
+    naru_siphash_key_init(&env->isn_key, rand);
+    naru_siphash_key_init(&env->ts_key, rand);
+    naru_siphash_key_init(&env->cookie_key[0], rand);
+    naru_siphash_key_init(&env->cookie_key[1], rand);
+    env->ooo_max = config->ooo_memory_max;
+    if (config->tcp_window_scale)
+        while (env->wscale < 14 && config->tcp_rcvbuf_max >> env->wscale > 65535u)
+            env->wscale++;
+    env->opts = (struct naru_tcp_opts){
+        .sndbuf = config->tcp_sndbuf_default,
+        .rcvbuf = config->tcp_rcvbuf_default,
+        .keepidle_ms = 7200000,
+        .keepintvl_ms = 75000,
+        .keepcnt = 9,
+        .linger_ms = -1,
+        .linger2_ms = 0,
+        .rcvlowat = 1,
+        .notsent_lowat = UINT32_MAX,
+        .congestion = config->tcp_congestion,
+    };
+}
+
+static uint64_t tuple_hash(const struct naru_siphash_key *key, const struct naru_hash_tuple *t)
+{
+    uint8_t bytes[16 + 16 + 4 + 4];
+    memcpy(bytes, t->local->b, 16);
+    memcpy(bytes + 16, t->remote->b, 16);
+    naru_put16(bytes + 32, t->local_port);
+    naru_put16(bytes + 34, t->remote_port);
+    naru_put32(bytes + 36, t->extra);
+    return naru_siphash(key, bytes, sizeof(bytes));
+}
+
+naru_seq naru_tcp_isn(const struct naru_tcp_env *env, const struct naru_hash_tuple *tuple,
+                      naru_time now)
+{
+    uint32_t clock = (uint32_t)(uint64_t)(now / NARU_US(4));
+    return naru_seq_of(clock + (uint32_t)tuple_hash(&env->isn_key, tuple));
+}
+
+uint32_t naru_tcp_ts_offset(const struct naru_tcp_env *env, const struct naru_hash_tuple *tuple)
+{
+    return (uint32_t)tuple_hash(&env->ts_key, tuple);
+}
+
+/* ---- TCP_INFO ---- */
+
+static uint32_t in_segments(const struct naru_tcp *c, uint32_t bytes)
+{
+    return (bytes + c->snd.mss - 1) / c->snd.mss;
+}
+
+static void info_sending(const struct naru_tcp *c, struct naru_tcp_info *info)
+{
+    uint32_t flight = naru_tcp_synchronized(c) ? naru_tcp_flight(c) : 0;
+    info->snd_mss = c->snd.mss;
+    info->unacked_segments = in_segments(c, flight);
+    info->sacked_segments = in_segments(c, c->flags & NARU_TCP_F_SACK ? c->sacked : c->reno);
+    info->lost_segments = in_segments(c, c->lost);
+    info->retrans_segments = in_segments(c, c->retrans);
+    info->reordering_segments = NARU_TCP_DUPTHRESH;
+    info->snd_cwnd_segments = c->cwnd / c->snd.mss;
+    info->snd_ssthresh_segments =
+        c->ssthresh >= NARU_TCP_SSTHRESH_INF ? INT32_MAX : c->ssthresh / c->snd.mss;
+    info->snd_wnd = c->snd.wnd;
+    info->bytes_acked = c->bytes_acked;
+    info->bytes_retrans = c->retransmitted;
+    info->bytes_sent = c->bytes_acked + flight + c->retransmitted;
+    info->notsent_bytes = naru_tcp_synchronized(c) ? naru_tcp_unsent_new(c) : 0;
+    info->total_retrans_segments = c->segments_retrans;
+    info->delivered_segments = c->delivered;
+    info->dsack_dups = c->dsack_dups;
+    info->retransmits = c->retransmits;
+    info->probes = c->probes;
+    info->backoff = c->backoff;
+    info->rto = naru_tcp_rto(c);
+    info->rtt = NARU_US((naru_time)c->srtt);
+    info->rttvar = NARU_US((naru_time)c->rttvar);
+    info->min_rtt = NARU_US((naru_time)c->min_rtt);
+    info->pacing_rate = c->srtt == 0 ? 0 : (uint64_t)c->cwnd * 1000000 / c->srtt;
+}
+
+void naru_tcp_get_info(const struct naru_tcp *c, struct naru_tcp_info *info, naru_time now)
+{
+    (void)now;
+    memset(info, 0, sizeof(*info));
+    info->state = c->state;
+    info->ca_state = c->ca_state;
+    info->timestamps = (c->flags & NARU_TCP_F_TIMESTAMPS) != 0;
+    info->sack = (c->flags & NARU_TCP_F_SACK) != 0;
+    info->window_scale = (c->flags & NARU_TCP_F_WSCALE) != 0;
+    info->snd_wscale = c->snd.wscale;
+    info->rcv_wscale = c->rcv.wscale;
+    info_sending(c, info);
+    info->ato = NARU_TCP_ATO_MIN;
+    info->rcv_rtt = NARU_US((naru_time)c->space_rtt);
+    info->rcv_mss = c->rcv.mss;
+    info->advmss = c->mss_advertised;
+    info->pmtu = c->mss_path;
+    info->rcv_ssthresh = c->rcv_ssthresh;
+    info->rcv_space = c->space;
+    info->rcv_wnd = c->rcv.wnd;
+    info->segments_in = c->segments_in;
+    info->segments_out = c->segments_out;
+    info->data_segments_in = c->data_in;
+    info->data_segments_out = c->data_out;
+    info->rcv_ooo_segments = c->ooo_in;
+    info->bytes_received = c->bytes_received;
+    info->last_data_sent = c->data_out > 0 ? c->last_sent : 0;
+    info->last_data_recv = c->last_recv;
+    info->last_ack_recv = c->last_ack_recv;
+}
+
+void naru_tcp_get_trace(const struct naru_tcp *c, struct naru_trace_tcp *out)
+{
+    *out = (struct naru_trace_tcp){
+        .from = c->state,
+        .state = c->state,
+        .cwnd = c->cwnd,
+        .ssthresh = c->ssthresh,
+        .in_flight = naru_tcp_flight(c),
+        .snd_wnd = c->snd.wnd,
+        .rcv_wnd = c->rcv.wnd,
+        .iss = c->iss.v,
+        .irs = c->irs.v,
+        .srtt = NARU_US((naru_time)c->srtt),
+        .rto = naru_tcp_rto(c),
+    };
+}

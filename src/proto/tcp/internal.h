@@ -1,0 +1,275 @@
+/*
+ * What the files of this folder tell each other.  Nobody else includes it.
+ *
+ *   in.c in_syn.c ack.c data.c     segments in, RFC 9293 3.10.7
+ *   out.c header.c                 segments out
+ *   sent.c sack.c recover.c        what is in flight, what of it the peer has, what is lost
+ *   sndq.c rcvq.c ooo.c            bytes to send, bytes to read, bytes too early
+ *   rcvwnd.c rtt.c timer.c cc*.c   window, RTT, timers, congestion control
+ *   state.c user.c opt.c info.c    life, user calls
+ *   tw.c cookie.c reset.c          answers without a connection
+ */
+#ifndef NARU_PROTO_TCP_INTERNAL_H
+#define NARU_PROTO_TCP_INTERNAL_H
+
+#include "proto/tcp/tcp.h"
+
+/* Linux's constants where RFC 6298 gives a choice. */
+#define NARU_TCP_RTO_INITIAL    1000000u   /* us: RFC 6298 2.1 */
+#define NARU_TCP_RTO_MAX        120000000u /* us */
+#define NARU_TCP_ATO_MIN        NARU_MS(40)
+#define NARU_TCP_ATO_MAX        NARU_MS(200)
+#define NARU_TCP_CORK_MAX       NARU_MS(200)
+#define NARU_TCP_DUPTHRESH      3u
+#define NARU_TCP_IW             10u /* RFC 6928, segments */
+#define NARU_TCP_QUICK_MAX      16u
+#define NARU_TCP_PAWS_IDLE_MS   (24u * 24 * 3600 * 1000)
+#define NARU_TCP_ANSWER_MS      500u /* between answers to unacceptable segments */
+#define NARU_TCP_ORPHAN_RETRIES 8u
+#define NARU_TCP_SSTHRESH_INF   0x7fffffffu
+#define NARU_TCP_MSS_MIN        48u
+
+/* ---- Small words ---- */
+
+NARU_INLINE uint32_t naru_tcp_ms(naru_time now) { return (uint32_t)(uint64_t)(now / NARU_MS(1)); }
+
+NARU_INLINE uint32_t naru_tcp_us(naru_time span)
+{
+    return span <= 0 ? 0 : span >= NARU_SEC(4000) ? 4000000000u : (uint32_t)(span / 1000);
+}
+
+NARU_INLINE uint32_t naru_tcp_ts_now(const struct naru_tcp *c, naru_time now)
+{
+    return naru_tcp_ms(now) + c->ts_offset;
+}
+
+/* FlightSize. */
+NARU_INLINE uint32_t naru_tcp_flight(const struct naru_tcp *c)
+{
+    return naru_seq_len(c->snd.una, c->snd.nxt);
+}
+
+/* RFC 6675 pipe: what is thought to be in the network. */
+NARU_INLINE uint32_t naru_tcp_pipe(const struct naru_tcp *c)
+{
+    uint32_t in_flight = naru_tcp_flight(c) - c->sacked - c->lost + c->retrans;
+    return in_flight > c->reno ? in_flight - c->reno : 0;
+}
+
+/* Bytes of the user's that were never sent. */
+NARU_INLINE uint32_t naru_tcp_unsent_new(const struct naru_tcp *c)
+{
+    return c->flags & NARU_TCP_F_FIN_SENT ? 0 : naru_seq_len(c->snd.nxt, c->snd.end);
+}
+
+NARU_INLINE bool naru_tcp_fin_unsent(const struct naru_tcp *c)
+{
+    return (c->flags & (NARU_TCP_F_FIN_WANTED | NARU_TCP_F_FIN_SENT)) == NARU_TCP_F_FIN_WANTED;
+}
+
+/* Bytes in the send buffer, sent or not. */
+NARU_INLINE uint32_t naru_tcp_buffered(const struct naru_tcp *c)
+{
+    return naru_seq_before(c->snd.una, c->snd.end) ? naru_seq_len(c->snd.una, c->snd.end) : 0;
+}
+
+/* The next byte the user reads. */
+NARU_INLINE naru_seq naru_tcp_copied(const struct naru_tcp *c)
+{
+    uint32_t fin = c->flags & NARU_TCP_F_FIN_RECEIVED ? 1 : 0;
+    return naru_seq_sub(c->rcv.nxt, c->rcv.unread + fin);
+}
+
+NARU_INLINE bool naru_tcp_synchronized(const struct naru_tcp *c)
+{
+    return c->state >= NARU_TCP_ESTABLISHED;
+}
+
+/* States in which data and FIN of ours may still be on their way. */
+NARU_INLINE bool naru_tcp_may_send(const struct naru_tcp *c)
+{
+    return c->state >= NARU_TCP_ESTABLISHED && c->state != NARU_TCP_TIME_WAIT &&
+           c->state != NARU_TCP_FIN_WAIT_2;
+}
+
+/* ---- state.c ---- */
+
+/* The only place where state changes; asserts that the edge is one of RFC 9293 figure 5. */
+void naru_tcp_enter(struct naru_tcp *c, enum naru_tcp_state to, naru_time now);
+
+/* CLOSED at once: everything that was to be sent is forgotten, the user is told err (0: nothing).
+ */
+void naru_tcp_die(struct naru_tcp *c, enum naru_err err, naru_time now);
+
+/* CLOSED and a RST due. */
+void naru_tcp_die_reset(struct naru_tcp *c, enum naru_err err, naru_time now);
+
+void naru_tcp_event(struct naru_tcp *c, unsigned ready);
+void naru_tcp_sync_options(struct naru_tcp *c, const struct naru_tcp_hdr *syn, naru_time now);
+void naru_tcp_update_mss(struct naru_tcp *c);
+void naru_tcp_set_slow(struct naru_tcp *c, unsigned why, bool on);
+
+/* ---- One arriving segment on its way through the eight steps ---- */
+
+struct naru_tcp_seg {
+    const struct naru_tcp_hdr *h;
+    struct naru_pkt *pkt; /* NULL once somebody took it */
+    naru_time now;
+    naru_seq seq, ack; /* of the first byte still there */
+    uint32_t len;      /* payload bytes still there */
+    uint32_t wnd;      /* unscaled to bytes */
+    bool syn, fin, rst, has_ack, urg;
+    bool reset;          /* verdict */
+    enum naru_drop drop; /* verdict */
+};
+
+/* Each says whether the segment goes on. */
+bool naru_tcp_step_ack(struct naru_tcp *c, struct naru_tcp_seg *s);
+bool naru_tcp_step_urg(struct naru_tcp *c, struct naru_tcp_seg *s);
+bool naru_tcp_step_text(struct naru_tcp *c, struct naru_tcp_seg *s);
+void naru_tcp_step_fin(struct naru_tcp *c, struct naru_tcp_seg *s);
+void naru_tcp_in_syn_sent(struct naru_tcp *c, struct naru_tcp_seg *s);
+void naru_tcp_challenge(struct naru_tcp *c, struct naru_tcp_seg *s, enum naru_drop why);
+void naru_tcp_answer_old(struct naru_tcp *c, struct naru_tcp_seg *s);
+
+/* The ACK field of a segment that passed all checks. */
+void naru_tcp_ack_process(struct naru_tcp *c, struct naru_tcp_seg *s);
+/* It acknowledges nothing and leaves the window as it is. */
+void naru_tcp_ack_nothing(struct naru_tcp *c, struct naru_tcp_seg *s);
+void naru_tcp_established(struct naru_tcp *c, struct naru_tcp_seg *s);
+/* The next bytes of the stream: RCV.NXT moves, pkt goes to the receive queue. */
+void naru_tcp_in_order(struct naru_tcp *c, struct naru_pkt *pkt);
+
+/* ---- What one acknowledgement told ---- */
+
+struct naru_tcp_acked {
+    uint32_t acked;        /* sequence space newly behind SND.UNA */
+    uint32_t delivered;    /* bytes newly known to have arrived, SACKed ones included */
+    uint32_t sacked;       /* of them by SACK */
+    uint32_t prior_flight; /* FlightSize before */
+    naru_time first_sent;  /* of what was acknowledged and sent only once; NARU_NEVER: none */
+    naru_time last_sent;
+    bool retransmitted; /* something acknowledged had been sent twice */
+    bool dup;           /* a duplicate acknowledgement (RFC 5681 2) */
+    bool dsack;
+};
+
+/* ---- sent.c: records of what is in flight, in sequence order ---- */
+
+unsigned naru_tcp_sent_count(const struct naru_tcp *c);
+struct naru_tcp_sent *naru_tcp_sent_at(struct naru_tcp *c, unsigned i);
+void naru_tcp_sent_push(struct naru_tcp *c, naru_seq start, naru_seq end, naru_time now);
+void naru_tcp_sent_pop(struct naru_tcp *c, naru_seq una, struct naru_tcp_acked *a);
+unsigned naru_tcp_sent_find(struct naru_tcp *c,
+                            naru_seq seq); /* the one that holds seq, or count */
+bool naru_tcp_sent_split(struct naru_tcp *c, unsigned i, naru_seq at);
+void naru_tcp_sent_merge(struct naru_tcp *c, unsigned i); /* with its neighbours, if they agree */
+void naru_tcp_sent_flag(struct naru_tcp *c, struct naru_tcp_sent *r, uint8_t flags);
+void naru_tcp_sent_trim(struct naru_tcp *c); /* gives the ring back when nothing is in flight */
+void naru_tcp_sent_free(struct naru_tcp *c);
+void naru_tcp_sent_check(struct naru_tcp *c);
+
+/* ---- sack.c, recover.c ---- */
+
+void naru_tcp_sack_input(struct naru_tcp *c, const struct naru_tcp_hdr *h, naru_seq ack,
+                         struct naru_tcp_acked *a);
+void naru_tcp_recover_acked(struct naru_tcp *c, const struct naru_tcp_acked *a, naru_time now);
+void naru_tcp_recover_rto(struct naru_tcp *c, naru_time now);
+void naru_tcp_recover_pmtu(struct naru_tcp *c);
+/* The next range to send again, at most max bytes of it; 0: none (now). */
+uint32_t naru_tcp_recover_next(struct naru_tcp *c, uint32_t max, naru_seq *start);
+void naru_tcp_recover_sent(struct naru_tcp *c, naru_seq start, uint32_t len, naru_time now);
+
+/* ---- sndq.c ---- */
+
+uint32_t naru_tcp_sndq_room(const struct naru_tcp *c);
+/* Copies what fits; the count.  NOMEM if not a byte could be stored for want of memory. */
+int64_t naru_tcp_sndq_write(struct naru_tcp *c, const struct naru_slice *slice, unsigned count,
+                            uint32_t max);
+/* Slices of [seq, seq + len): returns the count, *len is cut to what fits in max slices. */
+unsigned naru_tcp_sndq_slices(struct naru_tcp *c, naru_seq seq, uint32_t *len,
+                              struct naru_slice *slice, unsigned max);
+void naru_tcp_sndq_acked(struct naru_tcp *c); /* drops what is before SND.UNA */
+void naru_tcp_sndq_free(struct naru_tcp *c);
+int naru_tcp_sndq_reserve(struct naru_tcp *c, struct naru_room *room, unsigned max, uint32_t len);
+void naru_tcp_sndq_commit(struct naru_tcp *c, uint32_t len);
+void naru_tcp_sndq_check(const struct naru_tcp *c);
+
+/* ---- rcvq.c ---- */
+
+void naru_tcp_rcvq_append(struct naru_tcp *c, struct naru_pkt *pkt);
+uint32_t naru_tcp_rcvq_copy(const struct naru_tcp *c, uint32_t skip, void *at, uint32_t len);
+void naru_tcp_rcvq_consume(struct naru_tcp *c, uint32_t len);
+void naru_tcp_rcvq_free(struct naru_tcp *c);
+void naru_tcp_rcvq_check(const struct naru_tcp *c);
+
+/* ---- ooo.c: data beyond a hole ---- */
+
+/* Takes pkt, whose bytes begin at seq, beyond RCV.NXT. */
+enum naru_drop naru_tcp_ooo_add(struct naru_tcp *c, naru_seq seq, struct naru_pkt *pkt);
+/* A FIN with that number came before what is in front of it. */
+void naru_tcp_ooo_fin(struct naru_tcp *c, naru_seq fin);
+/* Everything that RCV.NXT has reached goes to the receive queue.  True: and FIN is next. */
+bool naru_tcp_ooo_drain(struct naru_tcp *c);
+/* SACK blocks, the most recent first (RFC 2018 4); returns the count. */
+unsigned naru_tcp_ooo_blocks(const struct naru_tcp *c, struct naru_tcp_sack *block, unsigned max);
+void naru_tcp_ooo_free(struct naru_tcp *c);
+void naru_tcp_ooo_check(const struct naru_tcp *c);
+unsigned naru_tcp_ooo_ranges(const struct naru_tcp *c);
+
+/* ---- rcvwnd.c ---- */
+
+void naru_tcp_rcvwnd_init(struct naru_tcp *c, naru_time now);
+/* Moves RCV.WND for the segment that is being built; the window field. */
+uint16_t naru_tcp_rcvwnd_select(struct naru_tcp *c, bool syn);
+void naru_tcp_rcvwnd_grow(struct naru_tcp *c, uint32_t len);
+void naru_tcp_rcvwnd_read(struct naru_tcp *c, naru_time now); /* the user has read */
+void naru_tcp_rcvwnd_rtt(struct naru_tcp *c, const struct naru_tcp_seg *s);
+void naru_tcp_sndbuf_grow(struct naru_tcp *c);
+
+/* ---- rtt.c ---- */
+
+void naru_tcp_rtt_sample(struct naru_tcp *c, uint32_t us);
+naru_time naru_tcp_rto(const struct naru_tcp *c); /* with backoff */
+
+/* ---- timer.c: told facts ---- */
+
+void naru_tcp_timer_reset(struct naru_tcp *c);
+void naru_tcp_timer_sent(struct naru_tcp *c, naru_time now);
+void naru_tcp_timer_acked(struct naru_tcp *c, naru_time now);
+void naru_tcp_timer_retransmitted(struct naru_tcp *c, naru_time now);
+void naru_tcp_timer_blocked(struct naru_tcp *c, naru_time now); /* the window holds data back */
+void naru_tcp_timer_unblocked(struct naru_tcp *c);
+void naru_tcp_timer_probe_answered(struct naru_tcp *c, naru_time now);
+void naru_tcp_timer_ack_wanted(struct naru_tcp *c, naru_time now);
+void naru_tcp_timer_ack_sent(struct naru_tcp *c);
+void naru_tcp_timer_corked(struct naru_tcp *c, naru_time now);
+void naru_tcp_timer_keepalive(struct naru_tcp *c, naru_time now); /* options changed */
+void naru_tcp_timer_entered(struct naru_tcp *c, naru_time now);   /* a new state */
+void naru_tcp_timer_user_timeout(struct naru_tcp *c, naru_time now);
+
+/* ---- header.c ---- */
+
+struct naru_tcp_build {
+    struct naru_tcp_segment *out;
+    naru_seq seq;
+    uint16_t flags; /* of the TCP header */
+    bool syn;
+};
+
+void naru_tcp_header(struct naru_tcp *c, struct naru_tcp_hdr *h, naru_seq seq, uint16_t flags,
+                     naru_time now);
+/* Bytes of option that a data segment carries beyond those in snd.mss. */
+uint32_t naru_tcp_sack_len(const struct naru_tcp *c);
+
+/* ---- cc.c: congestion control, one interface of facts ---- */
+
+void naru_tcp_cc_init(struct naru_tcp *c, naru_time now);
+void naru_tcp_cc_acked(struct naru_tcp *c, uint32_t bytes, naru_time now);
+void naru_tcp_cc_loss(struct naru_tcp *c, naru_time now); /* ssthresh and cwnd for recovery */
+void naru_tcp_cc_rto(struct naru_tcp *c, bool first, naru_time now);
+void naru_tcp_cc_undo(struct naru_tcp *c);
+void naru_tcp_cc_idle(struct naru_tcp *c, naru_time now); /* before the first data after idleness */
+void naru_tcp_cc_sent(struct naru_tcp *c, bool cwnd_limited);
+
+#endif

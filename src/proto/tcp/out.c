@@ -1,0 +1,298 @@
+/*
+ * Segments out: the next one, decided at the moment somebody has room for it.
+ *
+ * In this order: RST, what is lost, SYN, new data with FIN, probe, bare ACK.  Whatever goes out
+ * carries the newest acknowledgement, so a bare ACK is only built when nothing else was.
+ *
+ * New data go out when the peer's window, the congestion window and the rules against silly windows
+ * (RFC 9293 3.8.6.2.1, Nagle in Minshall's form) agree; each due bit stays until its rule says no.
+ */
+#include "proto/tcp/internal.h"
+
+/* What may go now, and what stops more. */
+struct plan {
+    uint32_t len;   /* payload bytes */
+    uint32_t mss;   /* of one segment, with the options it will carry */
+    bool fin;       /* FIN behind them */
+    bool go;        /* there is a segment to send */
+    bool by_window; /* the peer's window is the limit */
+    bool by_cwnd;   /* the congestion window is */
+    bool last;      /* nothing more can follow */
+};
+
+static uint32_t minus(uint32_t a, uint32_t b) { return a > b ? a - b : 0; }
+
+static uint32_t wnd_room(const struct naru_tcp *c) { return minus(c->snd.wnd, naru_tcp_flight(c)); }
+
+/* May a segment that is not full go?  Nagle as Minshall refined it: not while one is in flight. */
+static bool small_ok(struct naru_tcp *c, bool fin, naru_time now)
+{
+    if (fin || naru_seq_after(c->snd_up, c->snd.nxt) || (c->flags & NARU_TCP_F_PUSHED))
+        return true;
+    if ((c->opt_flags & NARU_TCP_SET_CORK) || (c->flags & NARU_TCP_F_MORE)) {
+        naru_tcp_timer_corked(c, now);
+        return false;
+    }
+    if (c->opt_flags & NARU_TCP_SET_NODELAY)
+        return true;
+    return naru_seq_before_eq(c->snd.sml, c->snd.una) || naru_tcp_flight(c) == 0;
+}
+
+/* Full segments: as many as windows and room allow, and the rest of the data if it may join. */
+static void plan_full(struct naru_tcp *c, struct plan *p, uint32_t len, uint32_t unsent,
+                      uint32_t cwnd_room, const struct naru_tcp_room *room, naru_time now)
+{
+    uint32_t max = room == NULL || room->payload_max < p->mss ? p->mss : room->payload_max;
+    if (room != NULL && room->segment_max != 0)
+        max = NARU_MIN(max, room->segment_max * p->mss);
+    uint32_t n = NARU_MIN(NARU_MIN(len, max), NARU_MAX(cwnd_room, p->mss));
+    uint32_t rest = n % p->mss;
+    if (rest != 0 && !(n == unsent && small_ok(c, naru_tcp_fin_unsent(c), now)))
+        n -= rest;
+    p->len = n;
+    p->go = true;
+    p->last = n > p->mss || len - n < p->mss || minus(cwnd_room, n) < p->mss;
+}
+
+static struct plan make_plan(struct naru_tcp *c, const struct naru_tcp_room *room, naru_time now)
+{
+    struct plan p = { .mss = c->snd.mss - naru_tcp_sack_len(c) };
+    uint32_t unsent = naru_tcp_unsent_new(c), window = wnd_room(c), pipe = naru_tcp_pipe(c);
+    uint32_t len = NARU_MIN(unsent, window), cwnd_room = minus(c->cwnd, pipe);
+    bool fin = naru_tcp_fin_unsent(c);
+
+    if (unsent > 0 && pipe > 0 && cwnd_room < NARU_MIN(unsent, p.mss)) {
+        p.by_cwnd = true;
+        return p;
+    }
+    if (len >= p.mss) {
+        plan_full(c, &p, len, unsent, cwnd_room, room, now);
+    } else if (len == unsent) {
+        p.len = len;
+        p.go = len > 0 && small_ok(c, fin, now);
+        p.last = true;
+    } else if (len > 0 && ((c->flags & NARU_TCP_F_OVERRIDE) ||
+                           (len >= c->snd.wnd_max / 2 && small_ok(c, false, now)))) {
+        p.len = len;
+        p.go = p.last = true;
+    } else {
+        p.by_window = true;
+    }
+    if (fin && p.len == unsent && (p.go || unsent == 0)) {
+        p.fin = window > p.len;
+        p.go = p.go || p.fin;
+        p.by_window = p.by_window || !p.fin;
+    }
+    if (p.go)
+        p.by_cwnd = minus(cwnd_room, p.len) < p.mss;
+    return p;
+}
+
+/* Slices of the payload; cuts the length to whole segments if they are too many. */
+static uint32_t put_payload(struct naru_tcp *c, struct naru_tcp_segment *out, naru_seq seq,
+                            uint32_t len, uint32_t mss)
+{
+    uint32_t got = len;
+    out->slice_count = naru_tcp_sndq_slices(c, seq, &got, out->slice, NARU_TCP_SLICES);
+    if (got < len && got > mss) {
+        got -= got % mss;
+        uint32_t left = got;
+        for (unsigned i = 0; i < out->slice_count; i++) {
+            out->slice[i].len = NARU_MIN(out->slice[i].len, (size_t)left);
+            left -= (uint32_t)out->slice[i].len;
+        }
+        while (out->slice[out->slice_count - 1].len == 0)
+            out->slice_count--;
+    }
+    out->len = got;
+    out->gso_size = (uint16_t)(got > mss ? mss : 0);
+    return got;
+}
+
+static unsigned segments(const struct naru_tcp_segment *out)
+{
+    return out->gso_size == 0 ? 1 : (out->len + out->gso_size - 1) / out->gso_size;
+}
+
+static void count_out(struct naru_tcp *c, const struct naru_tcp_segment *out)
+{
+    unsigned n = segments(out);
+    c->segments_out += n - 1;
+    c->data_out += out->len > 0 ? n : 0;
+    if (out->retransmit) {
+        c->segments_retrans += n;
+        c->retransmitted += out->len;
+        c->env->counters.retransmits += n;
+    }
+}
+
+static bool build_new(struct naru_tcp *c, struct naru_tcp_segment *out, struct plan *p,
+                      naru_time now)
+{
+    naru_seq seq = c->snd.nxt;
+    uint32_t len = put_payload(c, out, seq, p->len, p->mss);
+    bool fin = p->fin && len == p->len;
+    naru_seq end = naru_seq_add(seq, len);
+    uint16_t flags = NARU_TCP_ACK;
+    if (fin)
+        flags |= NARU_TCP_FIN;
+    if (len > 0 && (naru_seq_eq(end, c->snd.end) || len > p->mss || (p->last && c->burst > 0)))
+        flags |= NARU_TCP_PSH;
+    out->retransmit = false;
+    naru_tcp_header(c, &out->hdr, seq, flags, now);
+    if (len % p->mss != 0)
+        c->snd.sml = end;
+    if (fin)
+        c->flags |= NARU_TCP_F_FIN_SENT;
+    end = naru_seq_add(end, fin ? 1 : 0);
+    naru_tcp_sent_push(c, seq, end, now);
+    c->snd.nxt = end;
+    c->flags &= ~(uint32_t)NARU_TCP_F_OVERRIDE;
+    if (naru_seq_eq(end, c->snd.end))
+        c->flags &= ~(uint32_t)NARU_TCP_F_PUSHED;
+    if (c->burst < UINT8_MAX)
+        c->burst++;
+    if (now - c->last_recv < NARU_TCP_ATO_MIN && c->last_recv != 0)
+        c->pingpong = 1;
+    c->last_sent = now;
+    naru_tcp_timer_sent(c, now);
+    naru_tcp_cc_sent(c, p->by_cwnd);
+    count_out(c, out);
+    return true;
+}
+
+static bool new_data(struct naru_tcp *c, const struct naru_tcp_room *room,
+                     struct naru_tcp_segment *out, naru_time now)
+{
+    if (!naru_tcp_may_send(c) || (naru_tcp_unsent_new(c) == 0 && !naru_tcp_fin_unsent(c)))
+        return false;
+    if (naru_tcp_flight(c) == 0)
+        naru_tcp_cc_idle(c, now);
+    struct plan p = make_plan(c, room, now);
+    if (p.go)
+        return build_new(c, out, &p, now);
+    naru_tcp_cc_sent(c, p.by_cwnd);
+    if (p.by_window && naru_tcp_flight(c) == 0)
+        naru_tcp_timer_blocked(c, now);
+    return false;
+}
+
+/* RFC 9293 3.8.1; what and when is recover.c's decision. */
+static bool retransmit(struct naru_tcp *c, const struct naru_tcp_room *room,
+                       struct naru_tcp_segment *out, naru_time now)
+{
+    uint32_t mss = c->snd.mss - naru_tcp_sack_len(c), max = mss;
+    uint32_t cwnd_room = minus(c->cwnd, naru_tcp_pipe(c));
+    bool force = (c->flags & NARU_TCP_F_FORCE) != 0;
+    if (!naru_tcp_synchronized(c) || (!force && cwnd_room < mss && naru_tcp_pipe(c) > 0))
+        return false;
+    if (!force && room != NULL && room->payload_max > mss) {
+        max = NARU_MIN(room->payload_max, NARU_MAX(cwnd_room, mss));
+        if (room->segment_max != 0)
+            max = NARU_MIN(max, room->segment_max * mss);
+        max -= max % mss;
+    }
+    naru_seq start;
+    uint32_t len = naru_tcp_recover_next(c, max, &start);
+    if (len == 0)
+        return false;
+    naru_seq wnd_end = naru_seq_add(c->snd.una, c->snd.wnd);
+    if (!naru_seq_eq(start, c->snd.una) && naru_seq_after(naru_seq_add(start, len), wnd_end))
+        return false; /* the window has shrunk: only the head is worth trying */
+
+    bool fin =
+        (c->flags & NARU_TCP_F_FIN_SENT) && naru_seq_after(naru_seq_add(start, len), c->snd.end);
+    uint32_t payload = put_payload(c, out, start, len - (fin ? 1 : 0), mss);
+    fin = fin && payload + 1 == len;
+    naru_seq end = naru_seq_add(start, payload);
+    uint16_t flags = NARU_TCP_ACK;
+    if (fin)
+        flags |= NARU_TCP_FIN;
+    if (payload > 0 && (naru_seq_eq(end, c->snd.end) || payload > mss))
+        flags |= NARU_TCP_PSH;
+    out->retransmit = true;
+    naru_tcp_header(c, &out->hdr, start, flags, now);
+    naru_tcp_recover_sent(c, start, payload + (fin ? 1 : 0), now);
+    c->flags &= ~(uint32_t)NARU_TCP_F_FORCE;
+    naru_tcp_timer_retransmitted(c, now);
+    count_out(c, out);
+    return true;
+}
+
+static void bare(struct naru_tcp *c, struct naru_tcp_segment *out, naru_seq seq, uint16_t flags,
+                 naru_time now)
+{
+    out->slice_count = 0;
+    out->len = 0;
+    out->gso_size = 0;
+    out->retransmit = false;
+    naru_tcp_header(c, &out->hdr, seq, flags, now);
+}
+
+static bool reset(struct naru_tcp *c, struct naru_tcp_segment *out, naru_time now)
+{
+    bool refused = (c->flags & NARU_TCP_F_DEFERRED) != 0; /* as if nobody had listened */
+    c->due = 0;
+    bare(c, out, refused ? naru_seq_of(0) : c->snd.nxt, NARU_TCP_RST | NARU_TCP_ACK, now);
+    c->timer[NARU_TCP_TIMER_ACK] = NARU_NEVER;
+    return true;
+}
+
+static bool syn(struct naru_tcp *c, struct naru_tcp_segment *out, naru_time now)
+{
+    bool answer = c->state == NARU_TCP_SYN_RECEIVED;
+    c->due &= (uint8_t)~NARU_TCP_DUE_SYN;
+    if (c->state != NARU_TCP_SYN_SENT && !answer)
+        return false;
+    bare(c, out, c->iss, (uint16_t)(NARU_TCP_SYN | (answer ? NARU_TCP_ACK : 0)), now);
+    out->retransmit = c->retransmits > 0;
+    if (out->retransmit) {
+        c->sent.flags = NARU_TCP_SENT_EVER;
+        count_out(c, out);
+        c->segments_retrans++;
+    } else {
+        c->sent.sent_at = now;
+    }
+    naru_tcp_timer_sent(c, now);
+    return true;
+}
+
+/* A number before SND.UNA and no data: the peer must answer (RFC 9293 3.8.4, 3.8.6.1; Linux). */
+static bool probe(struct naru_tcp *c, struct naru_tcp_segment *out, naru_time now)
+{
+    c->due &= (uint8_t)~NARU_TCP_DUE_PROBE;
+    if (!naru_tcp_synchronized(c))
+        return false;
+    bare(c, out, naru_seq_sub(c->snd.una, 1), NARU_TCP_ACK, now);
+    return true;
+}
+
+bool naru_tcp_output(struct naru_tcp *c, const struct naru_tcp_room *room,
+                     struct naru_tcp_segment *out, naru_time now)
+{
+    if (c->due & NARU_TCP_DUE_RST)
+        return reset(c, out, now);
+    if (c->due & NARU_TCP_DUE_RETRANSMIT) {
+        if (retransmit(c, room, out, now))
+            return true;
+        c->due &= (uint8_t)~NARU_TCP_DUE_RETRANSMIT;
+    }
+    if ((c->due & NARU_TCP_DUE_SYN) && syn(c, out, now))
+        return true;
+    if (c->due & NARU_TCP_DUE_DATA) {
+        if (new_data(c, room, out, now))
+            return true;
+        c->due &= (uint8_t)~NARU_TCP_DUE_DATA;
+    }
+    if ((c->due & NARU_TCP_DUE_PROBE) && probe(c, out, now))
+        return true;
+    if (c->due & NARU_TCP_DUE_ACK) {
+        c->due &= (uint8_t)~NARU_TCP_DUE_ACK;
+        if (naru_tcp_synchronized(c) || c->state == NARU_TCP_SYN_RECEIVED) {
+            bare(c, out, c->snd.nxt, NARU_TCP_ACK, now);
+            return true;
+        }
+    }
+    c->burst = 0;
+    return false;
+}

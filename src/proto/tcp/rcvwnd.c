@@ -1,0 +1,139 @@
+/*
+ * The receive window, and buffers that find their own size.
+ *
+ * The window is what is free of the receive buffer, counted in bytes of payload.  Its right edge
+ * never moves left (RFC 9293 3.8.6, SHLD-14), and moves right only in steps worth telling
+ * (3.8.6.2.2, MUST-39).  The buffer grows to twice what the user reads in one round trip (dynamic
+ * right sizing, as Linux does it), the send buffer to twice the congestion window.
+ */
+#include "proto/tcp/internal.h"
+
+#include "base/mem.h"
+
+enum { SPACE_GROWTH_SEGMENTS = 16, SMALL_SEGMENT = 128 };
+
+static uint32_t scale_max(const struct naru_tcp *c) { return 65535u << c->rcv.wscale; }
+
+void naru_tcp_rcvwnd_init(struct naru_tcp *c, naru_time now)
+{
+    uint32_t max = 65535u << c->env->wscale;
+    c->rcv.buf = NARU_MIN(c->opts->rcvbuf, max);
+    c->rcv_ssthresh = NARU_MIN(c->rcv.buf, 65535u);
+    c->space = NARU_MIN(c->rcv_ssthresh, NARU_TCP_IW * c->mss_advertised);
+    c->space_at = now;
+}
+
+/* Free bytes of the buffer, as far as they may be offered. */
+static uint32_t free_space(const struct naru_tcp *c)
+{
+    uint32_t limit = NARU_MIN(c->rcv.buf, c->rcv_ssthresh);
+    if (c->opts->window_clamp != 0)
+        limit = NARU_MIN(limit, c->opts->window_clamp);
+    limit = NARU_MIN(limit, scale_max(c));
+    /* A user who leaves packets that waste memory: the other half of the promise. */
+    if (c->rcv_truesize / 4 > c->rcv.buf)
+        return 0;
+    return limit > c->rcv.unread ? limit - c->rcv.unread : 0;
+}
+
+/* The smallest increase worth telling. */
+static uint32_t step(const struct naru_tcp *c)
+{
+    return NARU_MIN(c->rcv.buf / 2, NARU_MAX((uint32_t)c->rcv.mss, 1u));
+}
+
+uint16_t naru_tcp_rcvwnd_select(struct naru_tcp *c, bool syn)
+{
+    uint32_t space = free_space(c);
+    if (syn) {
+        c->rcv.wnd = NARU_MIN(space, 65535u);
+        return (uint16_t)c->rcv.wnd;
+    }
+    uint32_t unit = 1u << c->rcv.wscale;
+    if (space > c->rcv.wnd && space - c->rcv.wnd >= step(c))
+        c->rcv.wnd = NARU_MAX(space & ~(unit - 1), c->rcv.wnd);
+    uint32_t field = NARU_MIN((c->rcv.wnd + unit - 1) >> c->rcv.wscale, 65535u);
+    c->rcv.wnd = field << c->rcv.wscale;
+    return (uint16_t)field;
+}
+
+void naru_tcp_rcvwnd_grow(struct naru_tcp *c, uint32_t len)
+{
+    if (c->rcv_ssthresh >= c->rcv.buf || len < SMALL_SEGMENT)
+        return;
+    c->rcv_ssthresh += 2 * NARU_MAX(len, (uint32_t)c->mss_advertised);
+    c->rcv_ssthresh = NARU_MIN(c->rcv_ssthresh, c->rcv.buf);
+}
+
+/* Once per round trip: how much did the user read in it? */
+static void adjust(struct naru_tcp *c, naru_time now)
+{
+    if (c->space_rtt == 0 || now - c->space_at < NARU_US(c->space_rtt))
+        return;
+    uint32_t copied = naru_seq_len(c->space_seq, naru_tcp_copied(c));
+    if (copied > c->space && !(c->opt_flags & NARU_TCP_SET_RCVBUF_FIXED)) {
+        uint64_t want = 2 * (uint64_t)copied + SPACE_GROWTH_SEGMENTS * c->mss_advertised;
+        want += 2 * (want * (copied - c->space) / NARU_MAX(c->space, 1u));
+        want = NARU_MIN(want, (uint64_t)c->env->config->tcp_rcvbuf_max);
+        want = NARU_MIN(want, (uint64_t)scale_max(c));
+        c->rcv.buf = NARU_MAX(c->rcv.buf, (uint32_t)want);
+    }
+    if (copied > c->space)
+        c->space = copied;
+    c->space_seq = naru_tcp_copied(c);
+    c->space_at = now;
+}
+
+void naru_tcp_rcvwnd_read(struct naru_tcp *c, naru_time now)
+{
+    adjust(c, now);
+    if (c->flags & NARU_TCP_F_FIN_RECEIVED || !naru_tcp_synchronized(c))
+        return;
+    uint32_t space = free_space(c);
+    if (space < c->rcv.wnd)
+        return;
+    bool doubled = space / 2 >= c->rcv.wnd && space - c->rcv.wnd >= step(c);
+    if (doubled)
+        c->due |= NARU_TCP_DUE_ACK;
+}
+
+static void rtt(struct naru_tcp *c, uint32_t us, bool window)
+{
+    us = NARU_MAX(us, 1u);
+    if (c->space_rtt == 0 || (window && us < c->space_rtt))
+        c->space_rtt = us;
+    else if (!window)
+        c->space_rtt = (uint32_t)(((uint64_t)c->space_rtt * 7 + us) / 8);
+}
+
+/*
+ * The receiver's idea of the round trip: the age of the timestamp that data answer, or else the
+ * time that one window of data took.
+ */
+void naru_tcp_rcvwnd_rtt(struct naru_tcp *c, const struct naru_tcp_seg *s)
+{
+    if (c->flags & NARU_TCP_F_TIMESTAMPS) {
+        if (s->h->ts_ecr == 0 || s->len < c->rcv.mss)
+            return;
+        uint32_t ms = naru_tcp_ts_now(c, s->now) - s->h->ts_ecr;
+        if (ms < 600000u)
+            rtt(c, NARU_MAX(ms, 1u) * 1000, false);
+        return;
+    }
+    if (c->space_rtt_at != NARU_NEVER && naru_seq_before(c->rcv.nxt, c->space_rtt_seq))
+        return;
+    if (c->space_rtt_at != NARU_NEVER)
+        rtt(c, naru_tcp_us(s->now - c->space_rtt_at), true);
+    c->space_rtt_seq = naru_seq_add(c->rcv.nxt, c->rcv.wnd);
+    c->space_rtt_at = s->now;
+}
+
+void naru_tcp_sndbuf_grow(struct naru_tcp *c)
+{
+    if (c->opt_flags & NARU_TCP_SET_SNDBUF_FIXED)
+        return;
+    uint32_t want = 2 * NARU_MIN(c->cwnd, c->env->config->tcp_sndbuf_max);
+    want = NARU_MIN(want, c->env->config->tcp_sndbuf_max);
+    if (naru_mem_pressure(c->env->mem) == NARU_MEM_NORMAL)
+        c->sndbuf = NARU_MAX(c->sndbuf, want);
+}

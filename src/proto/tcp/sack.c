@@ -1,0 +1,83 @@
+/*
+ * SACK blocks that arrive (RFC 2018, RFC 2883): which records the peer has.
+ *
+ * Each block finds its first record by binary search and visits only records that are not marked
+ * yet, since marked neighbours are joined: telling the same thing again costs nothing.  At most
+ * four blocks a segment.  Blocks outside of what is in flight are ignored.
+ */
+#include "proto/tcp/internal.h"
+
+static bool valid(const struct naru_tcp *c, const struct naru_tcp_sack *b)
+{
+    return naru_seq_before(b->left, b->right) && naru_seq_before_eq(c->snd.una, b->left) &&
+           naru_seq_before_eq(b->right, c->snd.nxt);
+}
+
+/* RFC 2883 4: the first block lies below the acknowledgement, or inside the second. */
+static bool is_dsack(const struct naru_tcp_hdr *h, naru_seq ack)
+{
+    const struct naru_tcp_sack *a = &h->sack[0], *b = &h->sack[1];
+    if (h->sack_count == 0)
+        return false;
+    if (naru_seq_before(a->left, ack))
+        return true;
+    return h->sack_count > 1 && naru_seq_before_eq(b->left, a->left) &&
+           naru_seq_before_eq(a->right, b->right);
+}
+
+/* Record i has arrived. */
+static void mark(struct naru_tcp *c, unsigned i, struct naru_tcp_acked *a)
+{
+    struct naru_tcp_sent *r = naru_tcp_sent_at(c, i);
+    uint32_t len = naru_seq_len(r->start, r->end);
+    a->sacked += len;
+    a->delivered += len;
+    if (r->flags & NARU_TCP_SENT_EVER)
+        a->retransmitted = a->retransmitted || a->acked == 0;
+    else if (a->acked == 0)
+        a->first_sent = a->last_sent = r->sent_at;
+    c->high_sacked = naru_seq_max(c->high_sacked, r->end);
+    naru_tcp_sent_flag(c, r, (r->flags & NARU_TCP_SENT_EVER) | NARU_TCP_SENT_SACKED);
+    naru_tcp_sent_merge(c, i);
+}
+
+static void block(struct naru_tcp *c, naru_seq left, naru_seq right, struct naru_tcp_acked *a)
+{
+    while (naru_seq_before(left, right)) {
+        unsigned i = naru_tcp_sent_find(c, left);
+        if (i >= naru_tcp_sent_count(c))
+            return;
+        struct naru_tcp_sent *r = naru_tcp_sent_at(c, i);
+        naru_seq end = r->end;
+        if (!(r->flags & NARU_TCP_SENT_SACKED)) {
+            if (naru_seq_before(r->start, left)) {
+                if (!naru_tcp_sent_split(c, i, left))
+                    return; /* no room to remember it: advice not taken */
+                continue;
+            }
+            if (naru_seq_after(end, right)) {
+                if (!naru_tcp_sent_split(c, i, right))
+                    return;
+                end = right;
+            }
+            mark(c, i, a);
+        }
+        left = end;
+    }
+}
+
+void naru_tcp_sack_input(struct naru_tcp *c, const struct naru_tcp_hdr *h, naru_seq ack,
+                         struct naru_tcp_acked *a)
+{
+    unsigned first = 0;
+    if (is_dsack(h, ack)) {
+        a->dsack = true;
+        c->dsack_dups++;
+        first = 1;
+    }
+    for (unsigned i = first; i < h->sack_count; i++)
+        if (valid(c, &h->sack[i]))
+            block(c, h->sack[i].left, h->sack[i].right, a);
+    if (c->sacked > 0)
+        naru_tcp_set_slow(c, NARU_TCP_SLOW_LOSS, true);
+}

@@ -1,0 +1,268 @@
+/*
+ * Records of what is in flight, in sequence order.
+ *
+ * Together they cover [SND.UNA, SND.NXT) without gaps, SYN apart and FIN included.  Neighbours that
+ * were sent at the same instant and share their fate are one record, so a quiet connection has one,
+ * kept in place, and a busy one has a ring: append at the back, pop at the front, binary search for
+ * the edges of SACK blocks, insertion by moving the shorter side.
+ *
+ * The ring is bounded and its memory may be refused.  Then two records become one that remembers
+ * the later instant and forgets what was known of either: SACK information is advice (RFC 2018 8),
+ * and the retransmission timer repairs what the advice would have.
+ */
+#include "proto/tcp/internal.h"
+
+#include "base/mem.h"
+#include <string.h>
+
+enum { RING_MIN = 8, RING_MAX = 8192 };
+
+struct naru_tcp_ring {
+    uint32_t first, count, size; /* size: a power of two */
+    uint32_t reserved;
+    struct naru_tcp_sent at[];
+};
+
+static size_t ring_bytes(uint32_t size)
+{
+    return sizeof(struct naru_tcp_ring) + size * sizeof(struct naru_tcp_sent);
+}
+
+NARU_INLINE struct naru_tcp_sent *slot(struct naru_tcp_ring *r, uint32_t i)
+{
+    return &r->at[(r->first + i) & (r->size - 1)];
+}
+
+/* The first sequence number that a record may hold: SYN has none. */
+static naru_seq first_seq(const struct naru_tcp *c)
+{
+    return naru_seq_max(c->snd.una, naru_seq_add(c->iss, 1));
+}
+
+unsigned naru_tcp_sent_count(const struct naru_tcp *c)
+{
+    if (c->ring != NULL)
+        return c->ring->count;
+    return naru_seq_eq(c->sent.start, c->sent.end) ? 0 : 1;
+}
+
+struct naru_tcp_sent *naru_tcp_sent_at(struct naru_tcp *c, unsigned i)
+{
+    return c->ring != NULL ? slot(c->ring, i) : &c->sent;
+}
+
+/* Adds to (sign 1) or takes from (-1) the counters what a range with these flags stands for. */
+static void account(struct naru_tcp *c, uint8_t flags, uint32_t len, bool add)
+{
+    uint32_t n = add ? len : 0u - len;
+    if (flags & NARU_TCP_SENT_SACKED)
+        c->sacked += n;
+    if (flags & NARU_TCP_SENT_LOST)
+        c->lost += n;
+    if (flags & NARU_TCP_SENT_RETRANS)
+        c->retrans += n;
+}
+
+void naru_tcp_sent_flag(struct naru_tcp *c, struct naru_tcp_sent *r, uint8_t flags)
+{
+    uint32_t len = naru_seq_len(r->start, r->end);
+    account(c, r->flags, len, false);
+    account(c, flags, len, true);
+    r->flags = flags;
+}
+
+/* Room for one more record; false at the bound or without memory. */
+static bool grow(struct naru_tcp *c)
+{
+    struct naru_tcp_ring *old = c->ring;
+    uint32_t count = naru_tcp_sent_count(c);
+    uint32_t size = old == NULL ? RING_MIN : old->size;
+    if (old != NULL && old->count < old->size)
+        return true;
+    if (old == NULL && count == 0)
+        return true; /* in place */
+    if (old != NULL)
+        size *= 2;
+    if (size > RING_MAX)
+        return false;
+    struct naru_tcp_ring *r = naru_mem_alloc(c->env->mem, ring_bytes(size));
+    if (r == NULL)
+        return false;
+    r->first = 0;
+    r->count = count;
+    r->size = size;
+    for (uint32_t i = 0; i < count; i++)
+        r->at[i] = *naru_tcp_sent_at(c, i);
+    if (old != NULL)
+        naru_mem_free(c->env->mem, old, ring_bytes(old->size));
+    c->ring = r;
+    c->sent.end = c->sent.start;
+    return true;
+}
+
+void naru_tcp_sent_push(struct naru_tcp *c, naru_seq start, naru_seq end, naru_time now)
+{
+    unsigned count = naru_tcp_sent_count(c);
+    struct naru_tcp_sent *last = count > 0 ? naru_tcp_sent_at(c, count - 1) : NULL;
+    if (last != NULL) {
+        NARU_ASSERT(naru_seq_eq(last->end, start));
+        if (last->flags == 0 && last->sent_at == now) {
+            last->end = end;
+            return;
+        }
+    }
+    if (grow(c)) {
+        if (c->ring != NULL)
+            c->ring->count++;
+        *naru_tcp_sent_at(c, count) =
+            (struct naru_tcp_sent){ .start = start, .end = end, .sent_at = now };
+        return;
+    }
+    naru_tcp_sent_flag(c, last, last->flags & NARU_TCP_SENT_EVER);
+    last->end = end;
+    last->sent_at = now;
+}
+
+/* What an acknowledged range tells of round-trip times and deliveries. */
+static void tell(const struct naru_tcp_sent *r, uint32_t len, struct naru_tcp_acked *a)
+{
+    if (!(r->flags & NARU_TCP_SENT_SACKED))
+        a->delivered += len;
+    if (r->flags & NARU_TCP_SENT_EVER) {
+        a->retransmitted = true;
+    } else if (!(r->flags & NARU_TCP_SENT_SACKED)) {
+        if (a->first_sent == NARU_NEVER)
+            a->first_sent = r->sent_at;
+        a->last_sent = r->sent_at;
+    }
+}
+
+void naru_tcp_sent_pop(struct naru_tcp *c, naru_seq una, struct naru_tcp_acked *a)
+{
+    while (naru_tcp_sent_count(c) > 0) {
+        struct naru_tcp_sent *r = naru_tcp_sent_at(c, 0);
+        if (naru_seq_after_eq(r->start, una))
+            break;
+        naru_seq to = naru_seq_min(r->end, una);
+        uint32_t len = naru_seq_len(r->start, to);
+        tell(r, len, a);
+        account(c, r->flags, len, false);
+        r->start = to;
+        if (!naru_seq_eq(to, r->end))
+            break;
+        if (c->ring != NULL) {
+            c->ring->first = (c->ring->first + 1) & (c->ring->size - 1);
+            c->ring->count--;
+        }
+    }
+}
+
+unsigned naru_tcp_sent_find(struct naru_tcp *c, naru_seq seq)
+{
+    unsigned low = 0, high = naru_tcp_sent_count(c);
+    while (low < high) {
+        unsigned mid = low + (high - low) / 2;
+        if (naru_seq_after(naru_tcp_sent_at(c, mid)->end, seq))
+            high = mid;
+        else
+            low = mid + 1;
+    }
+    return low;
+}
+
+/* Opens a place at i (0 < i <= count), moving the shorter side. */
+static void open_slot(struct naru_tcp_ring *r, uint32_t i)
+{
+    if (i < r->count / 2) {
+        r->first = (r->first - 1) & (r->size - 1);
+        for (uint32_t k = 0; k < i; k++)
+            *slot(r, k) = *slot(r, k + 1);
+    } else {
+        for (uint32_t k = r->count; k > i; k--)
+            *slot(r, k) = *slot(r, k - 1);
+    }
+    r->count++;
+}
+
+static void close_slot(struct naru_tcp_ring *r, uint32_t i)
+{
+    if (i < r->count / 2) {
+        for (uint32_t k = i; k > 0; k--)
+            *slot(r, k) = *slot(r, k - 1);
+        r->first = (r->first + 1) & (r->size - 1);
+    } else {
+        for (uint32_t k = i; k + 1 < r->count; k++)
+            *slot(r, k) = *slot(r, k + 1);
+    }
+    r->count--;
+}
+
+bool naru_tcp_sent_split(struct naru_tcp *c, unsigned i, naru_seq at)
+{
+    if (!grow(c) || c->ring == NULL)
+        return false;
+    open_slot(c->ring, i + 1);
+    struct naru_tcp_sent *a = slot(c->ring, i), *b = slot(c->ring, i + 1);
+    *b = *a;
+    a->end = b->start = at;
+    return true;
+}
+
+static bool agree(const struct naru_tcp_sent *a, const struct naru_tcp_sent *b)
+{
+    /* When a byte that has arrived was sent matters no more. */
+    return a->flags == b->flags &&
+           (a->sent_at == b->sent_at || (a->flags & NARU_TCP_SENT_SACKED) != 0);
+}
+
+void naru_tcp_sent_merge(struct naru_tcp *c, unsigned i)
+{
+    struct naru_tcp_ring *r = c->ring;
+    if (r == NULL)
+        return;
+    if (i + 1 < r->count && agree(slot(r, i), slot(r, i + 1))) {
+        slot(r, i + 1)->start = slot(r, i)->start;
+        slot(r, i + 1)->sent_at = NARU_MAX(slot(r, i)->sent_at, slot(r, i + 1)->sent_at);
+        close_slot(r, i);
+    }
+    if (i > 0 && i < r->count && agree(slot(r, i - 1), slot(r, i))) {
+        slot(r, i - 1)->end = slot(r, i)->end;
+        slot(r, i - 1)->sent_at = NARU_MAX(slot(r, i - 1)->sent_at, slot(r, i)->sent_at);
+        close_slot(r, i);
+    }
+}
+
+void naru_tcp_sent_free(struct naru_tcp *c)
+{
+    if (c->ring != NULL)
+        naru_mem_free(c->env->mem, c->ring, ring_bytes(c->ring->size));
+    c->ring = NULL;
+    c->sent = (struct naru_tcp_sent){ .flags = 0 };
+    c->sacked = c->lost = c->retrans = 0;
+}
+
+void naru_tcp_sent_trim(struct naru_tcp *c)
+{
+    if (c->ring != NULL && c->ring->count == 0)
+        naru_tcp_sent_free(c);
+}
+
+void naru_tcp_sent_check(struct naru_tcp *c)
+{
+    uint32_t sacked = 0, lost = 0, retrans = 0;
+    naru_seq at = first_seq(c);
+    for (unsigned i = 0; i < naru_tcp_sent_count(c); i++) {
+        const struct naru_tcp_sent *r = naru_tcp_sent_at(c, i);
+        uint32_t len = naru_seq_len(r->start, r->end);
+        NARU_ASSERT(naru_seq_eq(r->start, at) && naru_seq_before(r->start, r->end));
+        NARU_ASSERT(!(r->flags & NARU_TCP_SENT_SACKED) ||
+                    !(r->flags & (NARU_TCP_SENT_LOST | NARU_TCP_SENT_RETRANS)));
+        sacked += r->flags & NARU_TCP_SENT_SACKED ? len : 0;
+        lost += r->flags & NARU_TCP_SENT_LOST ? len : 0;
+        retrans += r->flags & NARU_TCP_SENT_RETRANS ? len : 0;
+        at = r->end;
+    }
+    if (naru_tcp_synchronized(c))
+        NARU_ASSERT(naru_seq_eq(at, c->snd.nxt));
+    NARU_ASSERT(sacked == c->sacked && lost == c->lost && retrans == c->retrans);
+}

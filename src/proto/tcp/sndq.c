@@ -1,0 +1,221 @@
+/*
+ * The send buffer: a chain of blocks that holds [SND.UNA, snd.end) of the stream.
+ *
+ * Written at the end, read at any place, dropped from the front.  The two places where segments are
+ * cut, SND.NXT and the next retransmission, each keep the block they were last found in, so that
+ * neither walks from the head: both move forward, and the second goes back to the head only when a
+ * new round of retransmissions begins.
+ *
+ * A block knows the sequence number of its first byte.  Only the last may be empty.
+ */
+#include "proto/tcp/internal.h"
+
+#include "base/block.h"
+#include <string.h>
+
+enum { BLOCK_WANT_MAX = 32768 };
+
+NARU_INLINE naru_seq block_seq(const struct naru_block *b) { return naru_seq_of(b->seq); }
+
+NARU_INLINE uint32_t block_len(const struct naru_block *b) { return b->end - b->start; }
+
+NARU_INLINE naru_seq block_end(const struct naru_block *b)
+{
+    return naru_seq_of(b->seq + block_len(b));
+}
+
+uint32_t naru_tcp_sndq_room(const struct naru_tcp *c)
+{
+    uint32_t used = naru_tcp_buffered(c);
+    return used < c->sndbuf ? c->sndbuf - used : 0;
+}
+
+/* A last block with room; what follows will likely be as much as is there already. */
+static struct naru_block *tail(struct naru_tcp *c, uint32_t want)
+{
+    struct naru_block *b = c->snd_last;
+    if (b != NULL && b->end < b->capacity) {
+        if (block_len(b) == 0)
+            b->seq = c->snd.end.v;
+        return b;
+    }
+    want = NARU_MIN(NARU_MAX(want, naru_tcp_buffered(c)), (uint32_t)BLOCK_WANT_MAX);
+    b = naru_block_get(c->env->blockpool, want);
+    if (b == NULL)
+        return NULL;
+    b->seq = c->snd.end.v;
+    if (c->snd_last == NULL)
+        c->snd_first = b;
+    else
+        c->snd_last->next = b;
+    c->snd_last = b;
+    return b;
+}
+
+int64_t naru_tcp_sndq_write(struct naru_tcp *c, const struct naru_slice *slice, unsigned count,
+                            uint32_t max)
+{
+    uint32_t done = 0;
+    for (unsigned i = 0; i < count && done < max; i++) {
+        const uint8_t *at = slice[i].at;
+        size_t left = NARU_MIN(slice[i].len, (size_t)(max - done));
+        while (left > 0) {
+            struct naru_block *b = tail(c, (uint32_t)left);
+            if (b == NULL)
+                return done > 0 ? (int64_t)done : (int64_t)NARU_ERR_NOMEM;
+            uint32_t n = (uint32_t)NARU_MIN(left, (size_t)(b->capacity - b->end));
+            memcpy(naru_block_data(b) + b->end, at, n);
+            b->end += n;
+            c->snd.end = naru_seq_add(c->snd.end, n);
+            at += n;
+            left -= n;
+            done += n;
+        }
+    }
+    return done;
+}
+
+int naru_tcp_sndq_reserve(struct naru_tcp *c, struct naru_room *room, unsigned max, uint32_t len)
+{
+    unsigned count = 0;
+    if (max == 0 || len == 0)
+        return NARU_ERR_AGAIN;
+    struct naru_block *b = tail(c, len);
+    if (b == NULL)
+        return NARU_ERR_NOMEM;
+    uint32_t n = NARU_MIN(len, b->capacity - b->end);
+    room[count++] = (struct naru_room){ .at = naru_block_data(b) + b->end, .len = n };
+    len -= n;
+    if (len > 0 && count < max && block_len(b) > 0) {
+        struct naru_block *more = naru_block_get(c->env->blockpool, len);
+        if (more != NULL) {
+            more->seq = c->snd.end.v + n;
+            c->snd_last = b->next = more;
+            n = NARU_MIN(len, more->capacity);
+            room[count++] = (struct naru_room){ .at = naru_block_data(more), .len = n };
+        }
+    }
+    return (int)count;
+}
+
+/*
+ * The first len bytes of what was reserved are filled: the rest of the last block that holds data,
+ * then the empty one behind it.
+ */
+void naru_tcp_sndq_commit(struct naru_tcp *c, uint32_t len)
+{
+    struct naru_block *b = c->snd_last, *before = NULL;
+    if (b == NULL)
+        return;
+    if (block_len(b) == 0 && b != c->snd_first) {
+        for (before = c->snd_nxt_block != NULL ? c->snd_nxt_block : c->snd_first;
+             before->next != b;)
+            before = before->next;
+        uint32_t n = NARU_MIN(len, before->capacity - before->end);
+        before->end += n;
+        c->snd.end = naru_seq_add(c->snd.end, n);
+        len -= n;
+    }
+    NARU_ASSERT(len <= b->capacity - b->end);
+    if (block_len(b) == 0)
+        b->seq = c->snd.end.v;
+    b->end += len;
+    c->snd.end = naru_seq_add(c->snd.end, len);
+    if (block_len(b) > 0)
+        return;
+    if (c->snd_nxt_block == b)
+        c->snd_nxt_block = NULL;
+    if (c->snd_rtx_block == b)
+        c->snd_rtx_block = NULL;
+    c->snd_last = before;
+    if (before != NULL)
+        before->next = NULL;
+    else
+        c->snd_first = NULL;
+    naru_block_put(c->env->blockpool, b);
+}
+
+/* The block that holds seq; *hint is where it was last, and is moved there. */
+static struct naru_block *find(struct naru_tcp *c, naru_seq seq, struct naru_block **hint)
+{
+    struct naru_block *b = *hint;
+    if (b == NULL || naru_seq_before(seq, block_seq(b)))
+        b = c->snd_first;
+    while (b->next != NULL && naru_seq_before_eq(block_end(b), seq))
+        b = b->next;
+    *hint = b;
+    return b;
+}
+
+unsigned naru_tcp_sndq_slices(struct naru_tcp *c, naru_seq seq, uint32_t *len,
+                              struct naru_slice *slice, unsigned max)
+{
+    uint32_t left = *len;
+    unsigned count = 0;
+    if (left == 0)
+        return 0;
+    bool new = naru_seq_eq(seq, c->snd.nxt);
+    struct naru_block *b = find(c, seq, new ? &c->snd_nxt_block : &c->snd_rtx_block);
+    uint32_t skip = naru_seq_len(block_seq(b), seq);
+    NARU_ASSERT(skip < block_len(b));
+    for (; left > 0 && count < max; b = b->next) {
+        NARU_ASSERT(b != NULL && block_len(b) > skip);
+        uint32_t n = NARU_MIN(left, block_len(b) - skip);
+        slice[count++] =
+            (struct naru_slice){ .at = naru_block_data(b) + b->start + skip, .len = n };
+        left -= n;
+        skip = 0;
+    }
+    *len -= left;
+    return count;
+}
+
+static void drop_first(struct naru_tcp *c)
+{
+    struct naru_block *b = c->snd_first;
+    if (c->snd_nxt_block == b)
+        c->snd_nxt_block = NULL;
+    if (c->snd_rtx_block == b)
+        c->snd_rtx_block = NULL;
+    c->snd_first = b->next;
+    if (c->snd_first == NULL)
+        c->snd_last = NULL;
+    naru_block_put(c->env->blockpool, b);
+}
+
+void naru_tcp_sndq_acked(struct naru_tcp *c)
+{
+    naru_seq una = naru_seq_min(c->snd.una, c->snd.end);
+    while (c->snd_first != NULL && naru_seq_before_eq(block_end(c->snd_first), una))
+        drop_first(c);
+    struct naru_block *b = c->snd_first;
+    if (b != NULL && naru_seq_before(block_seq(b), una)) {
+        b->start += naru_seq_len(block_seq(b), una);
+        b->seq = una.v;
+    }
+}
+
+void naru_tcp_sndq_free(struct naru_tcp *c)
+{
+    while (c->snd_first != NULL)
+        drop_first(c);
+}
+
+void naru_tcp_sndq_check(const struct naru_tcp *c)
+{
+    uint32_t total = 0;
+    bool nxt = c->snd_nxt_block == NULL, rtx = c->snd_rtx_block == NULL;
+    for (const struct naru_block *b = c->snd_first; b != NULL; b = b->next) {
+        NARU_ASSERT(b->start <= b->end && b->end <= b->capacity);
+        NARU_ASSERT(block_len(b) > 0 || b->next == NULL);
+        NARU_ASSERT(block_len(b) == 0 || naru_seq_before(block_seq(b), c->snd.end));
+        if (b->next != NULL && block_len(b->next) > 0)
+            NARU_ASSERT(naru_seq_eq(block_end(b), block_seq(b->next)));
+        NARU_ASSERT((b->next == NULL) == (b == c->snd_last));
+        nxt = nxt || b == c->snd_nxt_block;
+        rtx = rtx || b == c->snd_rtx_block;
+        total += block_len(b);
+    }
+    NARU_ASSERT(nxt && rtx);
+    NARU_ASSERT(c->state <= NARU_TCP_SYN_RECEIVED || total == naru_tcp_buffered(c));
+}

@@ -1,0 +1,299 @@
+/*
+ * All timers of a connection.  Others tell what happened; only this file sets an instant.
+ *
+ * An instant is a number in the connection, so that moving one with each segment is a store; the
+ * stack keeps one place in its wheel for the earliest and may keep it too early (RFC 6298 5, 5.3).
+ *
+ *   RETRANSMIT  SYN, data or FIN are unacknowledged: RTO.  Or nothing is in flight and the window
+ *               holds data back: the persist timer (RFC 9293 3.8.6.1), PROBING tells
+ *   ACK         an acknowledgement may wait no longer (RFC 9293 3.8.6.3)
+ *   IDLE        keep-alive (3.8.4), FIN-WAIT-2 without a holder, 2 MSL
+ *   GIVE_UP     user timeout since the first retransmission or probe (3.8.3, RFC 5482)
+ *   PACE        a corked segment has waited long enough
+ */
+#include "proto/tcp/internal.h"
+
+static void set(struct naru_tcp *c, enum naru_tcp_timer which, naru_time at)
+{
+    c->timer[which] = at;
+}
+
+static bool armed(const struct naru_tcp *c, enum naru_tcp_timer which)
+{
+    return c->timer[which] != NARU_NEVER;
+}
+
+void naru_tcp_timer_reset(struct naru_tcp *c)
+{
+    for (unsigned i = 0; i < NARU_TCP_TIMERS; i++)
+        c->timer[i] = NARU_NEVER;
+    c->flags &= ~(uint32_t)NARU_TCP_F_PROBING;
+    c->retransmits = c->backoff = c->probes = 0;
+}
+
+/* ---- Facts about what we send ---- */
+
+void naru_tcp_timer_sent(struct naru_tcp *c, naru_time now)
+{
+    if (armed(c, NARU_TCP_TIMER_RETRANSMIT) && !(c->flags & NARU_TCP_F_PROBING))
+        return;
+    if (c->flags & NARU_TCP_F_PROBING) {
+        c->flags &= ~(uint32_t)NARU_TCP_F_PROBING;
+        c->probes = c->backoff = 0;
+        set(c, NARU_TCP_TIMER_GIVE_UP, NARU_NEVER);
+    }
+    set(c, NARU_TCP_TIMER_RETRANSMIT, now + naru_tcp_rto(c));
+}
+
+void naru_tcp_timer_acked(struct naru_tcp *c, naru_time now)
+{
+    c->retransmits = c->backoff = c->probes = 0;
+    set(c, NARU_TCP_TIMER_GIVE_UP, NARU_NEVER);
+    c->flags &= ~(uint32_t)NARU_TCP_F_PROBING;
+    bool flight = !naru_seq_eq(c->snd.una, c->snd.nxt);
+    set(c, NARU_TCP_TIMER_RETRANSMIT, flight ? now + naru_tcp_rto(c) : NARU_NEVER);
+}
+
+/* Gives the connection user_timeout from the first sign that the peer does not answer. */
+static void start_giving_up(struct naru_tcp *c, naru_time now)
+{
+    if (c->opts->user_timeout_ms != 0 && !armed(c, NARU_TCP_TIMER_GIVE_UP))
+        set(c, NARU_TCP_TIMER_GIVE_UP, now + NARU_MS(c->opts->user_timeout_ms));
+}
+
+void naru_tcp_timer_user_timeout(struct naru_tcp *c, naru_time now)
+{
+    set(c, NARU_TCP_TIMER_GIVE_UP, NARU_NEVER);
+    if (c->retransmits > 0 || c->probes > 0)
+        start_giving_up(c, now);
+}
+
+void naru_tcp_timer_retransmitted(struct naru_tcp *c, naru_time now)
+{
+    start_giving_up(c, now);
+    set(c, NARU_TCP_TIMER_RETRANSMIT, now + naru_tcp_rto(c));
+}
+
+void naru_tcp_timer_blocked(struct naru_tcp *c, naru_time now)
+{
+    if (armed(c, NARU_TCP_TIMER_RETRANSMIT))
+        return;
+    c->flags |= NARU_TCP_F_PROBING;
+    set(c, NARU_TCP_TIMER_RETRANSMIT, now + naru_tcp_rto(c));
+}
+
+void naru_tcp_timer_unblocked(struct naru_tcp *c)
+{
+    if (!(c->flags & NARU_TCP_F_PROBING))
+        return;
+    c->flags &= ~(uint32_t)NARU_TCP_F_PROBING;
+    c->probes = c->backoff = 0;
+    set(c, NARU_TCP_TIMER_RETRANSMIT, NARU_NEVER);
+    set(c, NARU_TCP_TIMER_GIVE_UP, NARU_NEVER);
+}
+
+/* The peer is there but its window still closed: probes go on for ever (MUST-37). */
+void naru_tcp_timer_probe_answered(struct naru_tcp *c, naru_time now)
+{
+    if ((c->flags & NARU_TCP_F_PROBING) && !armed(c, NARU_TCP_TIMER_RETRANSMIT))
+        set(c, NARU_TCP_TIMER_RETRANSMIT, now + naru_tcp_rto(c));
+    c->probes = 0;
+}
+
+void naru_tcp_timer_corked(struct naru_tcp *c, naru_time now)
+{
+    if (!armed(c, NARU_TCP_TIMER_PACE))
+        set(c, NARU_TCP_TIMER_PACE, now + NARU_TCP_CORK_MAX);
+}
+
+/* ---- Facts about acknowledgements ---- */
+
+void naru_tcp_timer_ack_wanted(struct naru_tcp *c, naru_time now)
+{
+    naru_time span = NARU_TCP_ATO_MIN;
+    if (!armed(c, NARU_TCP_TIMER_ACK))
+        set(c, NARU_TCP_TIMER_ACK, now + span);
+}
+
+void naru_tcp_timer_ack_sent(struct naru_tcp *c) { set(c, NARU_TCP_TIMER_ACK, NARU_NEVER); }
+
+/* ---- Facts about the connection ---- */
+
+static naru_time last_heard(const struct naru_tcp *c)
+{
+    return NARU_MAX(c->last_recv, c->last_ack_recv);
+}
+
+void naru_tcp_timer_keepalive(struct naru_tcp *c, naru_time now)
+{
+    bool on = (c->opt_flags & NARU_TCP_SET_KEEPALIVE) && naru_tcp_synchronized(c);
+    if (c->state == NARU_TCP_TIME_WAIT)
+        return;
+    if (c->state == NARU_TCP_FIN_WAIT_2 && (c->flags & NARU_TCP_F_ORPHAN))
+        return;
+    if (!(c->flags & NARU_TCP_F_PROBING))
+        c->probes = 0;
+    (void)now;
+    set(c, NARU_TCP_TIMER_IDLE, on ? last_heard(c) + NARU_MS(c->opts->keepidle_ms) : NARU_NEVER);
+}
+
+static uint32_t fin_wait_2_ms(const struct naru_tcp *c)
+{
+    return c->opts->linger2_ms > 0 ? (uint32_t)c->opts->linger2_ms
+                                   : c->env->config->tcp_fin_wait_2_ms;
+}
+
+void naru_tcp_timer_entered(struct naru_tcp *c, naru_time now)
+{
+    switch ((enum naru_tcp_state)c->state) {
+    case NARU_TCP_CLOSED:
+        naru_tcp_timer_reset(c);
+        break;
+    case NARU_TCP_ESTABLISHED:
+        naru_tcp_timer_keepalive(c, now);
+        break;
+    case NARU_TCP_FIN_WAIT_2:
+        if (c->flags & NARU_TCP_F_ORPHAN)
+            set(c, NARU_TCP_TIMER_IDLE, now + NARU_MS(fin_wait_2_ms(c)));
+        break;
+    case NARU_TCP_TIME_WAIT:
+        naru_tcp_timer_reset(c);
+        set(c, NARU_TCP_TIMER_IDLE, now + NARU_MS(c->env->config->tcp_time_wait_ms));
+        break;
+    case NARU_TCP_LISTEN:
+    case NARU_TCP_SYN_SENT:
+    case NARU_TCP_SYN_RECEIVED:
+    case NARU_TCP_FIN_WAIT_1:
+    case NARU_TCP_CLOSE_WAIT:
+    case NARU_TCP_CLOSING:
+    case NARU_TCP_LAST_ACK:
+        break;
+    }
+}
+
+/* ---- What happens when an instant has come ---- */
+
+static enum naru_err timeout_error(const struct naru_tcp *c)
+{
+    return c->soft_error != 0 ? (enum naru_err)c->soft_error : NARU_ERR_TIMEDOUT;
+}
+
+static unsigned retries_max(const struct naru_tcp *c)
+{
+    const struct naru_config *config = c->env->config;
+    if (c->state == NARU_TCP_SYN_SENT)
+        return c->opts->syncnt != 0 ? c->opts->syncnt : config->tcp_syn_retries;
+    if (c->state == NARU_TCP_SYN_RECEIVED)
+        return config->tcp_synack_retries;
+    if (c->flags & NARU_TCP_F_ORPHAN)
+        return NARU_MIN(NARU_TCP_ORPHAN_RETRIES, (unsigned)config->tcp_retries);
+    return config->tcp_retries;
+}
+
+static void back_off(struct naru_tcp *c)
+{
+    if (c->backoff < 16)
+        c->backoff++;
+}
+
+/* A window that closed over data in flight is not a dead peer as long as it answers (SHLD-17). */
+static bool shrunk_but_alive(const struct naru_tcp *c, naru_time now)
+{
+    return c->snd.wnd == 0 && naru_tcp_synchronized(c) &&
+           now - c->last_ack_recv <= NARU_US((naru_time)NARU_TCP_RTO_MAX);
+}
+
+static void retransmit_fired(struct naru_tcp *c, naru_time now)
+{
+    c->env->counters.rto_fires++;
+    if (c->retransmits >= retries_max(c) && !shrunk_but_alive(c, now)) {
+        naru_tcp_die(c, timeout_error(c), now);
+        return;
+    }
+    if (c->retransmits < UINT8_MAX)
+        c->retransmits++;
+    start_giving_up(c, now);
+    if (c->state == NARU_TCP_SYN_SENT || c->state == NARU_TCP_SYN_RECEIVED) {
+        if (c->retransmits > 1)
+            c->flags |= NARU_TCP_F_SYN_RETRANSMITTED;
+        c->due |= NARU_TCP_DUE_SYN;
+    } else {
+        naru_tcp_recover_rto(c, now);
+    }
+    back_off(c);
+    set(c, NARU_TCP_TIMER_RETRANSMIT, now + naru_tcp_rto(c));
+}
+
+static void persist_fired(struct naru_tcp *c, naru_time now)
+{
+    if (c->probes >= retries_max(c)) {
+        naru_tcp_die(c, timeout_error(c), now);
+        return;
+    }
+    if (c->snd.wnd > 0) {
+        c->flags |= NARU_TCP_F_OVERRIDE; /* 3.8.6.2.1 (4): what the window takes */
+        c->due |= NARU_TCP_DUE_DATA;
+    } else {
+        c->due |= NARU_TCP_DUE_PROBE;
+    }
+    if (c->probes < UINT8_MAX)
+        c->probes++;
+    start_giving_up(c, now);
+    back_off(c);
+    set(c, NARU_TCP_TIMER_RETRANSMIT, now + naru_tcp_rto(c));
+}
+
+static void keepalive_fired(struct naru_tcp *c, naru_time now)
+{
+    naru_time idle = now - last_heard(c), wait = NARU_MS(c->opts->keepidle_ms);
+    if (!naru_seq_eq(c->snd.una, c->snd.nxt) || naru_tcp_unsent_new(c) > 0) {
+        set(c, NARU_TCP_TIMER_IDLE, now + wait); /* MUST-26: the other timers look after it */
+        return;
+    }
+    if (idle < wait) {
+        c->probes = 0;
+        set(c, NARU_TCP_TIMER_IDLE, last_heard(c) + wait);
+        return;
+    }
+    uint32_t user = c->opts->user_timeout_ms;
+    if ((user != 0 && c->probes > 0 && idle >= NARU_MS(user)) ||
+        (user == 0 && c->probes >= c->opts->keepcnt)) {
+        naru_tcp_die_reset(c, timeout_error(c), now);
+        return;
+    }
+    c->probes++;
+    c->due |= NARU_TCP_DUE_PROBE;
+    set(c, NARU_TCP_TIMER_IDLE, now + NARU_MS(c->opts->keepintvl_ms));
+}
+
+static void idle_fired(struct naru_tcp *c, naru_time now)
+{
+    if (c->state == NARU_TCP_TIME_WAIT ||
+        (c->state == NARU_TCP_FIN_WAIT_2 && (c->flags & NARU_TCP_F_ORPHAN)))
+        naru_tcp_die(c, NARU_OK, now);
+    else
+        keepalive_fired(c, now);
+}
+
+void naru_tcp_tick(struct naru_tcp *c, naru_time now)
+{
+    if (now >= c->timer[NARU_TCP_TIMER_GIVE_UP])
+        naru_tcp_die(c, timeout_error(c), now);
+    if (now >= c->timer[NARU_TCP_TIMER_RETRANSMIT]) {
+        if (c->flags & NARU_TCP_F_PROBING)
+            persist_fired(c, now);
+        else
+            retransmit_fired(c, now);
+    }
+    if (now >= c->timer[NARU_TCP_TIMER_ACK]) {
+        set(c, NARU_TCP_TIMER_ACK, NARU_NEVER);
+        c->due |= NARU_TCP_DUE_ACK;
+    }
+    if (now >= c->timer[NARU_TCP_TIMER_PACE]) {
+        set(c, NARU_TCP_TIMER_PACE, NARU_NEVER);
+        c->flags |= NARU_TCP_F_PUSHED;
+        c->due |= NARU_TCP_DUE_DATA;
+    }
+    if (now >= c->timer[NARU_TCP_TIMER_IDLE])
+        idle_fired(c, now);
+}
