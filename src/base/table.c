@@ -185,8 +185,12 @@ static bool make_room(struct naru_table *t)
         return naru_table_count(t) < slots - slots / 8;
     if (t->now.count < slots - slots / 4)
         return true;
-    if (slots < SLOTS_MAX && begin_resize(t, slots * 2))
+    if (slots < SLOTS_MAX && begin_resize(t, slots * 2)) {
+        /* Late, after a refusal: the last gap must stay one, so the new slots are needed now. */
+        while (t->next.slot != NULL && t->now.count + 1 >= slots)
+            clear_some(t);
         return true;
+    }
     return t->now.count < slots - slots / 8; /* no memory: fuller, and slower, for a while */
 }
 

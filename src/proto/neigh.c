@@ -349,7 +349,7 @@ static void fire(struct naru_neigh_table *t, struct naru_neigh *e, naru_time now
     case NARU_NEIGH_FAILED:
         if (e->events == 0)
             naru_neigh_release(t, e);
-        break; /* else it stays until it has been told, and the next look-up begins again */
+        break; /* else it stays until that has been told */
     case NARU_NEIGH_FREE:
     case NARU_NEIGH_STALE:
     case NARU_NEIGH_PERMANENT:
@@ -429,7 +429,10 @@ bool naru_neigh_next_event(struct naru_neigh_table *t, struct naru_neigh_event *
         event->pkt = naru_neigh_take_queue(t, e);
     }
     e->events &= (uint8_t)(e->events - 1);
-    if (e->events == 0)
+    if (e->events == 0) {
         naru_list_remove(&e->event);
+        if (e->state == NARU_NEIGH_FAILED && !naru_timer_armed(&e->timer))
+            naru_neigh_release(t, e);
+    }
     return true;
 }
