@@ -1,0 +1,248 @@
+/*
+ * Socket objects: making, finding and ending them, and who is told of what happens on the pair.
+ *
+ * The pair is watched edge-triggered with everything at once: EPOLLHUP cannot be masked, and a
+ * level-triggered hang-up would spin.
+ *
+ * UDP uses SOCK_SEQPACKET, not SOCK_DGRAM: only a connected kind tells us when the program closes.
+ */
+#include "run/object.h"
+
+#include "host/errno.h"
+#include "run/accept.h"
+#include "run/connect.h"
+#include "run/dgram.h"
+#include "run/runner.h"
+#include "run/stream.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void naru_object_table_init(struct naru_object_table *table)
+{
+    memset(table, 0, sizeof *table);
+    table->ended_last = &table->ended_first;
+}
+
+static struct naru_object **bucket_of(struct naru_object_table *table, ino_t inode)
+{
+    return &table->bucket[inode % NARU_OBJECT_BUCKETS];
+}
+
+static void table_remove(struct naru_object_table *table, struct naru_object *object)
+{
+    struct naru_object **at = bucket_of(table, object->inode);
+    while (*at != object)
+        at = &(*at)->bucket_next;
+    *at = object->bucket_next;
+    table->count--;
+}
+
+struct naru_object *naru_object_find(struct naru_object_table *table, ino_t inode)
+{
+    struct naru_object *object = *bucket_of(table, inode);
+    while (object != NULL && object->inode != inode)
+        object = object->bucket_next;
+    return object;
+}
+
+static void forget_oldest_ended(struct naru_object_table *table)
+{
+    struct naru_object *object = table->ended_first;
+    table->ended_first = object->ended_next;
+    if (table->ended_first == NULL)
+        table->ended_last = &table->ended_first;
+    table->ended_count--;
+    table_remove(table, object);
+    free(object);
+}
+
+static struct naru_object *first_living(struct naru_object *object)
+{
+    while (object != NULL && object->phase == NARU_PHASE_ENDED)
+        object = object->bucket_next;
+    return object;
+}
+
+void naru_object_table_deinit(struct naru_object_table *table, naru_time now)
+{
+    for (size_t i = 0; i < NARU_OBJECT_BUCKETS; i++) {
+        struct naru_object *object;
+        while ((object = first_living(table->bucket[i])) != NULL)
+            naru_object_end(object, now);
+    }
+    while (table->ended_first != NULL)
+        forget_oldest_ended(table);
+}
+
+static void pair_ready(struct naru_watch *watch, uint32_t events)
+{
+    struct naru_object *object = watch->user;
+    naru_time now = naru_loop_now(watch->loop);
+    if (object->type != NARU_SOCK_STREAM) {
+        naru_dgram_pair_ready(object, events, now);
+        return;
+    }
+    switch (object->phase) {
+    case NARU_PHASE_OPEN:
+        naru_stream_pair_ready(object, events, now);
+        break;
+    case NARU_PHASE_FRESH:
+    case NARU_PHASE_CONNECTING:
+    case NARU_PHASE_LISTENING:
+        if ((events & EPOLLHUP) != 0) {
+            naru_waiters_fail(object, EINVAL);
+            naru_object_end(object, now);
+        }
+        break;
+    case NARU_PHASE_ENDED:
+        break;
+    }
+}
+
+void naru_object_sock_event(struct naru_object *object, const struct naru_event *event)
+{
+    naru_time now = naru_loop_now(object->runner->loop);
+    if (object->type != NARU_SOCK_STREAM) {
+        naru_dgram_sock_event(object, event, now);
+        return;
+    }
+    switch (object->phase) {
+    case NARU_PHASE_OPEN:
+        naru_stream_sock_event(object, event, now);
+        break;
+    case NARU_PHASE_CONNECTING:
+        naru_connect_sock_event(object, event, now);
+        break;
+    case NARU_PHASE_LISTENING:
+        naru_listen_sock_event(object, event);
+        break;
+    case NARU_PHASE_FRESH:
+    case NARU_PHASE_ENDED:
+        break;
+    }
+}
+
+int naru_object_new(struct naru_runner *runner, struct naru_sock *sock, enum naru_family family,
+                    enum naru_sock_type type, int protocol, struct naru_object **out,
+                    int *program_end)
+{
+    int pair[2], kind = type == NARU_SOCK_STREAM ? SOCK_STREAM : SOCK_SEQPACKET;
+    struct naru_object_table *table = &runner->objects;
+    struct stat st;
+    struct naru_object *object = calloc(1, sizeof *object);
+    if (object == NULL)
+        return -ENOMEM;
+    if (socketpair(AF_UNIX, kind | SOCK_CLOEXEC, 0, pair) < 0) {
+        free(object);
+        return -errno;
+    }
+
+    object->runner = runner;
+    object->sock = sock;
+    object->family = family;
+    object->type = type;
+    object->protocol = protocol;
+    object->phase = type == NARU_SOCK_STREAM ? NARU_PHASE_FRESH : NARU_PHASE_OPEN;
+    object->recv_timeout = object->send_timeout = NARU_NEVER;
+    naru_waiter_list_init(&object->waiters);
+    object->watch = (struct naru_watch){
+        .fd = pair[0],
+        .events = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET,
+        .ready = pair_ready,
+        .user = object,
+    };
+    int error = fstat(pair[1], &st) < 0 ? -errno : naru_watch_add(runner->loop, &object->watch);
+    if (error < 0) {
+        close(pair[0]);
+        close(pair[1]);
+        free(object);
+        return error;
+    }
+
+    /* An older object of that number can only be an ended one: the newer is found first. */
+    object->inode = st.st_ino;
+    object->bucket_next = *bucket_of(table, st.st_ino);
+    *bucket_of(table, st.st_ino) = object;
+    table->count++;
+    naru_sock_set_user(sock, object);
+    *out = object;
+    *program_end = pair[1];
+    return 0;
+}
+
+/* The pair and what belongs to the living; the naru socket is gone already. */
+static void bury(struct naru_object *object)
+{
+    struct naru_object_table *table = &object->runner->objects;
+    naru_watch_remove(&object->watch);
+    close(object->watch.fd);
+    object->watch.fd = -1;
+    object->sock = NULL;
+    object->phase = NARU_PHASE_ENDED;
+    free(object->dgram.held);
+    object->dgram.held = NULL;
+    naru_waiters_fail(object, object->so_error != 0 ? object->so_error : EINVAL);
+
+    object->ended_next = NULL;
+    *table->ended_last = object;
+    table->ended_last = &object->ended_next;
+    if (++table->ended_count > NARU_OBJECT_ENDED_MAX)
+        forget_oldest_ended(table);
+}
+
+static void remember_names(struct naru_object *object)
+{
+    naru_sock_local(object->sock, &object->local);
+    object->has_remote = naru_sock_remote(object->sock, &object->remote) == NARU_OK;
+}
+
+void naru_object_end(struct naru_object *object, naru_time now)
+{
+    remember_names(object);
+    if (object->undelivered != NULL)
+        naru_sock_abort(object->undelivered, now);
+    object->undelivered = NULL;
+    naru_sock_close(object->sock, now);
+    bury(object);
+}
+
+void naru_object_abort(struct naru_object *object, naru_time now)
+{
+    remember_names(object);
+    naru_sock_abort(object->sock, now);
+    bury(object);
+}
+
+struct naru_sock *naru_object_release(struct naru_object *object)
+{
+    struct naru_sock *sock = object->sock;
+    naru_sock_set_user(sock, NULL);
+    bury(object);
+    return sock;
+}
+
+int naru_object_holder(struct naru_object *object)
+{
+    return naru_task_find_holder(&object->runner->tasks, object->hint_pid, object->hint_fd,
+                                 object->inode);
+}
+
+int naru_object_take_error(struct naru_object *object)
+{
+    int64_t pending = 0;
+    int error = object->so_error;
+    object->so_error = 0;
+    if (object->sock != NULL && naru_sock_get(object->sock, NARU_OPT_ERROR, &pending) == NARU_OK &&
+        error == 0)
+        error = naru_errno(pending);
+    return error;
+}
+
+int naru_object_domain(const struct naru_object *object)
+{
+    return object->family == NARU_IPV4 ? AF_INET : AF_INET6;
+}
