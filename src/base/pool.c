@@ -48,7 +48,7 @@ static void release_array(struct naru_pool *p)
     p->slab_room = 0;
 }
 
-void naru_pool_deinit(struct naru_pool *p)
+static void release_all(struct naru_pool *p)
 {
     for (uint32_t i = 0; i < p->slab_count; i++)
         release_slab(p, &p->slabs[i]);
@@ -56,6 +56,11 @@ void naru_pool_deinit(struct naru_pool *p)
     p->slab_count = 0;
     p->free_first = NULL;
     p->fresh = p->fresh_end = NULL;
+}
+
+void naru_pool_deinit(struct naru_pool *p)
+{
+    release_all(p);
     p->count = 0;
 }
 
@@ -213,6 +218,10 @@ size_t naru_pool_trim(struct naru_pool *p)
     uint64_t before = p->slab_bytes;
     uint32_t kept = 0;
 
+    if (p->count == 0) {
+        release_all(p);
+        return (size_t)before;
+    }
     count_idle(p);
     forget_idle(p);
     for (uint32_t i = 0; i < p->slab_count; i++) {
@@ -222,7 +231,5 @@ size_t naru_pool_trim(struct naru_pool *p)
             p->slabs[kept++] = p->slabs[i];
     }
     p->slab_count = kept;
-    if (kept == 0)
-        release_array(p);
     return (size_t)(before - p->slab_bytes);
 }

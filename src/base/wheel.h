@@ -12,7 +12,8 @@
  * when the wheel comes there.  This is what retransmission timers do on every ACK.
  *
  * Timers fire in order of their instants, never early; those of one instant in an order that is the
- * same in every run.  The wheel and the timers belong to the owner; nothing is allocated.
+ * same in every run, and those already past when they were armed in the order of arming.  The wheel
+ * and the timers belong to the owner; nothing is allocated.
  */
 #ifndef NARU_BASE_WHEEL_H
 #define NARU_BASE_WHEEL_H
@@ -82,8 +83,9 @@ void naru_wheel_cancel(struct naru_wheel *w, struct naru_timer *t);
 void naru_wheel_park(struct naru_wheel *w, struct naru_timer *t);
 
 /*
- * An instant at or before the earliest that will fire; NARU_NEVER if nothing is armed.  Calling
- * expire then makes progress even where nothing fires: the next answer is later.
+ * An instant at or before the earliest that will fire (any instant already seen if that is past);
+ * NARU_NEVER if nothing is armed.  It is exact but for timers that were set later or parked and
+ * stand in a crowd; calling expire then makes progress all the same: the next answer is later.
  */
 naru_time naru_wheel_next(const struct naru_wheel *w);
 

@@ -148,6 +148,42 @@ static void pool_survives_refusals(void **state)
     assert_int_equal(a.pieces, 0);
 }
 
+/* One object in use keeps its slab, and nothing else. */
+static void trim_keeps_what_is_in_use(void **state)
+{
+    (void)state;
+    enum { COUNT = 3000 };
+    static uint32_t *out[COUNT];
+    struct test_alloc a;
+    struct naru_mem m;
+    struct naru_pool p;
+
+    test_mem_init(&m, &a, 1U << 24);
+    naru_pool_init(&p, &m, 64, 64, 0);
+    for (unsigned i = 0; i < COUNT; i++)
+        out[i] = naru_pool_get(&p);
+    for (unsigned i = 0; i < COUNT; i++) {
+        if (i != COUNT - 1)
+            naru_pool_put(&p, out[i]);
+    }
+    *out[COUNT - 1] = 0xc0ffee;
+    size_t freed = naru_pool_trim(&p);
+    assert_true(freed > 0 && a.pieces == 2); /* the slab, and the array of slabs */
+    assert_int_equal(naru_pool_trim(&p), 0);
+    for (unsigned i = 0; i < COUNT - 1; i++) {
+        out[i] = naru_pool_get(&p);
+        assert_ptr_not_equal(out[i], out[COUNT - 1]);
+        *out[i] = 0;
+    }
+    assert_int_equal(*out[COUNT - 1], 0xc0ffee);
+    for (unsigned i = 0; i < COUNT; i++)
+        naru_pool_put(&p, out[i]);
+    expect_assert_failure(naru_pool_put(&p, &m)); /* more put than got */
+    assert_true(naru_pool_trim(&p) > 0);
+    assert_int_equal(m.used, 0);
+    naru_pool_deinit(&p);
+}
+
 #define OBJECTS_MAX 4000
 
 /* Against an array of what is out: no object twice, none touched by the pool while it is out. */
@@ -211,6 +247,7 @@ int main(void)
         cmocka_unit_test(pool_overhead_is_small),
         cmocka_unit_test(pool_stops_at_its_limit),
         cmocka_unit_test(pool_survives_refusals),
+        cmocka_unit_test(trim_keeps_what_is_in_use),
         cmocka_unit_test(pool_twin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
