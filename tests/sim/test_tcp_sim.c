@@ -1,0 +1,491 @@
+/*
+ * Two TCP connections joined by a bad link, in virtual time.
+ *
+ * From one number come the link (delay, loss, duplication, reordering, super-segments), the options
+ * (timestamps, SACK, window scale, buffers, congestion control), the users (how much each writes and
+ * reads at a time, when, who closes first and how) and with them everything else.  After every event
+ * naru_tcp_check holds; every byte arrives as it was written; both connections end; all memory comes
+ * home; the same number gives the same segments again.
+ *
+ * Usage: test-sim-tcp-sim [FIRST_SEED [COUNT]]
+ */
+#include "lib/tcp_host.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { MESSAGES = 8192, CHUNK_MAX = 65536 };
+
+struct message {
+    naru_time at;
+    uint64_t order;
+    int to;
+    struct tcp_wire wire;
+};
+
+struct end {
+    struct tcp_host host;
+    struct naru_tcp c;
+    bool open, closed, saw_end, failed;
+    uint64_t to_write, written, got, expect; /* bytes */
+    uint32_t write_max, read_max;
+    naru_time pause_until;
+    uint32_t pause_percent;
+    bool half_close;
+    struct naru_tcp_room room;
+};
+
+struct sim {
+    struct naru_rand rand;
+    struct end end[2];
+    struct message *queue[MESSAGES];
+    unsigned count;
+    naru_time now, delay, jitter;
+    uint32_t loss, dup, reorder; /* of 1000 */
+    uint64_t order, trace, segments;
+    bool verbose, clean;
+    uint8_t buffer[CHUNK_MAX];
+};
+
+static uint8_t byte_of(int from, uint64_t n)
+{
+    uint64_t x = (n / 7 + (uint64_t)from * 977) * 0x9e3779b97f4a7c15u;
+    return (uint8_t)(x >> 56) ^ (uint8_t)n;
+}
+
+static bool chance(struct sim *s, uint32_t of_1000)
+{
+    return naru_rand_below(&s->rand, 1000) < of_1000;
+}
+
+static void mix(struct sim *s, uint64_t v) { s->trace = (s->trace ^ v) * 0x100000001b3u; }
+
+/* ---- The link ---- */
+
+static void put(struct sim *s, int to, const struct naru_tcp_segment *seg, naru_time delay)
+{
+    NARU_ASSERT(s->count < MESSAGES);
+    struct message *m = malloc(sizeof(*m));
+    m->at = s->now + delay;
+    m->order = s->order++;
+    m->to = to;
+    tcp_wire_from(&m->wire, seg);
+    s->queue[s->count++] = m;
+}
+
+static void transmit(struct sim *s, int from, const struct naru_tcp_segment *seg)
+{
+    naru_time delay = s->delay;
+    s->segments++;
+    mix(s, (uint64_t)s->now);
+    mix(s, seg->hdr.seq.v);
+    mix(s, seg->hdr.ack.v);
+    mix(s, (uint64_t)seg->hdr.flags << 32 | seg->len);
+    mix(s, seg->hdr.wnd);
+    if (s->verbose)
+        printf("%10.6f %d> fl %02x seq %u ack %u len %u wnd %u sack %u%s cwnd %u ssth %u fl %u una %u\n",
+               (double)s->now / 1e9, from, seg->hdr.flags, seg->hdr.seq.v, seg->hdr.ack.v,
+               seg->len, seg->hdr.wnd, seg->hdr.sack_count, seg->retransmit ? " R" : "",
+               s->end[from].c.cwnd, s->end[from].c.ssthresh, s->end[from].c.state,
+               s->end[from].c.snd.una.v);
+    if (chance(s, s->loss))
+        return;
+    if (s->jitter > 0)
+        delay += (naru_time)naru_rand_below(&s->rand, (uint32_t)(s->jitter / 1000) + 1) * 1000;
+    if (chance(s, s->reorder))
+        delay += s->delay * 2 + NARU_US(naru_rand_below(&s->rand, 3000));
+    put(s, !from, seg, delay);
+    if (chance(s, s->dup))
+        put(s, !from, seg, delay + NARU_US(naru_rand_below(&s->rand, 5000)));
+}
+
+static int first_message(const struct sim *s)
+{
+    int best = -1;
+    for (unsigned i = 0; i < s->count; i++)
+        if (best < 0 || s->queue[i]->at < s->queue[best]->at ||
+            (s->queue[i]->at == s->queue[best]->at && s->queue[i]->order < s->queue[best]->order))
+            best = (int)i;
+    return best;
+}
+
+/* ---- A connection and its stack ---- */
+
+static struct naru_tcp_setup setup_of(void)
+{
+    return (struct naru_tcp_setup){ .mss = 1460, .mss_default = 536, .ts_offset = 0xfffff000u };
+}
+
+static void check(struct end *e)
+{
+    if (e->open)
+        naru_tcp_check(&e->c);
+}
+
+static void reply_reset(struct sim *s, int to, const struct tcp_wire *w)
+{
+    struct naru_tcp_segment seg = { .len = 0 };
+    struct naru_span in = { .at = w->header, .len = w->header_len };
+    struct naru_tcp_hdr hdr;
+    (void)naru_tcp_parse(&in, &hdr);
+    if (naru_tcp_reset_reply(&hdr, naru_tcp_seg_len(&hdr, w->payload_len), &seg.hdr))
+        transmit(s, !to, &seg);
+}
+
+/* The part of the stack that listens. */
+static void listen(struct sim *s, struct end *e, struct message *m)
+{
+    struct naru_span in = { .at = m->wire.header, .len = m->wire.header_len };
+    struct naru_tcp_setup setup = setup_of();
+    struct naru_tcp_hdr hdr;
+    (void)naru_tcp_parse(&in, &hdr);
+    if ((hdr.flags & (NARU_TCP_SYN | NARU_TCP_ACK | NARU_TCP_RST)) != NARU_TCP_SYN)
+        return;
+    if (naru_tcp_init(&e->c, &e->host.env, &setup, s->now) != NARU_OK)
+        return;
+    naru_tcp_open_passive(&e->c, &hdr, naru_seq_of(0x7ffffff0u), false, s->now);
+    e->open = true;
+}
+
+static void deliver(struct sim *s, int i)
+{
+    struct message *m = s->queue[i];
+    struct end *e = &s->end[m->to];
+    s->queue[i] = s->queue[--s->count];
+    if (!e->open && m->to == 1) {
+        listen(s, e, m);
+    } else if (e->open) {
+        struct naru_tcp_verdict v = tcp_wire_input(&e->host, &e->c, &m->wire, s->now);
+        mix(s, v.drop);
+        if (v.reset && !s->clean)
+            reply_reset(s, !m->to, &m->wire);
+    }
+    check(e);
+    tcp_wire_free(&m->wire);
+    free(m);
+}
+
+static void output(struct sim *s, int who)
+{
+    struct end *e = &s->end[who];
+    struct naru_tcp_segment seg;
+    while (e->open && e->c.due != 0 && naru_tcp_output(&e->c, &e->room, &seg, s->now)) {
+        check(e);
+        transmit(s, who, &seg);
+    }
+    check(e);
+}
+
+/* ---- The users ---- */
+
+static void app_write(struct sim *s, int who)
+{
+    struct end *e = &s->end[who];
+    while (e->written < e->to_write) {
+        uint32_t n = 1 + naru_rand_below(&s->rand, e->write_max);
+        n = (uint32_t)NARU_MIN((uint64_t)n, e->to_write - e->written);
+        bool rooms = chance(s, 300);
+        int64_t done;
+        if (rooms) {
+            struct naru_room room[4];
+            int count = naru_tcp_send_reserve(&e->c, room, 1 + naru_rand_below(&s->rand, 4), s->now);
+            uint32_t filled = 0;
+            for (int i = 0; i < count; i++)
+                for (size_t k = 0; k < room[i].len && filled < n; k++, filled++)
+                    ((uint8_t *)room[i].at)[k] = byte_of(who, e->written + filled);
+            done = count > 0 ? (int64_t)filled : count;
+            if (count > 0)
+                naru_tcp_send_commit(&e->c, filled, 0, s->now);
+        } else {
+            for (uint32_t k = 0; k < n; k++)
+                s->buffer[k] = byte_of(who, e->written + k);
+            struct naru_slice slice = { .at = s->buffer, .len = n };
+            done = naru_tcp_send(&e->c, &slice, 1, chance(s, 50) ? NARU_MSG_MORE : 0, s->now);
+        }
+        check(e);
+        if (done <= 0)
+            return;
+        e->written += (uint64_t)done;
+        if (chance(s, 300))
+            return;
+    }
+}
+
+static void app_read(struct sim *s, int who)
+{
+    struct end *e = &s->end[who];
+    for (;;) {
+        uint32_t n = 1 + naru_rand_below(&s->rand, e->read_max);
+        struct naru_room room = { .at = s->buffer, .len = n };
+        int64_t got = naru_tcp_recv(&e->c, &room, 1, 0, s->now);
+        check(e);
+        if (got == 0)
+            e->saw_end = true;
+        if (got <= 0)
+            return;
+        for (int64_t k = 0; k < got; k++)
+            assert_int_equal(s->buffer[k], byte_of(!who, e->got + (uint64_t)k));
+        e->got += (uint64_t)got;
+        if (chance(s, e->pause_percent)) {
+            e->pause_until = s->now + NARU_MS(naru_rand_below(&s->rand, 400));
+            return;
+        }
+    }
+}
+
+static void app(struct sim *s, int who)
+{
+    struct end *e = &s->end[who];
+    if (!e->open || e->closed || s->now < e->pause_until)
+        return;
+    e->pause_until = NARU_NEVER;
+    app_write(s, who);
+    app_read(s, who);
+    if (e->pause_until == NARU_NEVER)
+        e->pause_until = 0;
+    if (e->written == e->to_write && !e->half_close && naru_tcp_shutdown(&e->c, NARU_SHUTDOWN_WRITE, s->now) == NARU_OK)
+        e->half_close = true;
+    if (e->half_close && e->saw_end) {
+        naru_tcp_close(&e->c, s->now);
+        e->closed = true;
+    }
+    if (naru_tcp_ready(&e->c) & NARU_READY_ERROR) {
+        e->failed = true;
+        naru_tcp_close(&e->c, s->now);
+        e->closed = true;
+    }
+    check(e);
+}
+
+/* ---- A run ---- */
+
+static uint32_t pick(struct sim *s, const uint32_t *of, unsigned count)
+{
+    return of[naru_rand_below(&s->rand, count)];
+}
+#define PICK(s, ...) \
+    pick((s), (const uint32_t[]){ __VA_ARGS__ }, sizeof((const uint32_t[]){ __VA_ARGS__ }) / 4)
+
+static void invent(struct sim *s)
+{
+    s->delay = NARU_US(PICK(s, 0, 1, 50, 1000, 10000, 50000, 300000));
+    s->jitter = chance(s, 500) ? s->delay / 4 : 0;
+    s->loss = PICK(s, 0, 0, 1, 10, 30, 100, 200);
+    s->dup = PICK(s, 0, 0, 5, 50);
+    s->reorder = PICK(s, 0, 0, 5, 50, 200);
+    bool slow = s->loss >= 100 || s->delay >= NARU_MS(300);
+    for (int i = 0; i < 2; i++) {
+        struct end *e = &s->end[i];
+        tcp_host_init(&e->host);
+        e->host.config.tcp_timestamps = chance(s, 800);
+        e->host.config.tcp_sack = chance(s, 800);
+        e->host.config.tcp_window_scale = chance(s, 800);
+        e->host.config.tcp_quickack = chance(s, 500);
+        e->host.config.tcp_congestion = chance(s, 500) ? NARU_CONGESTION_RENO : NARU_CONGESTION_CUBIC;
+        e->host.config.tcp_rcvbuf_default = PICK(s, 2048, 5000, 20000, 131072, 131072);
+        e->host.config.tcp_sndbuf_default = PICK(s, 3000, 10000, 65536);
+        if (chance(s, 300))
+            e->host.config.ooo_memory_max = 20000;
+        e->to_write = PICK(s, 0, 1, 1000, 50000, 300000, 1500000);
+        if (slow || s->end[0].host.config.tcp_rcvbuf_default < 10000)
+            e->to_write = NARU_MIN(e->to_write, (uint64_t)50000);
+        e->write_max = PICK(s, 20, 1460, 5000, 60000);
+        e->read_max = PICK(s, 50, 1000, 8192, 60000);
+        e->pause_percent = PICK(s, 0, 0, 10, 100);
+        e->room.payload_max = PICK(s, 0, 0, 5000, 65000);
+        e->room.segment_max = (uint16_t)PICK(s, 0, 0, 3);
+    }
+    s->end[0].expect = s->end[1].to_write;
+    s->end[1].expect = s->end[0].to_write;
+}
+
+static bool over(const struct sim *s)
+{
+    for (int i = 0; i < 2; i++) {
+        const struct end *e = &s->end[i];
+        if (!e->open || (e->c.state != NARU_TCP_TIME_WAIT && !naru_tcp_done(&e->c)))
+            return false;
+    }
+    return s->count == 0;
+}
+
+static naru_time next_time(const struct sim *s)
+{
+    naru_time t = NARU_NEVER;
+    int m = first_message(s);
+    if (m >= 0)
+        t = s->queue[m]->at;
+    for (int i = 0; i < 2; i++) {
+        const struct end *e = &s->end[i];
+        if (!e->open)
+            continue;
+        t = NARU_MIN(t, naru_tcp_deadline(&e->c));
+        if (!e->closed && e->pause_until > s->now)
+            t = NARU_MIN(t, e->pause_until);
+    }
+    return t;
+}
+
+static void turn(struct sim *s)
+{
+    for (int m = first_message(s); m >= 0 && s->queue[m]->at <= s->now; m = first_message(s)) {
+        deliver(s, m);
+        if (chance(s, 500))
+            break; /* not all in one turn */
+    }
+    for (int i = 0; i < 2; i++) {
+        struct end *e = &s->end[i];
+        if (e->open && naru_tcp_deadline(&e->c) <= s->now)
+            naru_tcp_tick(&e->c, s->now);
+        check(e);
+        app(s, i);
+        output(s, i);
+    }
+}
+
+static void begin(struct sim *s, uint64_t seed)
+{
+    struct naru_tcp_setup setup = setup_of();
+    s->now = NARU_SEC(1000);
+    for (int i = 0; i < 2; i++)
+        tcp_host_start(&s->end[i].host, seed + (uint64_t)i);
+    struct end *e = &s->end[0];
+    if (naru_tcp_init(&e->c, &e->host.env, &setup, s->now) != NARU_OK)
+        return;
+    naru_tcp_open(&e->c, naru_seq_of(0xfffffffeu), s->now);
+    e->open = true;
+    output(s, 0);
+}
+
+static void finish(struct sim *s)
+{
+    while (s->count > 0) {
+        s->count--;
+        tcp_wire_free(&s->queue[s->count]->wire);
+        free(s->queue[s->count]);
+    }
+    for (int i = 0; i < 2; i++) {
+        if (s->end[i].open)
+            naru_tcp_deinit(&s->end[i].c);
+        tcp_host_stop(&s->end[i].host);
+    }
+}
+
+static bool run(struct sim *s, uint64_t seed, naru_time limit)
+{
+    begin(s, seed);
+    naru_time stop = s->now + limit;
+    while (s->end[0].open && !over(s) && s->now < stop) {
+        naru_time t = next_time(s);
+        if (t == NARU_NEVER)
+            break;
+        s->now = NARU_MAX(s->now, t);
+        turn(s);
+    }
+    return over(s);
+}
+
+static void say(const struct sim *s, uint64_t seed)
+{
+    fprintf(stderr, "seed %llu: at %.3f s, %llu segments, delay %.3f ms loss %u dup %u reorder %u\n",
+            (unsigned long long)seed, (double)(s->now - NARU_SEC(1000)) / 1e9,
+            (unsigned long long)s->segments, (double)s->delay / 1e6, s->loss, s->dup, s->reorder);
+    for (int i = 0; i < 2; i++) {
+        const struct end *e = &s->end[i];
+        fprintf(stderr, "  %d: %s wrote %llu of %llu, read %llu of %llu, error %d, failed %d, "
+                "una %u nxt %u end %u wnd %u rcv.nxt %u rcv.wnd %u due %x flags %x cwnd %u ca %u\n",
+                i, naru_tcp_state_text(e->c.state), (unsigned long long)e->written,
+                (unsigned long long)e->to_write, (unsigned long long)e->got,
+                (unsigned long long)e->expect, e->c.error, e->failed, e->c.snd.una.v,
+                e->c.snd.nxt.v, e->c.snd.end.v, e->c.snd.wnd, e->c.rcv.nxt.v, e->c.rcv.wnd,
+                e->c.due, e->c.flags, e->c.cwnd, e->c.ca_state);
+    }
+}
+
+static struct sim *sim_new(uint64_t seed)
+{
+    struct sim *s = calloc(1, sizeof(*s));
+    naru_rand_init_u64(&s->rand, seed);
+    s->trace = 0xcbf29ce484222325u;
+    s->clean = true;
+    invent(s);
+    return s;
+}
+
+static uint64_t play(uint64_t seed, bool verbose)
+{
+    struct sim *s = sim_new(seed);
+    s->verbose = verbose;
+    bool ended = run(s, seed, NARU_SEC(7200));
+    bool good = ended;
+    for (int i = 0; i < 2; i++)
+        good = good && !s->end[i].failed && s->end[i].got == s->end[i].expect;
+    if (!good || verbose)
+        say(s, seed);
+    assert_true(good);
+    uint64_t trace = s->trace;
+    finish(s);
+    free(s);
+    return trace;
+}
+
+static uint64_t first_seed = 1, seeds = 300;
+static bool verbose;
+
+static void delivers_everything(void **state)
+{
+    (void)state;
+    for (uint64_t seed = first_seed; seed < first_seed + seeds; seed++)
+        play(seed, verbose);
+}
+
+static void same_seed_same_segments(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1000; seed < 1020; seed++)
+        assert_true(play(seed, false) == play(seed, false));
+}
+
+/* Every single allocation of a short transfer fails once: it goes on, or ends with an error. */
+static void every_allocation_may_fail(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 5000; seed < 5003; seed++) {
+        for (uint64_t n = 1; n < 400; n++) {
+            struct sim *s = sim_new(seed);
+            s->delay = NARU_MS(1);
+            s->loss = 20;
+            for (int i = 0; i < 2; i++) {
+                s->end[i].to_write = 30000;
+                s->end[!i].expect = 30000;
+                s->end[i].host.fail_at = n;
+                s->end[i].host.fail_every = n % 3 == 0 ? n / 3 + 2 : 0;
+            }
+            (void)run(s, seed, NARU_SEC(600));
+            finish(s);
+            free(s);
+        }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(delivers_everything),
+        cmocka_unit_test(same_seed_same_segments),
+        cmocka_unit_test(every_allocation_may_fail),
+    };
+    if (argc > 1)
+        first_seed = strtoull(argv[1], NULL, 10);
+    if (argc > 1)
+        seeds = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+    verbose = argc > 1 && argc <= 2;
+    if (argc > 1)
+        cmocka_set_test_filter("delivers_everything");
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
