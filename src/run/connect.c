@@ -173,7 +173,7 @@ static int64_t disconnect(struct naru_call *call)
 {
     struct naru_object *object = call->object;
     if (object->type != NARU_SOCK_STREAM)
-        return naru_dgram_connect(object, NULL, call->now);
+        return naru_datagram_connect(object, NULL, call->now);
     if (object->phase == NARU_PHASE_OPEN || object->phase == NARU_PHASE_CONNECTING)
         naru_object_abort(object, call->now);
     return 0;
@@ -198,5 +198,5 @@ int64_t naru_call_connect(struct naru_call *call)
     if (call->object->type == NARU_SOCK_STREAM)
         return stream_connect(call, &to);
     naru_connect_destination(&to);
-    return naru_dgram_connect(call->object, &to, call->now);
+    return naru_datagram_connect(call->object, &to, call->now);
 }

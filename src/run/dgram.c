@@ -27,8 +27,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-int naru_dgram_connect(struct naru_object *object, const struct naru_endpoint *remote,
-                       naru_time now)
+int naru_datagram_connect(struct naru_object *object, const struct naru_endpoint *remote,
+                          naru_time now)
 {
     struct naru_endpoint to;
     if (object->phase == NARU_PHASE_ENDED)
@@ -112,7 +112,7 @@ static void feed(struct naru_object *object, naru_time now)
     }
 }
 
-int naru_dgram_take_error(struct naru_object *object, int fd)
+int naru_datagram_take_error(struct naru_object *object, int fd)
 {
     int error = naru_object_take_error(object);
     if (error != 0 && fd >= 0 && object->dgram.error_token && !pair_is_empty(object)) {
@@ -123,12 +123,12 @@ int naru_dgram_take_error(struct naru_object *object, int fd)
     return error;
 }
 
-ssize_t naru_dgram_take(struct naru_object *object, int fd, bool peek, struct naru_msg_info *info,
-                        naru_time now)
+ssize_t naru_datagram_take(struct naru_object *object, int fd, bool peek,
+                           struct naru_msg_info *info, naru_time now)
 {
     struct naru_dgram_relay *relay = &object->dgram;
     if (!peek) {
-        int error = naru_dgram_take_error(object, fd);
+        int error = naru_datagram_take_error(object, fd);
         if (error != 0)
             return -error;
     }
@@ -143,8 +143,8 @@ ssize_t naru_dgram_take(struct naru_object *object, int fd, bool peek, struct na
     return (ssize_t)take_from_stack(object, peek, info, now);
 }
 
-int64_t naru_dgram_send(struct naru_object *object, const void *at, size_t len,
-                        const struct naru_msg_info *info, naru_time now)
+int64_t naru_datagram_send(struct naru_object *object, const void *at, size_t len,
+                           const struct naru_msg_info *info, naru_time now)
 {
     struct naru_slice slice = { .at = at, .len = len };
     int64_t n = naru_sock_send(object->sock, &slice, 1, 0, info, now);
@@ -161,10 +161,10 @@ static void send_native(struct naru_object *object, const uint8_t *at, size_t le
     struct naru_dgram_relay *relay = &object->dgram;
     if (!relay->connected)
         return;
-    int64_t n = naru_dgram_send(object, at, len, NULL, now);
+    int64_t n = naru_datagram_send(object, at, len, NULL, now);
     if (n < 0 && n != -EAGAIN) {
         set_error(object, (int)-n); /* an earlier one's, most likely: this one has its own chance */
-        n = naru_dgram_send(object, at, len, NULL, now);
+        n = naru_datagram_send(object, at, len, NULL, now);
     }
     if (n != -EAGAIN)
         return;
@@ -201,7 +201,7 @@ static bool drain_pair(struct naru_object *object, bool hung_up, naru_time now)
     return true;
 }
 
-void naru_dgram_pair_ready(struct naru_object *object, uint32_t events, naru_time now)
+void naru_datagram_pair_ready(struct naru_object *object, uint32_t events, naru_time now)
 {
     if (object->phase == NARU_PHASE_ENDED)
         return;
@@ -219,8 +219,8 @@ void naru_dgram_pair_ready(struct naru_object *object, uint32_t events, naru_tim
     }
 }
 
-void naru_dgram_sock_event(struct naru_object *object, const struct naru_event *event,
-                           naru_time now)
+void naru_datagram_sock_event(struct naru_object *object, const struct naru_event *event,
+                              naru_time now)
 {
     if (object->phase == NARU_PHASE_ENDED)
         return;

@@ -83,7 +83,7 @@ static void pair_ready(struct naru_watch *watch, uint32_t events)
     struct naru_object *object = watch->user;
     naru_time now = naru_loop_now(watch->loop);
     if (object->type != NARU_SOCK_STREAM) {
-        naru_dgram_pair_ready(object, events, now);
+        naru_datagram_pair_ready(object, events, now);
         return;
     }
     switch (object->phase) {
@@ -107,7 +107,7 @@ void naru_object_sock_event(struct naru_object *object, const struct naru_event 
 {
     naru_time now = naru_loop_now(object->runner->loop);
     if (object->type != NARU_SOCK_STREAM) {
-        naru_dgram_sock_event(object, event, now);
+        naru_datagram_sock_event(object, event, now);
         return;
     }
     switch (object->phase) {

@@ -21,8 +21,9 @@
 int naru_option_get_error(struct naru_option *option)
 {
     struct naru_object *object = option->object;
-    int error = object->type == NARU_SOCK_STREAM ? naru_object_take_error(object)
-                                                 : naru_dgram_take_error(object, option->call->fd);
+    int error = object->type == NARU_SOCK_STREAM
+                    ? naru_object_take_error(object)
+                    : naru_datagram_take_error(object, option->call->fd);
     return naru_option_put_int(option, error);
 }
 

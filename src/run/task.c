@@ -39,7 +39,7 @@ void naru_tasks_deinit(struct naru_tasks *tasks)
 /* The text of /proc/<tid>/<name>, cut at size; its length or a negative errno. */
 static ssize_t proc_read(pid_t tid, const char *name, char *text, size_t size)
 {
-    char path[64];
+    char path[96];
     snprintf(path, sizeof path, "/proc/%d/%s", (int)tid, name);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)

@@ -80,13 +80,13 @@ static int64_t dgram_send(struct naru_call *call, const struct iovec *iov, size_
         return -EMSGSIZE;
     if ((flags & MSG_OOB) != 0)
         return -EOPNOTSUPP;
-    int error = naru_dgram_take_error(object, call->fd);
+    int error = naru_datagram_take_error(object, call->fd);
     if (error != 0)
         return -error;
     ssize_t len = naru_task_gather(call->notice->tid, iov, count, bytes, NARU_DATAGRAM_MAX);
     if (len < 0 || len < room)
         return len < 0 ? len : -EFAULT;
-    int64_t n = naru_dgram_send(object, bytes, (size_t)len, info, call->now);
+    int64_t n = naru_datagram_send(object, bytes, (size_t)len, info, call->now);
     return n == -EAGAIN ? naru_call_block(call, flags, object->send_timeout, EAGAIN) : n;
 }
 
@@ -166,7 +166,7 @@ static int64_t dgram_take(struct naru_call *call, int flags, struct naru_msg_inf
         return -EOPNOTSUPP;
     if (object->phase == NARU_PHASE_ENDED)
         return 0;
-    ssize_t len = naru_dgram_take(object, call->fd, (flags & MSG_PEEK) != 0, info, call->now);
+    ssize_t len = naru_datagram_take(object, call->fd, (flags & MSG_PEEK) != 0, info, call->now);
     if (len == -EAGAIN)
         return naru_call_block(call, flags, object->recv_timeout, EAGAIN);
     if (len >= 0)
