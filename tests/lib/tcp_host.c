@@ -97,8 +97,8 @@ struct naru_tcp_verdict tcp_wire_input(struct tcp_host *h, struct naru_tcp *c,
     NARU_ASSERT(drop == NARU_DROP_NONE && in.len == 0);
     struct naru_pkt *pkt = NULL;
     if (w->payload_len > 0) {
-        size_t room = w->payload_len + 64 > NARU_PKT_ROOM_FRAME ? w->payload_len
-                                                                : NARU_PKT_ROOM_FRAME - 64;
+        size_t room =
+            w->payload_len + 64 > NARU_PKT_ROOM_FRAME ? w->payload_len : NARU_PKT_ROOM_FRAME - 64;
         pkt = naru_pktpool_get(&h->pktpool, 64, room);
         if (pkt == NULL)
             return (struct naru_tcp_verdict){ .drop = NARU_DROP_NO_MEMORY };

@@ -2,10 +2,10 @@
  * Two TCP connections joined by a bad link, in virtual time.
  *
  * From one number come the link (delay, loss, duplication, reordering, super-segments), the options
- * (timestamps, SACK, window scale, buffers, congestion control), the users (how much each writes and
- * reads at a time, when, who closes first and how) and with them everything else.  After every event
- * naru_tcp_check holds; every byte arrives as it was written; both connections end; all memory comes
- * home; the same number gives the same segments again.
+ * (timestamps, SACK, window scale, buffers, congestion control), the users (how much each writes
+ * and reads at a time, when, who closes first and how) and with them everything else.  After every
+ * event naru_tcp_check holds; every byte arrives as it was written; both connections end; all
+ * memory comes home; the same number gives the same segments again.
  *
  * Usage: test-sim-tcp-sim [FIRST_SEED [COUNT]]
  */
@@ -88,11 +88,11 @@ static void transmit(struct sim *s, int from, const struct naru_tcp_segment *seg
     mix(s, (uint64_t)seg->hdr.flags << 32 | seg->len);
     mix(s, seg->hdr.wnd);
     if (s->verbose)
-        printf("%10.6f %d> fl %02x seq %u ack %u len %u wnd %u sack %u%s cwnd %u ssth %u fl %u una %u\n",
-               (double)s->now / 1e9, from, seg->hdr.flags, seg->hdr.seq.v, seg->hdr.ack.v,
-               seg->len, seg->hdr.wnd, seg->hdr.sack_count, seg->retransmit ? " R" : "",
-               s->end[from].c.cwnd, s->end[from].c.ssthresh, s->end[from].c.state,
-               s->end[from].c.snd.una.v);
+        printf(
+            "%10.6f %d> fl %02x seq %u ack %u len %u wnd %u sack %u%s cwnd %u ssth %u fl %u una %u\n",
+            (double)s->now / 1e9, from, seg->hdr.flags, seg->hdr.seq.v, seg->hdr.ack.v, seg->len,
+            seg->hdr.wnd, seg->hdr.sack_count, seg->retransmit ? " R" : "", s->end[from].c.cwnd,
+            s->end[from].c.ssthresh, s->end[from].c.state, s->end[from].c.snd.una.v);
     if (chance(s, s->loss))
         return;
     if (s->jitter > 0)
@@ -193,7 +193,8 @@ static void app_write(struct sim *s, int who)
         int64_t done;
         if (rooms) {
             struct naru_room room[4];
-            int count = naru_tcp_send_reserve(&e->c, room, 1 + naru_rand_below(&s->rand, 4), s->now);
+            int count =
+                naru_tcp_send_reserve(&e->c, room, 1 + naru_rand_below(&s->rand, 4), s->now);
             uint32_t filled = 0;
             for (int i = 0; i < count; i++)
                 for (size_t k = 0; k < room[i].len && filled < n; k++, filled++)
@@ -248,7 +249,8 @@ static void app(struct sim *s, int who)
     app_read(s, who);
     if (e->pause_until == NARU_NEVER)
         e->pause_until = 0;
-    if (e->written == e->to_write && !e->half_close && naru_tcp_shutdown(&e->c, NARU_SHUTDOWN_WRITE, s->now) == NARU_OK)
+    if (e->written == e->to_write && !e->half_close &&
+        naru_tcp_shutdown(&e->c, NARU_SHUTDOWN_WRITE, s->now) == NARU_OK)
         e->half_close = true;
     if (e->half_close && e->saw_end) {
         naru_tcp_close(&e->c, s->now);
@@ -286,7 +288,8 @@ static void invent(struct sim *s)
         e->host.config.tcp_sack = chance(s, 800);
         e->host.config.tcp_window_scale = chance(s, 800);
         e->host.config.tcp_quickack = chance(s, 500);
-        e->host.config.tcp_congestion = chance(s, 500) ? NARU_CONGESTION_RENO : NARU_CONGESTION_CUBIC;
+        e->host.config.tcp_congestion =
+            chance(s, 500) ? NARU_CONGESTION_RENO : NARU_CONGESTION_CUBIC;
         e->host.config.tcp_rcvbuf_default = PICK(s, 2048, 5000, 20000, 131072, 131072);
         e->host.config.tcp_sndbuf_default = PICK(s, 3000, 10000, 65536);
         if (chance(s, 300))
@@ -308,7 +311,7 @@ static bool over(const struct sim *s)
 {
     for (int i = 0; i < 2; i++) {
         const struct end *e = &s->end[i];
-        if (!e->open || (e->c.state != NARU_TCP_TIME_WAIT && !naru_tcp_done(&e->c)))
+        if (!e->open || !e->closed || (e->c.state != NARU_TCP_TIME_WAIT && !naru_tcp_done(&e->c)))
             return false;
     }
     return s->count == 0;
@@ -392,12 +395,14 @@ static bool run(struct sim *s, uint64_t seed, naru_time limit)
 
 static void say(const struct sim *s, uint64_t seed)
 {
-    fprintf(stderr, "seed %llu: at %.3f s, %llu segments, delay %.3f ms loss %u dup %u reorder %u\n",
+    fprintf(stderr,
+            "seed %llu: at %.3f s, %llu segments, delay %.3f ms loss %u dup %u reorder %u\n",
             (unsigned long long)seed, (double)(s->now - NARU_SEC(1000)) / 1e9,
             (unsigned long long)s->segments, (double)s->delay / 1e6, s->loss, s->dup, s->reorder);
     for (int i = 0; i < 2; i++) {
         const struct end *e = &s->end[i];
-        fprintf(stderr, "  %d: %s wrote %llu of %llu, read %llu of %llu, error %d, failed %d, "
+        fprintf(stderr,
+                "  %d: %s wrote %llu of %llu, read %llu of %llu, error %d, failed %d, "
                 "una %u nxt %u end %u wnd %u rcv.nxt %u rcv.wnd %u due %x flags %x cwnd %u ca %u\n",
                 i, naru_tcp_state_text(e->c.state), (unsigned long long)e->written,
                 (unsigned long long)e->to_write, (unsigned long long)e->got,

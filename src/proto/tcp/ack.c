@@ -85,7 +85,7 @@ static bool duplicate(const struct naru_tcp *c, const struct naru_tcp_seg *s, bo
         return false;
     if (c->flags & NARU_TCP_F_SACK)
         return a->sacked > 0;
-    return s->len == 0 && !s->fin && !window_changed;
+    return s->len == 0 && !s->fin && !window_changed && s->drop == NARU_DROP_NONE;
 }
 
 void naru_tcp_ack_process(struct naru_tcp *c, struct naru_tcp_seg *s)

@@ -40,7 +40,7 @@ void naru_tcp_challenge(struct naru_tcp *c, struct naru_tcp_seg *s, enum naru_dr
 /* "If an incoming segment is not acceptable, an acknowledgment should be sent in reply." */
 void naru_tcp_answer_old(struct naru_tcp *c, struct naru_tcp_seg *s)
 {
-    if ((s->len > 0 && !s->syn) || may_answer(c, s->now))
+    if (((s->len > 0 || s->fin) && !s->syn) || may_answer(c, s->now))
         c->due |= NARU_TCP_DUE_ACK;
 }
 
@@ -131,6 +131,19 @@ static bool crossing_syn(const struct naru_tcp *c, const struct naru_tcp_seg *s)
            naru_seq_eq(s->ack, c->snd.nxt);
 }
 
+/*
+ * The last segment again, whose acknowledgement was lost: nothing in it is new, but its timestamp
+ * must be echoed (else the peer measures a round trip since the first copy), and its ACK is good.
+ */
+static bool last_again(struct naru_tcp *c, struct naru_tcp_seg *s)
+{
+    trim_front(c, s);
+    s->fin = false;
+    s->drop = NARU_DROP_TCP_DUPLICATE;
+    c->due |= NARU_TCP_DUE_ACK;
+    return !s->syn && naru_tcp_synchronized(c);
+}
+
 static bool step_seq(struct naru_tcp *c, struct naru_tcp_seg *s)
 {
     uint32_t seg_len = s->len + (s->syn ? 1 : 0) + (s->fin ? 1 : 0);
@@ -158,11 +171,13 @@ static bool step_seq(struct naru_tcp *c, struct naru_tcp_seg *s)
             c->due |= c->flags & NARU_TCP_F_DEFERRED ? 0 : NARU_TCP_DUE_SYN;
             return false; /* our SYN, ACK was lost: say it again */
         }
+        if (c->state == NARU_TCP_TIME_WAIT && s->fin)
+            naru_tcp_timer_entered(c, s->now); /* eighth: restart the 2 MSL time-out */
+        if (old && naru_seq_eq(naru_seq_add(s->seq, seg_len), c->rcv.nxt))
+            return last_again(c, s);
         if (old && s->len > 0)
             trim_front(c, s);
         naru_tcp_answer_old(c, s);
-        if (c->state == NARU_TCP_TIME_WAIT && s->fin)
-            naru_tcp_timer_entered(c, s->now); /* eighth: restart the 2 MSL time-out */
         return false;
     }
     if (naru_seq_before(s->seq, c->rcv.nxt) && !s->rst)
