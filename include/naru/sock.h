@@ -214,7 +214,9 @@ enum naru_opt {
                                 MSGSIZE */
     NARU_OPT_MTU,            /* get: the path MTU of a connected socket */
     NARU_OPT_TRANSPARENT,    /* 0 or 1, before bind: any address and, with port 0, any port of
-                                interfaces that accept any */
+                                interfaces that accept any; PING, port 0: gets the echo requests to
+                                addresses not of this stack, may send replies to them (the port in
+                                info->from is the identifier) */
     NARU_OPT_DEFER_ANSWER, /* 0 or 1, listener: naru_sock_accept gives connections whose SYN is not
                               answered yet */
     NARU_OPT_NODELAY,      /* TCP: 0 or 1 */

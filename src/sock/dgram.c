@@ -138,7 +138,7 @@ static int64_t send_one(struct naru_sock *sock, const struct naru_ip_out *out,
     pkt->len = (uint32_t)emit_header(sock, from, to, pkt, len);
     copy_in(pkt, slice, slice_count);
     if (sock->type == NARU_SOCK_PING)
-        naru_put16(pkt->data + 4, sock->flow.tuple.local_port);
+        naru_put16(pkt->data + 4, from->port);
     enum naru_err err = naru_ip_output(sock->stack, out, pkt);
     return err != NARU_OK ? (int64_t)err : (int64_t)len;
 }
@@ -173,15 +173,17 @@ static int64_t send_cut(struct naru_sock *sock, const struct naru_ip_out *out,
     return total;
 }
 
-static bool echo_request(const struct naru_sock *sock, const struct naru_slice *slice,
-                         unsigned slice_count)
+/* Requests, and replies from who relays them. */
+static bool may_echo(const struct naru_sock *sock, const struct naru_slice *slice,
+                     unsigned slice_count)
 {
+    bool v4 = sock->flow.tuple.proto == NARU_PROTO_ICMP;
     if (slice_count == 0 || slice[0].len < NARU_ICMP_LEN)
         return false;
     const uint8_t *p = slice[0].at;
-    return p[0] ==
-               (sock->flow.tuple.proto == NARU_PROTO_ICMP ? NARU_ICMP_ECHO : NARU_ICMPV6_ECHO) &&
-           p[1] == 0;
+    if (sock->transparent && p[0] == (v4 ? NARU_ICMP_ECHO_REPLY : NARU_ICMPV6_ECHO_REPLY))
+        return p[1] == 0;
+    return p[0] == (v4 ? NARU_ICMP_ECHO : NARU_ICMPV6_ECHO) && p[1] == 0;
 }
 
 int64_t naru_dgram_send(struct naru_sock_udp *su, const struct naru_slice *slice,
@@ -205,7 +207,7 @@ int64_t naru_dgram_send(struct naru_sock_udp *su, const struct naru_slice *slice
     }
     if (err != NARU_OK)
         return err;
-    if (sock->type == NARU_SOCK_PING && !echo_request(sock, slice, slice_count))
+    if (sock->type == NARU_SOCK_PING && !may_echo(sock, slice, slice_count))
         return NARU_ERR_INVAL;
     struct naru_ip_out out = describe(sock, &from, &to, info);
     size_t cut = info != NULL && info->gso_size != 0 ? info->gso_size : su->gso_size;

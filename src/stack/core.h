@@ -258,7 +258,7 @@ struct naru_stack {
     struct naru_wheel wheel;      /* struct naru_timer of connections and TIME-WAIT */
     struct naru_table flows;      /* struct naru_flow */
     struct naru_table ports;      /* struct port_bucket */
-    struct naru_list any_port[2]; /* TCP, UDP: transparent sockets of port 0 */
+    struct naru_list any_port[3]; /* by enum naru_sock_type: transparent sockets of port 0 */
     struct naru_list events;
     struct naru_list time_waits; /* the oldest first */
     struct naru_list socks;      /* every struct naru_sock */
@@ -487,6 +487,9 @@ bool naru_udp_wants_group(const struct naru_sock *sock, const struct naru_tuple 
 unsigned naru_udp_level(const struct naru_sock_udp *su);
 enum naru_drop naru_ping_input(struct naru_stack *stack, const struct naru_ip_in *in,
                                uint16_t ident, struct naru_pkt *pkt);
+struct naru_sock *naru_ping_relay_of(struct naru_stack *stack, const struct naru_ip_in *in);
+enum naru_drop naru_ping_relay(struct naru_sock *relay, const struct naru_ip_in *in, uint16_t ident,
+                               struct naru_pkt *pkt);
 enum naru_drop naru_udp_icmp_in(struct naru_stack *stack, const struct naru_tuple *tuple,
                                 const struct naru_iface *iface, enum naru_err err, bool hard);
 

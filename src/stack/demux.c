@@ -218,8 +218,7 @@ enum naru_err naru_port_bind(struct naru_sock *sock, uint16_t port)
     if (port != 0)
         return bind_to(sock, port);
     if (sock->transparent) {
-        naru_list_push_back(&sock->stack->any_port[sock->type == NARU_SOCK_DGRAM],
-                            &sock->port_node);
+        naru_list_push_back(&sock->stack->any_port[sock->type], &sock->port_node);
         sock->bound = true;
         return NARU_OK;
     }
@@ -292,6 +291,13 @@ static struct naru_sock *best_of(const struct naru_stack *stack, const struct na
     return best;
 }
 
+static enum naru_sock_type sock_type_of(uint8_t proto)
+{
+    if (proto == NARU_PROTO_TCP)
+        return NARU_SOCK_STREAM;
+    return proto == NARU_PROTO_UDP ? NARU_SOCK_DGRAM : NARU_SOCK_PING;
+}
+
 /* The socket that is bound for packets of that tuple, or NULL. */
 struct naru_sock *naru_port_lookup(const struct naru_stack *stack, const struct naru_tuple *tuple,
                                    const struct naru_iface *iface, uint32_t hash)
@@ -299,8 +305,7 @@ struct naru_sock *naru_port_lookup(const struct naru_stack *stack, const struct 
     const struct port_bucket *b = bucket_find(stack, tuple->proto, tuple->local_port);
     struct naru_sock *s = b == NULL ? NULL : best_of(stack, &b->socks, tuple, iface->index, hash);
     if (s == NULL && iface->accept_any)
-        s = best_of(stack, &stack->any_port[tuple->proto == NARU_PROTO_UDP], tuple, iface->index,
-                    hash);
+        s = best_of(stack, &stack->any_port[sock_type_of(tuple->proto)], tuple, iface->index, hash);
     return s;
 }
 

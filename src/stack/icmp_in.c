@@ -171,6 +171,13 @@ static enum naru_drop echo(struct naru_stack *stack, const struct naru_ip_in *in
     return NARU_DROP_NONE;
 }
 
+static enum naru_drop request_in(struct naru_stack *stack, const struct naru_ip_in *in,
+                                 uint16_t ident, struct naru_pkt *pkt, uint8_t reply)
+{
+    struct naru_sock *relay = naru_ping_relay_of(stack, in);
+    return relay != NULL ? naru_ping_relay(relay, in, ident, pkt) : echo(stack, in, pkt, reply);
+}
+
 /* ---- Messages ---- */
 
 enum naru_drop naru_icmp_input(struct naru_stack *stack, const struct naru_ip_in *in,
@@ -185,7 +192,7 @@ enum naru_drop naru_icmp_input(struct naru_stack *stack, const struct naru_ip_in
         return naru_pkt_drop(pkt, NARU_DROP_ICMP_CHECKSUM);
     switch (h.type) {
     case NARU_ICMP_ECHO:
-        return echo(stack, in, pkt, NARU_ICMP_ECHO_REPLY);
+        return request_in(stack, in, h.ident, pkt, NARU_ICMP_ECHO_REPLY);
     case NARU_ICMP_ECHO_REPLY:
         return naru_ping_input(stack, in, h.ident, pkt);
     case NARU_ICMP_UNREACHABLE:
@@ -214,7 +221,7 @@ enum naru_drop naru_icmpv6_input(struct naru_stack *stack, const struct naru_ip_
         return naru_pkt_drop(pkt, NARU_DROP_ICMP_CHECKSUM);
     switch (h.type) {
     case NARU_ICMPV6_ECHO:
-        return echo(stack, in, pkt, NARU_ICMPV6_ECHO_REPLY);
+        return request_in(stack, in, h.ident, pkt, NARU_ICMPV6_ECHO_REPLY);
     case NARU_ICMPV6_ECHO_REPLY:
         return naru_ping_input(stack, in, h.ident, pkt);
     case NARU_ICMPV6_UNREACHABLE:

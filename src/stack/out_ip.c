@@ -151,7 +151,7 @@ enum naru_err naru_ip_output(struct naru_stack *stack, const struct naru_ip_out 
     uint32_t headers = v4 ? NARU_IPV4_LEN : NARU_IPV6_LEN;
     bool gso = pkt->offload.gso != NARU_GSO_NONE;
     bool whole = pkt->len + headers <= mtu || gso;
-    if (pkt->len + headers > 65535 || (!whole && out.dont_fragment))
+    if (pkt->len + (v4 ? headers : 0) > 65535 || (!whole && out.dont_fragment))
         return refuse(stack, pkt, NARU_DROP_TX_TOO_BIG, NARU_ERR_MSGSIZE);
     if (out.csum_offset != NO_CSUM)
         set_checksum(stack, iface, &out, pkt, whole);

@@ -74,8 +74,8 @@ static void init_pools(struct naru_stack *stack)
     naru_pool_init(&stack->listen_pool, mem, sizeof(struct naru_listen), 16, 0);
     naru_table_init(&stack->flows, mem, 0);
     naru_table_init(&stack->ports, mem, 0);
-    naru_list_init(&stack->any_port[0]);
-    naru_list_init(&stack->any_port[1]);
+    for (unsigned i = 0; i < NARU_ARRAY_LEN(stack->any_port); i++)
+        naru_list_init(&stack->any_port[i]);
     naru_list_init(&stack->events);
     naru_list_init(&stack->time_waits);
     naru_list_init(&stack->socks);

@@ -227,6 +227,29 @@ enum naru_drop naru_ping_input(struct naru_stack *stack, const struct naru_ip_in
     return queue(naru_sock_udp_of(sock), in, &tuple, pkt);
 }
 
+/* Who relays echo requests to an address that is not ours (NARU_OPT_TRANSPARENT), or NULL. */
+struct naru_sock *naru_ping_relay_of(struct naru_stack *stack, const struct naru_ip_in *in)
+{
+    struct naru_tuple tuple = { .local = in->dst, .remote = in->src, .proto = in->proto };
+    if (in->group || naru_ifaddr_find(stack, &in->dst, 0) != NULL)
+        return NULL;
+    return naru_port_lookup(stack, &tuple, in->iface, 0);
+}
+
+/* The request goes to him, its identifier as the sender's port. */
+enum naru_drop naru_ping_relay(struct naru_sock *relay, const struct naru_ip_in *in, uint16_t ident,
+                               struct naru_pkt *pkt)
+{
+    struct naru_tuple tuple = {
+        .local = in->dst,
+        .remote = in->src,
+        .remote_port = ident,
+        .zone = naru_addr_is_link_local(&in->src) ? in->iface->index : 0,
+        .proto = in->proto,
+    };
+    return queue(naru_sock_udp_of(relay), in, &tuple, pkt);
+}
+
 /* ---- ICMP about a datagram ---- */
 
 enum naru_drop naru_udp_icmp_in(struct naru_stack *stack, const struct naru_tuple *tuple,
