@@ -3,8 +3,8 @@
  *
  * Life of a packet: the caller's link gives a frame to the stack, whose interface takes packets to
  * any address; the stack notes an event on one of the gateway's sockets; the loop tells gate_event,
- * which hands it to the socket's owner (tcp.c, udp.c).  The other way a host descriptor becomes
- * readable, the loop tells its owner, who sends on his socket of the stack; the loop then
+ * which hands it to the socket's owner (tcp.c, udp.c, icmp.c).  The other way a host descriptor
+ * becomes readable, the loop tells its owner, who sends on his socket of the stack; the loop then
  * asks the stack for frames.
  *
  * Not done: router advertisements to guests (they are configured by the caller), more than one
@@ -14,6 +14,7 @@
 
 #include "base/addr.h"
 #include "gate/dns.h"
+#include "gate/icmp.h"
 #include "gate/inside.h"
 #include "gate/tcp.h"
 #include "gate/udp.h"
@@ -29,6 +30,7 @@ struct naru_gate {
     struct naru_gate_dns dns;
     struct naru_gate_tcp tcp;
     struct naru_gate_udp udp;
+    struct naru_gate_icmp icmp;
 };
 
 /* ---- What the parts share ---- */
@@ -174,7 +176,9 @@ static enum naru_err init_parts(struct naru_gate *gate)
         return NARU_ERR_NOMEM;
     naru_gate_dns_init(&gate->dns, env);
     err = naru_gate_tcp_init(&gate->tcp, env);
-    return err == NARU_OK ? naru_gate_udp_init(&gate->udp, env, &gate->dns) : err;
+    if (err == NARU_OK)
+        err = naru_gate_udp_init(&gate->udp, env, &gate->dns);
+    return err == NARU_OK ? naru_gate_icmp_init(&gate->icmp, env) : err;
 }
 
 enum naru_err naru_gate_new(const struct naru_gate_config *config, struct naru_gate **out)
@@ -210,6 +214,7 @@ void naru_gate_free(struct naru_gate *gate)
         return;
     env = &gate->env;
     alloc = env->config.alloc;
+    naru_gate_icmp_deinit(&gate->icmp);
     naru_gate_udp_deinit(&gate->udp);
     naru_gate_tcp_deinit(&gate->tcp);
     naru_gate_dns_deinit(&gate->dns);

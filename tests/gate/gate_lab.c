@@ -103,11 +103,25 @@ struct naru_endpoint lab_gateway(int family, uint16_t port)
 
 void lab_patience(struct gate_lab *lab) { lab->give_up_at = naru_clock_now() + PATIENCE; }
 
+/* Why packets were dropped, for who reads of a failure. */
+static void print_drops(const char *who, const struct naru_stack *stack)
+{
+    for (int reason = 1; reason < NARU_DROP_COUNT; reason++) {
+        uint64_t count = naru_stack_drops(stack, (enum naru_drop)reason);
+        if (count > 0)
+            print_message("%s dropped %llu: %s\n", who, (unsigned long long)count,
+                          naru_drop_text((enum naru_drop)reason));
+    }
+}
+
 void lab_turn(struct gate_lab *lab)
 {
     assert_int_equal(naru_loop_turn(lab->loop, naru_clock_now() + NARU_MS(20)), 0);
-    if (naru_clock_now() > lab->give_up_at)
-        fail_msg("nothing happened for a long time");
+    if (naru_clock_now() <= lab->give_up_at)
+        return;
+    print_drops("guest", lab->guest);
+    print_drops("gateway", naru_gate_stack(lab->gate));
+    fail_msg("nothing happened for a long time");
 }
 
 void lab_poll(struct gate_lab *lab) { assert_int_equal(naru_loop_turn(lab->loop, 0), 0); }
@@ -263,6 +277,7 @@ int host_bound(int family, int type, uint16_t *port)
     int fd = socket(family == 4 ? AF_INET : AF_INET6, type | SOCK_CLOEXEC, 0);
 
     must(fd >= 0, "socket");
+    must(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &(int){ 1 << 20 }, sizeof(int)) == 0, "buffer");
     if (family == 4)
         must(bind(fd, (struct sockaddr *)&four, sizeof(four)) == 0, "bind");
     else

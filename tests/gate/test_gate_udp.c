@@ -146,6 +146,8 @@ static void a_burst_keeps_its_order(void **state)
     lab_open(&lab, NULL);
     struct naru_endpoint to = lab_gateway(4, port);
     struct naru_sock *sock = guest_socket(&lab, 4, NARU_SOCK_DGRAM);
+    guest_send_to(&lab, sock, &to, "warm", 4); /* the neighbour is found before the burst */
+    host_recv(&lab, fd, data, sizeof(data), &len);
     for (unsigned i = 0; i < BURST; i++) {
         pattern_fill(data, sizeof(data), i);
         guest_send_to(&lab, sock, &to, data, sizeof(data));
@@ -162,7 +164,7 @@ static void a_burst_keeps_its_order(void **state)
         assert_int_equal(guest_recv_from(&lab, sock, data, sizeof(data), &from), sizeof(data));
         assert_int_equal(pattern_check(data, sizeof(data), i + 1000), sizeof(data));
     }
-    assert_int_equal(lab_stats(&lab).udp_out, BURST);
+    assert_int_equal(lab_stats(&lab).udp_out, BURST + 1);
     assert_int_equal(lab_stats(&lab).udp_in, BURST);
     close(fd);
     guest_close(&lab, sock);
