@@ -52,11 +52,16 @@ static void tell_mtu(struct naru_sock_tcp *st)
     naru_tcp_set_pmtu(&st->tcp, (uint16_t)mss, st->s.stack->now);
 }
 
-static bool route(struct naru_sock_tcp *st)
+static bool find_path(struct naru_sock_tcp *st)
 {
     const struct naru_tuple *t = &st->s.flow.tuple;
     unsigned ifindex = st->s.bind_iface != 0 ? st->s.bind_iface : t->zone;
-    if (!naru_path_route(st->s.stack, &st->path, &t->remote, ifindex))
+    return naru_path_route(st->s.stack, &st->path, &t->remote, ifindex);
+}
+
+static bool route(struct naru_sock_tcp *st)
+{
+    if (!find_path(st))
         return false;
     tell_mtu(st);
     return true;
@@ -137,7 +142,7 @@ struct naru_sock_tcp *naru_tcp_sock_new(struct naru_stack *stack, const struct n
     st->s.flow.tuple = *tuple;
     if (tuple->remote_port != 0) {
         st->s.stack = stack;
-        setup = naru_tcp_setup_for(stack, tuple, route(st) ? st->path.mtu : 1280);
+        setup = naru_tcp_setup_for(stack, tuple, find_path(st) ? st->path.mtu : 1280);
     }
     setup.opts = like == NULL ? NULL : like->opts;
     if (naru_tcp_init(&st->tcp, &stack->tcp, &setup, stack->now) != NARU_OK) {

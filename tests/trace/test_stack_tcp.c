@@ -187,6 +187,10 @@ static void many_connections(void **state)
         client[i] = lab_connect(&lab, 0, 1, NARU_IPV4, 80);
         assert_non_null(client[i]);
     }
+    lab_run(&lab, lab.now + NARU_MS(100));
+    for (int i = 0; i < COUNT;
+         i++) /* who was answered by a cookie must speak, or nobody knows of him */
+        (void)write_some(&lab, client[i], "x", 1);
     for (int i = 0; i < COUNT; i++) {
         server = NULL;
         for (int tries = 0; server == NULL && tries < 20; tries++)
@@ -294,6 +298,8 @@ static void own_loopback(void **state)
     struct lab_options options = { 0 };
     assert_true(lab_pair(&lab, &options));
     struct naru_sock *listener, *client, *server;
+    lab_run(&lab, lab.now + NARU_SEC(10)); /* group reports are out */
+    uint64_t frames = lab.frames;
     struct naru_endpoint local = { .addr = naru_addr_v4(0x7f000001), .port = 80 };
     assert_int_equal(naru_sock_new(lab.stack[0], NARU_IPV4, NARU_SOCK_STREAM, &listener), NARU_OK);
     assert_int_equal(naru_sock_bind(listener, &local), NARU_OK);
@@ -303,7 +309,7 @@ static void own_loopback(void **state)
     server = lab_accept(&lab, listener);
     assert_non_null(server);
     assert_true(lab_transfer(&lab, client, server, 5000000, lab.now + NARU_SEC(10)));
-    assert_int_equal(lab.frames, 0);
+    assert_int_equal(lab.frames, frames);
     naru_sock_close(server, lab.now);
     naru_sock_close(client, lab.now);
     naru_sock_close(listener, lab.now);

@@ -156,11 +156,14 @@ static void multicast(void **state)
         assert_int_equal(naru_sock_bind(b, &any), NARU_OK);
         struct naru_endpoint to = { .addr = group, .port = 5000 };
         uint8_t byte = 42;
+        lab_run(&lab, lab.now + NARU_SEC(10)); /* reports of other groups are out */
+        uint64_t before = naru_stack_drops(lab.stack[1], NARU_DROP_MULTICAST_NOT_JOINED);
         assert_int_equal(naru_sock_set(a, NARU_OPT_MULTICAST_IF, lab.ifindex[0], lab.now), NARU_OK);
 
         assert_int_equal(send_to(&lab, a, &to, &byte, 1), 1);
         assert_int_equal(receive(&lab, b, &byte, 1, NULL), NARU_ERR_AGAIN);
-        assert_int_equal(naru_stack_drops(lab.stack[1], NARU_DROP_MULTICAST_NOT_JOINED), 1);
+        assert_int_equal(naru_stack_drops(lab.stack[1], NARU_DROP_MULTICAST_NOT_JOINED),
+                         before + 1);
         assert_int_equal(naru_sock_join(b, &group, lab.ifindex[1], lab.now), NARU_OK);
         assert_int_equal(naru_sock_join(b, &group, lab.ifindex[1], lab.now), NARU_ERR_EXIST);
         assert_int_equal(send_to(&lab, a, &to, &byte, 1), 1);
@@ -205,6 +208,8 @@ static void loopback(void **state)
     struct lab lab = { 0 };
     assert_true(lab_pair(&lab, &plain));
     struct naru_sock *a, *b;
+    lab_run(&lab, lab.now + NARU_SEC(10)); /* group reports are out */
+    uint64_t frames = lab.frames;
     struct naru_endpoint local = { .addr = naru_addr_v4(0x7f000001), .port = 53 };
     uint8_t byte = 7;
     assert_int_equal(naru_sock_new(lab.stack[0], NARU_IPV4, NARU_SOCK_DGRAM, &a), NARU_OK);
@@ -221,7 +226,7 @@ static void loopback(void **state)
     assert_int_equal(naru_sock_connect(a, &local, lab.now), NARU_OK);
     assert_int_equal(naru_sock_send(a, &slice, 1, 0, NULL, lab.now), 1);
     assert_int_equal(receive(&lab, a, &byte, 1, &info), NARU_ERR_CONNREFUSED);
-    assert_int_equal(lab.frames, 0); /* nothing of it was seen outside */
+    assert_int_equal(lab.frames, frames); /* nothing of it was seen outside */
     naru_sock_close(a, lab.now);
     naru_sock_close(b, lab.now);
     lab_end(&lab);
