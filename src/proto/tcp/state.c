@@ -57,9 +57,9 @@ static void forget_sending(struct naru_tcp *c)
 
 void naru_tcp_die(struct naru_tcp *c, enum naru_err err, naru_time now)
 {
-    c->due = 0;
     if (c->state == NARU_TCP_CLOSED)
-        return;
+        return; /* a RST may still be due */
+    c->due = 0;
     if (err != NARU_OK)
         c->error = (int8_t)err;
     forget_sending(c);
