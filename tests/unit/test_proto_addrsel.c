@@ -1,0 +1,124 @@
+/*
+ * Source address selection (proto/addrsel.h): the examples of RFC 6724 10.1, and our own.
+ */
+#include "proto_test.h"
+
+#include "proto/addrsel.h"
+
+/*
+ * A candidate as text: "addr/len", then, after a blank, its interface (1 if not said) and letters:
+ * d deprecated, t temporary, n tentative.
+ */
+static struct naru_addrsel_candidate candidate(const char *text)
+{
+    struct naru_addrsel_candidate c = { .ifindex = 1 };
+    char copy[64];
+    unsigned len;
+    snprintf(copy, sizeof(copy), "%s", text);
+    char *more = strchr(copy, ' ');
+    if (more != NULL)
+        *more++ = '\0';
+    if (!naru_addr_parse_prefix(copy, &c.addr, &len))
+        fail_msg("not a prefix: %s", copy);
+    c.prefix_len = (uint8_t)len;
+    for (; more != NULL && *more != '\0'; more++) {
+        if (*more >= '1' && *more <= '9')
+            c.ifindex = (uint16_t)(*more - '0');
+        c.deprecated = c.deprecated || *more == 'd';
+        c.temporary = c.temporary || *more == 't';
+        c.tentative = c.tentative || *more == 'n';
+    }
+    return c;
+}
+
+static void examples(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *dst;
+        const char *candidate[3];
+        int best;
+    } t[] = {
+        /* RFC 6724 10.1 */
+        { "2001:db8:1::1", { "2001:db8:3::1/64", "fe80::1/64" }, 0 },
+        { "ff05::1", { "2001:db8:3::1/64", "fe80::1/64" }, 0 },
+        { "2001:db8:1::1", { "2001:db8:1::1/64 d", "2001:db8:3::1/64" }, 0 },
+        { "fe80::1", { "fe80::2/64 d", "2001:db8:1::1/64" }, 0 },
+        { "2001:db8:1::1", { "2001:db8:1::2/64", "2001:db8:3::2/64" }, 0 },
+        { "2001:db8:1::1", { "2001:db8:1::2/64", "2001:db8:3::2/64 2" }, 0 },
+        { "2002:c633:6401::1",
+          { "2002:c633:6401::d5e3:7953:13eb:22e8/64 t", "2001:db8:1::2/64" },
+          0 },
+        { "2001:db8:1::d5e3:0:0:1",
+          { "2001:db8:1::2/64", "2001:db8:1::d5e3:7953:13eb:22e8/64 t" },
+          1 },
+        /* Each rule, the worse one first. */
+        { "2001:db8::1", { "2001:db8::2/64", "2001:db8::1/64" }, 1 },     /* 1 */
+        { "2001:db8::1", { "fe80::1/64", "fd00::1/64" }, 1 },             /* 2 */
+        { "fe80::9", { "2001:db8::1/64", "fe80::1/64" }, 1 },             /* 2 */
+        { "2001:db8::1", { "2001:db8::2/64 d", "2001:db9::2/64" }, 1 },   /* 3 */
+        { "2001:db8::1", { "2001:db8::2/64 2", "2001:db9::2/64 1" }, 1 }, /* 5 */
+        { "fd00::1", { "2001:db8::1/64", "fd99::1/64" }, 1 },             /* 6 */
+        { "2001:db8::1", { "2001:db9::1/64", "2001:db8::2/64" }, 1 },     /* 8 */
+        { "2001:db8::1", { "2001:db8::2/64", "2001:db8::3/64" }, 0 },     /* equal: the first */
+        /* Not taken at all. */
+        { "2001:db8::1", { "2001:db8::1/64 n", "10.0.0.1/8" }, -1 },
+        { "2001:db8::1", { "2001:db8::2/64 n", "fe80::1/64" }, 1 },
+        { "fe80::9", { "fe80::1/64 2", "2001:db8::1/64 2" }, -1 }, /* of another link */
+        { "fe80::1", { "fe80::1/64 2", "fe80::2/64" }, 0 },        /* but it is ourselves */
+        { "ff02::1", { "fe80::1/64 2", "fe80::2/64 1" }, 1 },
+        /* IPv4 */
+        { "10.1.2.3", { "192.168.0.1/24", "10.1.2.1/24" }, 1 },
+        { "10.1.2.3", { "10.1.2.1/24", "10.1.2.3/32" }, 1 },
+        { "8.8.8.8", { "10.0.0.1/8 2", "192.168.0.1/24" }, 1 },
+        { "8.8.8.8", { "127.0.0.1/8", "192.168.0.1/24" }, 1 },
+        { "127.0.0.9", { "192.168.0.1/24", "127.0.0.1/8" }, 1 },
+        { "8.8.8.8", { "169.254.1.1/16", "192.168.0.1/24" }, 1 },
+        { "8.8.8.8", { "fd00::1/64" }, -1 },
+    };
+    for (size_t i = 0; i < NARU_ARRAY_LEN(t); i++) {
+        struct naru_addrsel_candidate c[3];
+        unsigned count = 0;
+        while (count < 3 && t[i].candidate[count] != NULL) {
+            c[count] = candidate(t[i].candidate[count]);
+            count++;
+        }
+        struct naru_addr dst = addr(t[i].dst);
+        int best = naru_addrsel_source(c, count, &dst, 1);
+        if (best != t[i].best)
+            fail_msg("row %zu, to %s: %d", i, t[i].dst, best);
+    }
+    assert_int_equal(naru_addrsel_source(NULL, 0, &(struct naru_addr){ { 0 } }, 0), -1);
+}
+
+/* RFC 6724 2.1 and 3.1. */
+static void labels_and_scopes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *addr;
+        unsigned label, scope;
+    } t[] = {
+        { "::1", 0, 2 },         { "2001:db8::1", 1, 14 }, { "2002::1", 2, 14 },
+        { "::1.2.3.4", 3, 14 },  { "10.0.0.1", 4, 14 },    { "2001::1", 5, 14 },
+        { "fec0::1", 11, 5 },    { "3ffe::1", 12, 14 },    { "fc00::1", 13, 14 },
+        { "fd00::1", 13, 14 },   { "fe80::1", 1, 2 },      { "ff01::1", 1, 1 },
+        { "ff05::1", 1, 5 },     { "127.0.0.1", 4, 2 },    { "169.254.0.1", 4, 2 },
+        { "224.0.0.251", 4, 2 }, { "239.0.0.1", 4, 14 },
+    };
+    for (size_t i = 0; i < NARU_ARRAY_LEN(t); i++) {
+        struct naru_addr a = addr(t[i].addr);
+        if (naru_addrsel_label(&a) != t[i].label || naru_addrsel_scope(&a) != t[i].scope)
+            fail_msg("%s: label %u, scope %u", t[i].addr, naru_addrsel_label(&a),
+                     naru_addrsel_scope(&a));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(examples),
+        cmocka_unit_test(labels_and_scopes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
