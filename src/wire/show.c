@@ -15,6 +15,8 @@ struct part {
     struct naru_span in; /* what there is of the payload */
     size_t len;          /* of the payload, by the IP header */
     uint8_t proto;
+    unsigned extension_count; /* IPv6 */
+    const char *extension[NARU_IPV6_EXT_MAX];
 };
 
 void naru_show_proto(struct naru_text *t, uint8_t proto)
@@ -59,6 +61,8 @@ static void between_show(struct naru_text *t, const struct part *p)
         naru_text_uint(t, naru_get16(p->in.at + 2));
     }
     naru_text_str(t, ": ");
+    for (unsigned i = 0; i < p->extension_count; i++)
+        naru_text_str(t, p->extension[i]);
 }
 
 static void udp_show(struct naru_text *t, struct naru_span in)
@@ -171,19 +175,17 @@ static const char *extension_name(uint8_t proto)
     }
 }
 
-/* Over extension headers, naming each; false: nothing more can be shown. */
-static bool extensions_show(struct naru_text *t, struct part *p)
+/* Over extension headers, keeping their names; false: cut off, or more than NARU_IPV6_EXT_MAX. */
+static bool extensions_take(struct part *p)
 {
     const char *name;
     while ((name = extension_name(p->proto)) != NULL) {
         size_t len = p->in.len < 2 ? 0 : ((size_t)p->in.at[1] + 1) * 8;
-        naru_text_str(t, name);
-        if (len == 0 || len > p->in.len) {
-            naru_text_str(t, "[|ip6]");
+        if (len == 0 || len > p->in.len || p->extension_count == NARU_IPV6_EXT_MAX)
             return false;
-        }
         p->proto = naru_span_take(&p->in, len)[0];
         p->len -= NARU_MIN(p->len, len);
+        p->extension[p->extension_count++] = name;
     }
     return true;
 }
@@ -208,8 +210,11 @@ static void ipv6_show(struct naru_text *t, struct naru_span in)
         .src = h.src, .dst = h.dst, .in = in, .len = h.payload_len, .proto = h.next_header
     };
     missing_show(t, in.len, p.len);
-    if (!extensions_show(t, &p))
+    if (!extensions_take(&p)) {
+        between_show(t, &p);
+        naru_text_str(t, "[|ip6]");
         return;
+    }
     bool fragment = p.proto == NARU_PROTO_FRAGMENT;
     if (fragment) {
         if (naru_ipv6_fragment_parse(&p.in, &f) != NARU_DROP_NONE) {

@@ -21,7 +21,10 @@ void naru_show_frame(struct naru_text *t, const uint8_t *frame, size_t len);
 /* An IPv4 or IPv6 packet, told apart by its first byte. */
 void naru_show_packet(struct naru_text *t, const uint8_t *packet, size_t len);
 
-/* A TCP header that is parsed already: "Flags [S.], seq 5, ack 1, win 512, length 0". */
+/*
+ * A TCP header that is parsed already, options in the order naru writes them: "Flags [S.], seq 5,
+ * ack 1, win 512, length 0".
+ */
 void naru_show_tcp(struct naru_text *t, const struct naru_tcp_hdr *h, size_t payload_len);
 
 /* "S", "S.", "FP.", "none": the flags as tcpdump has them. */

@@ -145,6 +145,11 @@ void naru_show_segment(struct naru_text *t, struct naru_span in, size_t len)
 void naru_show_tcp(struct naru_text *t, const struct naru_tcp_hdr *h, size_t payload_len)
 {
     uint8_t bytes[NARU_TCP_LEN_MAX];
-    size_t len = naru_tcp_emit(bytes, h);
+    struct naru_tcp_hdr shown = *h;
+    while (!naru_tcp_fits(&shown) && shown.sack_count > 1)
+        shown.sack_count--;
+    if (!naru_tcp_fits(&shown))
+        shown.opts &= (uint8_t) ~(NARU_TCP_OPT_SACK | NARU_TCP_OPT_FASTOPEN);
+    size_t len = naru_tcp_emit(bytes, &shown);
     header_show(t, h, bytes + NARU_TCP_LEN, len - NARU_TCP_LEN, payload_len);
 }

@@ -203,13 +203,17 @@ static size_t options_len(const struct naru_tcp_hdr *h)
     return len;
 }
 
+bool naru_tcp_fits(const struct naru_tcp_hdr *h)
+{
+    return options_len(h) <= NARU_TCP_OPTIONS_MAX && h->sack_count <= NARU_TCP_SACK_MAX;
+}
+
 size_t naru_tcp_len(const struct naru_tcp_hdr *h)
 {
     if (NARU_LIKELY(h->opts == NARU_TCP_OPT_TS))
         return NARU_TCP_LEN + NARU_TCP_TS_LEN;
-    size_t len = NARU_TCP_LEN + options_len(h);
-    NARU_ASSERT(len <= NARU_TCP_LEN_MAX && h->sack_count <= NARU_TCP_SACK_MAX);
-    return len;
+    NARU_ASSERT(naru_tcp_fits(h));
+    return NARU_TCP_LEN + options_len(h);
 }
 
 unsigned naru_tcp_sack_room(const struct naru_tcp_hdr *h)

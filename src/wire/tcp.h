@@ -75,8 +75,12 @@ struct naru_tcp_hdr {
 /* in becomes the payload.  TCP_SHORT, TCP_HEADER_LEN. */
 enum naru_drop naru_tcp_parse(struct naru_span *in, struct naru_tcp_hdr *h);
 
-/* Header with options: 20 to 60, a multiple of 4; what does not fit together is a bug of ours. */
+/*
+ * Header with options: 20 to 60, a multiple of 4; what does not fit together is a bug of ours.
+ * Options that were received can be more than fit when written, since writing pads them.
+ */
 size_t naru_tcp_len(const struct naru_tcp_hdr *h);
+bool naru_tcp_fits(const struct naru_tcp_hdr *h);
 
 /*
  * Writes naru_tcp_len(h) bytes, h->checksum as it is (0 to have it computed).

@@ -39,6 +39,7 @@ static inline uint8_t *unhex(const char *hex, size_t *len)
 
 static inline uint8_t *frame_get(const char *name, size_t *len)
 {
+    *len = 0;
     for (size_t i = 0; i < NARU_ARRAY_LEN(wire_frames); i++)
         if (strcmp(wire_frames[i].name, name) == 0)
             return unhex(wire_frames[i].hex, len);
