@@ -22,6 +22,7 @@
 
 #include <errno.h>
 #include <linux/sockios.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -186,30 +187,33 @@ static void send_held(struct naru_object *object, naru_time now)
     free(held);
 }
 
-/* From the pair into the stack.  False: the program has closed. */
-static bool drain_pair(struct naru_object *object, bool hung_up, naru_time now)
+/* An empty message reads as the end does. */
+static bool program_has_closed(const struct naru_object *object)
+{
+    struct pollfd end = { .fd = object->watch.fd, .events = POLLRDHUP };
+    return poll(&end, 1, 0) > 0 && (end.revents & (POLLRDHUP | POLLHUP)) != 0;
+}
+
+/* From the pair into the stack. */
+static void drain_pair(struct naru_object *object, naru_time now)
 {
     uint8_t *at = object->runner->scratch;
     while (!object->dgram.sock_full) {
         ssize_t n = recv(object->watch.fd, at, NARU_DATAGRAM_MAX, MSG_DONTWAIT);
-        if (n < 0)
-            return errno == EAGAIN;
-        if (n == 0 && hung_up)
-            return false;
+        if (n < 0 || (n == 0 && program_has_closed(object)))
+            return;
         send_native(object, at, (size_t)n, now);
     }
-    return true;
 }
 
 void naru_datagram_pair_ready(struct naru_object *object, uint32_t events, naru_time now)
 {
     if (object->phase == NARU_PHASE_ENDED)
         return;
-    bool hung_up = (events & (EPOLLHUP | EPOLLRDHUP)) != 0;
     if ((events & EPOLLHUP) != 0)
         object->dgram.sock_full = false; /* what does not fit now is lost */
-    bool alive = drain_pair(object, hung_up, now);
-    if ((events & EPOLLHUP) != 0 || (!alive && !hung_up)) {
+    drain_pair(object, now);
+    if ((events & EPOLLHUP) != 0) {
         naru_object_end(object, now);
         return;
     }
@@ -229,7 +233,7 @@ void naru_datagram_sock_event(struct naru_object *object, const struct naru_even
     if ((event->ready & NARU_READY_WRITE) != 0 && object->dgram.sock_full) {
         object->dgram.sock_full = false;
         send_held(object, now);
-        (void)drain_pair(object, false, now);
+        drain_pair(object, now);
     }
     naru_waiters_retry(object);
     if (object->phase != NARU_PHASE_ENDED && (event->ready & NARU_READY_READ) != 0)
