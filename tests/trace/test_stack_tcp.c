@@ -183,6 +183,7 @@ static void many_connections(void **state)
     struct naru_sock *client[COUNT], *server;
     assert_true(lab_pair(&lab, &options));
     struct naru_sock *listener = lab_listen(&lab, 1, NARU_IPV4, 80);
+    assert_int_equal(naru_sock_listen(listener, 100, lab.now), NARU_OK);
     for (int i = 0; i < COUNT; i++) {
         client[i] = lab_connect(&lab, 0, 1, NARU_IPV4, 80);
         assert_non_null(client[i]);
