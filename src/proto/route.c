@@ -293,20 +293,29 @@ enum naru_err naru_fib_get(const struct naru_fib *fib, unsigned n, struct naru_r
 
 /* ---- Looking up ---- */
 
-/* The first entry of the group with that prefix, or NULL. */
+static inline bool key_less(const uint64_t a[2], const uint64_t b[2])
+{
+    return (a[0] < b[0]) | ((a[0] == b[0]) & (a[1] < b[1]));
+}
+
+static inline bool key_equal(const uint64_t a[2], const uint64_t b[2])
+{
+    return ((a[0] ^ b[0]) | (a[1] ^ b[1])) == 0;
+}
+
+/* The first entry of the group with that prefix, or NULL; without branches that cannot be foreseen.
+ */
 static inline const struct naru_fib_entry *find_in(const struct naru_fib *fib,
                                                    const struct naru_fib_group *group,
                                                    const uint64_t key[2])
 {
     const struct naru_fib_entry *low = &fib->entry[group->first];
-    uint32_t count = group->count;
-    while (count > 1) {
+    for (uint32_t count = group->count; count > 1;) {
         uint32_t half = count / 2;
-        if (compare_key(low[half - 1].key, key) < 0)
-            low += half;
+        low += half * key_less(low[half - 1].key, key);
         count -= half;
     }
-    return compare_key(low->key, key) == 0 ? low : NULL;
+    return key_equal(low->key, key) ? low : NULL;
 }
 
 const struct naru_fib_entry *naru_fib_lookup(const struct naru_fib *fib,
@@ -325,7 +334,7 @@ const struct naru_fib_entry *naru_fib_lookup(const struct naru_fib *fib,
         if (NARU_LIKELY(ifindex == 0 || e->ifindex == ifindex))
             return e;
         const struct naru_fib_entry *last = &fib->entry[group->first + group->count - 1];
-        while (e++ < last && compare_key(e->key, key) == 0) {
+        while (e++ < last && key_equal(e->key, key)) {
             if (e->ifindex == ifindex)
                 return e;
         }

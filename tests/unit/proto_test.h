@@ -1,6 +1,6 @@
 /*
- * What the tests of src/proto share: addresses from text, a world of memory, packets and randomness,
- * and an allocator whose n-th request fails.
+ * What the tests of src/proto share: addresses from text, a world of memory, packets and
+ * randomness, and an allocator whose n-th request fails.
  */
 #ifndef NARU_TESTS_PROTO_TEST_H
 #define NARU_TESTS_PROTO_TEST_H
