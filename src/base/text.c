@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#define STR_MAX 65535
+
 void naru_text_init(struct naru_text *t, char *buf, size_t size)
 {
     *t = (struct naru_text){ .at = buf, .size = size };
@@ -30,7 +32,7 @@ void naru_text_char(struct naru_text *t, char c) { naru_text_mem(t, &c, 1); }
 void naru_text_str(struct naru_text *t, const char *s)
 {
     size_t len = 0;
-    while (s[len] != '\0')
+    while (len < STR_MAX && s[len] != '\0') /* without a bound, gcc makes it a call of strlen */
         len++;
     naru_text_mem(t, s, len);
 }

@@ -200,6 +200,7 @@ struct naru_neigh *naru_neigh_make(struct naru_neigh_table *t, unsigned ifindex,
         e = naru_pool_get(&t->pool);
         if (e == NULL && evict(t, wanted)) { /* no memory for another: take over an old one */
             e = t->free;
+            NARU_ASSERT(e != NULL);
             t->free = e->free_next;
             gen = e->gen;
         }

@@ -52,6 +52,7 @@ static struct naru_pmtu_entry *oldest(const struct naru_pmtu *pmtu)
 
 static void drop(struct naru_pmtu *pmtu, struct naru_pmtu_entry *e)
 {
+    NARU_ASSERT(e != NULL);
     bool found = naru_table_remove(&pmtu->table, e->hash, e);
     NARU_ASSERT(found);
     naru_list_remove(&e->age);

@@ -33,7 +33,7 @@ static enum naru_err check_config(const struct naru_stack *stack,
                                   const struct naru_iface_config *config)
 {
     size_t len = 0;
-    while (config->name != NULL && config->name[len] != '\0')
+    while (config->name != NULL && len <= 15 && config->name[len] != '\0')
         len++;
     if (len == 0 || len > 15 || config->mtu < MTU_MIN || config->mtu > MTU_MAX ||
         config->gso_max > MTU_MAX)
