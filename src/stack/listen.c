@@ -170,8 +170,9 @@ static enum naru_drop cookie_answer(struct naru_sock_tcp *listener, const struct
     struct naru_stack *stack = listener->s.stack;
     struct naru_hash_tuple key = hash_tuple(tuple);
     struct naru_tcp_setup setup = naru_tcp_setup_for(stack, tuple, in->iface->mtu);
+    struct naru_tcp_opts opts = naru_tcp_get_opts(&listener->tcp);
     struct naru_tcp_hdr reply;
-    setup.opts = listener->tcp.opts;
+    setup.opts = &opts;
     naru_tcp_cookie_make(&stack->tcp, &key, &setup, h, stack->now, &reply);
     stack->cookies_until = stack->now + NARU_SEC(COOKIE_MEMORY_S);
     naru_tcp_reply(stack, in, &reply);

@@ -144,7 +144,8 @@ struct naru_sock_tcp *naru_tcp_sock_new(struct naru_stack *stack, const struct n
         st->s.stack = stack;
         setup = naru_tcp_setup_for(stack, tuple, find_path(st) ? st->path.mtu : 1280);
     }
-    setup.opts = like == NULL ? NULL : like->opts;
+    struct naru_tcp_opts opts = like == NULL ? stack->tcp.opts : naru_tcp_get_opts(like);
+    setup.opts = &opts;
     if (naru_tcp_init(&st->tcp, &stack->tcp, &setup, stack->now) != NARU_OK) {
         naru_pool_put(&stack->tcp_pool, st);
         return NULL;

@@ -151,7 +151,7 @@ static bool fin_acked(struct naru_tcp *c, struct naru_tcp_seg *s)
         return true;
     if (c->state == NARU_TCP_FIN_WAIT_1) {
         naru_tcp_enter(c, NARU_TCP_FIN_WAIT_2, s->now);
-        if ((c->flags & NARU_TCP_F_ORPHAN) && c->opts->linger2_ms < 0) {
+        if ((c->flags & NARU_TCP_F_ORPHAN) && naru_tcp_opts(c)->linger2_ms < 0) {
             naru_tcp_die(c, NARU_OK, s->now);
             return false;
         }

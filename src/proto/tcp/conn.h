@@ -148,8 +148,7 @@ struct naru_tcp {
     /* ---- touched less often ---- */
 
     struct naru_tcp_ooo *ooo;
-    const struct naru_tcp_opts *opts; /* the stack's, or an own copy: */
-    struct naru_tcp_opts *own_opts;
+    struct naru_tcp_opts *own_opts; /* NULL: the stack's */
     naru_seq iss, irs;
     naru_seq snd_up;  /* one beyond the last urgent byte sent (RFC 6093) */
     naru_seq rcv_up;  /* the last urgent byte announced by the peer */
@@ -179,11 +178,10 @@ struct naru_tcp {
     uint32_t cwnd_used; /* most bytes in flight of the round that ends at cwnd_used_seq */
     naru_seq cwnd_used_seq;
     uint32_t min_rtt; /* microseconds */
-    uint32_t cc[12];  /* the congestion control's own */
+    uint32_t cc[10];  /* the congestion control's own */
     uint32_t undo_cwnd, undo_ssthresh;
 
     naru_time last_sent, last_recv, last_ack_recv; /* data, data, any acceptable segment */
-    naru_time first_retransmit_at;
     uint32_t challenge_ms;  /* last challenge ACK, and last answer to an old segment */
     uint32_t retransmitted; /* bytes */
 
@@ -193,30 +191,24 @@ struct naru_tcp {
 };
 
 enum naru_tcp_fact {
-    NARU_TCP_F_PASSIVE = 1 << 0,      /* came from LISTEN */
-    NARU_TCP_F_DEFERRED = 1 << 1,     /* the SYN waits for naru_tcp_answer */
-    NARU_TCP_F_TIMESTAMPS = 1 << 2,   /* agreed */
-    NARU_TCP_F_SACK = 1 << 3,         /* agreed */
-    NARU_TCP_F_WSCALE = 1 << 4,       /* agreed */
-    NARU_TCP_F_FIN_WANTED = 1 << 5,   /* the user sends no more: FIN after snd.end */
-    NARU_TCP_F_FIN_SENT = 1 << 6,     /* snd.nxt is beyond FIN */
-    NARU_TCP_F_FIN_RECEIVED = 1 << 7, /* rcv.nxt is beyond the peer's FIN */
-    NARU_TCP_F_READ_SHUT = 1 << 8,    /* the user reads no more */
-    NARU_TCP_F_ORPHAN = 1 << 9,       /* no holder */
-    NARU_TCP_F_MORE = 1 << 10,        /* the last write said that more follows */
-    NARU_TCP_F_PROBING = 1 << 11,     /* the retransmission timer is the persist timer */
-    NARU_TCP_F_KEEPALIVE_DUE = 1 << 12,
+    NARU_TCP_F_PASSIVE = 1 << 0,       /* came from LISTEN */
+    NARU_TCP_F_DEFERRED = 1 << 1,      /* the SYN waits for naru_tcp_answer */
+    NARU_TCP_F_TIMESTAMPS = 1 << 2,    /* agreed */
+    NARU_TCP_F_SACK = 1 << 3,          /* agreed */
+    NARU_TCP_F_WSCALE = 1 << 4,        /* agreed */
+    NARU_TCP_F_FIN_WANTED = 1 << 5,    /* the user sends no more: FIN after snd.end */
+    NARU_TCP_F_FIN_SENT = 1 << 6,      /* snd.nxt is beyond FIN */
+    NARU_TCP_F_FIN_RECEIVED = 1 << 7,  /* rcv.nxt is beyond the peer's FIN */
+    NARU_TCP_F_READ_SHUT = 1 << 8,     /* the user reads no more */
+    NARU_TCP_F_ORPHAN = 1 << 9,        /* no holder */
+    NARU_TCP_F_MORE = 1 << 10,         /* the last write said that more follows */
+    NARU_TCP_F_PROBING = 1 << 11,      /* the retransmission timer is the persist timer */
     NARU_TCP_F_NO_SPACE = 1 << 13,     /* a send found the buffer full: WRITE is owed */
     NARU_TCP_F_CWND_LIMITED = 1 << 14, /* cwnd, and nothing else, held data back */
     NARU_TCP_F_OVERRIDE = 1 << 15,     /* silly-window override: send what the window takes */
     NARU_TCP_F_SYN_RETRANSMITTED = 1 << 16,
-    NARU_TCP_F_ERROR_TOLD = 1 << 17,
-    NARU_TCP_F_RST_ACK_ONLY = 1 << 18,
     NARU_TCP_F_UNDO = 1 << 19, /* undo_cwnd holds what a spurious episode took */
     NARU_TCP_F_DSACK_DUE = 1 << 20,
-    NARU_TCP_F_WAS_CONNECTED = 1 << 21,
-    NARU_TCP_F_TIMESTAMP_REQUESTED = 1 << 22,
-    NARU_TCP_F_RCV_RTT_TS = 1 << 23,
     NARU_TCP_F_PUSHED = 1 << 24,   /* CORK or MORE overridden: what is there may go */
     NARU_TCP_F_ANSWERED = 1 << 26, /* challenge_ms has a meaning */
     NARU_TCP_F_FORCE = 1 << 25,    /* one retransmission whatever the window says */

@@ -43,6 +43,12 @@ NARU_INLINE uint32_t naru_tcp_ts_now(const struct naru_tcp *c, naru_time now)
     return naru_tcp_ms(now) + c->ts_offset;
 }
 
+/* The options in force. */
+NARU_INLINE const struct naru_tcp_opts *naru_tcp_opts(const struct naru_tcp *c)
+{
+    return c->own_opts != NULL ? c->own_opts : &c->env->opts;
+}
+
 /* FlightSize. */
 NARU_INLINE uint32_t naru_tcp_flight(const struct naru_tcp *c)
 {

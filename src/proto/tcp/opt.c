@@ -131,18 +131,18 @@ enum naru_err naru_tcp_opts_get(const struct naru_tcp_opts *o, enum naru_opt opt
 static void apply(struct naru_tcp *c, enum naru_opt opt, naru_time now)
 {
     if (opt == NARU_OPT_SNDBUF) {
-        c->sndbuf = c->opts->sndbuf;
+        c->sndbuf = naru_tcp_opts(c)->sndbuf;
     } else if (opt == NARU_OPT_RCVBUF) {
         uint32_t max = 65535u << (naru_tcp_synchronized(c) ? c->rcv.wscale : c->env->wscale);
-        c->rcv.buf = NARU_MIN(c->opts->rcvbuf, max);
+        c->rcv.buf = NARU_MIN(naru_tcp_opts(c)->rcvbuf, max);
         if (!naru_tcp_synchronized(c))
             naru_tcp_rcvwnd_init(c, now);
     } else if (opt == NARU_OPT_MAXSEG) {
-        if (c->state == NARU_TCP_CLOSED && c->opts->maxseg != 0)
-            c->mss_advertised = (uint16_t)NARU_MIN(c->mss_path, c->opts->maxseg);
+        if (c->state == NARU_TCP_CLOSED && naru_tcp_opts(c)->maxseg != 0)
+            c->mss_advertised = (uint16_t)NARU_MIN(c->mss_path, naru_tcp_opts(c)->maxseg);
         naru_tcp_update_mss(c);
-    } else if (opt == NARU_OPT_CONGESTION && c->congestion != c->opts->congestion) {
-        c->congestion = c->opts->congestion;
+    } else if (opt == NARU_OPT_CONGESTION && c->congestion != naru_tcp_opts(c)->congestion) {
+        c->congestion = naru_tcp_opts(c)->congestion;
         uint32_t cwnd = c->cwnd, ssthresh = c->ssthresh;
         naru_tcp_cc_init(c, c->last_sent);
         c->cwnd = cwnd;
@@ -165,10 +165,16 @@ static void apply(struct naru_tcp *c, enum naru_opt opt, naru_time now)
     }
 }
 
+struct naru_tcp_opts naru_tcp_get_opts(const struct naru_tcp *c)
+{
+    struct naru_tcp_opts o = *naru_tcp_opts(c);
+    o.flags = c->opt_flags;
+    return o;
+}
+
 enum naru_err naru_tcp_set(struct naru_tcp *c, enum naru_opt opt, int64_t value, naru_time now)
 {
-    struct naru_tcp_opts o = *c->opts;
-    o.flags = c->opt_flags;
+    struct naru_tcp_opts o = naru_tcp_get_opts(c);
     enum naru_err err = naru_tcp_opts_set(&o, opt, value);
     if (err != NARU_OK)
         return err;
@@ -178,7 +184,6 @@ enum naru_err naru_tcp_set(struct naru_tcp *c, enum naru_opt opt, int64_t value,
         if (c->own_opts == NULL)
             return NARU_ERR_NOMEM;
         *c->own_opts = o;
-        c->opts = c->own_opts;
     }
     c->opt_flags = o.flags;
     apply(c, opt, now);
@@ -204,8 +209,8 @@ enum naru_err naru_tcp_get(struct naru_tcp *c, enum naru_opt opt, int64_t *value
     else if (opt == NARU_OPT_RCVBUF) *value = c->rcv.buf;
     else if (opt == NARU_OPT_MAXSEG)
         *value = naru_tcp_synchronized(c) ? c->snd.mss
-                 : c->opts->maxseg != 0   ? c->opts->maxseg : 536;
-    else return naru_tcp_opts_get(c->opts, opt, value);
+                 : naru_tcp_opts(c)->maxseg != 0   ? naru_tcp_opts(c)->maxseg : 536;
+    else return naru_tcp_opts_get(naru_tcp_opts(c), opt, value);
     /* clang-format on */
     return NARU_OK;
 }

@@ -17,7 +17,7 @@ static uint32_t scale_max(const struct naru_tcp *c) { return 65535u << c->rcv.ws
 void naru_tcp_rcvwnd_init(struct naru_tcp *c, naru_time now)
 {
     uint32_t max = 65535u << c->env->wscale;
-    c->rcv.buf = NARU_MIN(c->opts->rcvbuf, max);
+    c->rcv.buf = NARU_MIN(naru_tcp_opts(c)->rcvbuf, max);
     c->rcv_ssthresh = NARU_MIN(c->rcv.buf, 65535u);
     c->space = NARU_MIN(c->rcv_ssthresh, NARU_TCP_IW * c->mss_advertised);
     c->space_at = now;
@@ -27,8 +27,8 @@ void naru_tcp_rcvwnd_init(struct naru_tcp *c, naru_time now)
 static uint32_t free_space(const struct naru_tcp *c)
 {
     uint32_t limit = NARU_MIN(c->rcv.buf, c->rcv_ssthresh);
-    if (c->opts->window_clamp != 0)
-        limit = NARU_MIN(limit, c->opts->window_clamp);
+    if (naru_tcp_opts(c)->window_clamp != 0)
+        limit = NARU_MIN(limit, naru_tcp_opts(c)->window_clamp);
     limit = NARU_MIN(limit, scale_max(c));
     /* A user who leaves packets that waste memory: the other half of the promise. */
     if (c->rcv_truesize / 4 > c->rcv.buf)

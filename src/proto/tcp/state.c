@@ -81,24 +81,22 @@ void naru_tcp_die_reset(struct naru_tcp *c, enum naru_err err, naru_time now)
 
 static enum naru_err copy_opts(struct naru_tcp *c, const struct naru_tcp_opts *opts)
 {
-    c->opts = &c->env->opts;
-    if (opts != NULL && memcmp(opts, c->opts, sizeof(*opts)) != 0) {
-        struct naru_tcp_opts *own = naru_mem_alloc(c->env->mem, sizeof(*own));
-        if (own == NULL)
+    if (opts != NULL && memcmp(opts, &c->env->opts, sizeof(*opts)) != 0) {
+        c->own_opts = naru_mem_alloc(c->env->mem, sizeof(*c->own_opts));
+        if (c->own_opts == NULL)
             return NARU_ERR_NOMEM;
-        *own = *opts;
-        c->opts = c->own_opts = own;
+        *c->own_opts = *opts;
     }
-    c->opt_flags = c->opts->flags;
-    c->congestion = c->opts->congestion;
+    c->opt_flags = naru_tcp_opts(c)->flags;
+    c->congestion = naru_tcp_opts(c)->congestion;
     return NARU_OK;
 }
 
 void naru_tcp_update_mss(struct naru_tcp *c)
 {
     uint32_t mss = NARU_MIN((uint32_t)c->mss_path, (uint32_t)c->mss_peer);
-    if (c->opts->maxseg != 0)
-        mss = NARU_MIN(mss, (uint32_t)c->opts->maxseg);
+    if (naru_tcp_opts(c)->maxseg != 0)
+        mss = NARU_MIN(mss, (uint32_t)naru_tcp_opts(c)->maxseg);
     mss = NARU_MAX(mss, NARU_TCP_MSS_MIN);
     if (c->flags & NARU_TCP_F_TIMESTAMPS)
         mss -= NARU_TCP_TS_LEN;
@@ -108,8 +106,8 @@ void naru_tcp_update_mss(struct naru_tcp *c)
 void naru_tcp_set_path(struct naru_tcp *c, const struct naru_tcp_setup *setup)
 {
     uint32_t advertised = setup->mss;
-    if (c->opts->maxseg != 0)
-        advertised = NARU_MIN(advertised, (uint32_t)c->opts->maxseg);
+    if (naru_tcp_opts(c)->maxseg != 0)
+        advertised = NARU_MIN(advertised, (uint32_t)naru_tcp_opts(c)->maxseg);
     c->mss_path = setup->mss;
     c->mss_peer = setup->mss_default;
     c->mss_advertised = (uint16_t)advertised;
@@ -126,7 +124,7 @@ enum naru_err naru_tcp_init(struct naru_tcp *c, struct naru_tcp_env *env,
         return NARU_ERR_NOMEM;
     naru_tcp_timer_reset(c);
     naru_tcp_set_slow(c, NARU_TCP_SLOW_STATE, true);
-    c->sndbuf = c->opts->sndbuf;
+    c->sndbuf = naru_tcp_opts(c)->sndbuf;
     c->rto = NARU_TCP_RTO_INITIAL;
     c->space_rtt_at = NARU_NEVER;
     naru_tcp_set_path(c, setup);
@@ -143,7 +141,6 @@ void naru_tcp_deinit(struct naru_tcp *c)
     naru_tcp_rcvq_free(c);
     naru_mem_free(c->env->mem, c->own_opts, sizeof(*c->own_opts));
     c->own_opts = NULL;
-    c->opts = &c->env->opts;
     naru_tcp_timer_reset(c);
     c->due = 0;
     c->state = NARU_TCP_CLOSED;

@@ -214,7 +214,10 @@ uint32_t naru_tcp_unsent(const struct naru_tcp *c); /* not yet acknowledged, FIN
 enum naru_err naru_tcp_set(struct naru_tcp *c, enum naru_opt opt, int64_t value, naru_time now);
 enum naru_err naru_tcp_get(struct naru_tcp *c, enum naru_opt opt, int64_t *value);
 
-/* The same for a socket that has no connection: listeners, and sockets before connect. */
+/* All of them at once, for the setup of a connection that inherits them. */
+struct naru_tcp_opts naru_tcp_get_opts(const struct naru_tcp *c);
+
+/* The same for a socket that has no connection. */
 enum naru_err naru_tcp_opts_set(struct naru_tcp_opts *o, enum naru_opt opt, int64_t value);
 enum naru_err naru_tcp_opts_get(const struct naru_tcp_opts *o, enum naru_opt opt, int64_t *value);
 

@@ -57,8 +57,8 @@ void naru_tcp_timer_acked(struct naru_tcp *c, naru_time now)
 /* Gives the connection user_timeout from the first sign that the peer does not answer. */
 static void start_giving_up(struct naru_tcp *c, naru_time now)
 {
-    if (c->opts->user_timeout_ms != 0 && !armed(c, NARU_TCP_TIMER_GIVE_UP))
-        set(c, NARU_TCP_TIMER_GIVE_UP, now + NARU_MS(c->opts->user_timeout_ms));
+    if (naru_tcp_opts(c)->user_timeout_ms != 0 && !armed(c, NARU_TCP_TIMER_GIVE_UP))
+        set(c, NARU_TCP_TIMER_GIVE_UP, now + NARU_MS(naru_tcp_opts(c)->user_timeout_ms));
 }
 
 void naru_tcp_timer_user_timeout(struct naru_tcp *c, naru_time now)
@@ -134,13 +134,14 @@ void naru_tcp_timer_keepalive(struct naru_tcp *c, naru_time now)
     if (!(c->flags & NARU_TCP_F_PROBING))
         c->probes = 0;
     (void)now;
-    set(c, NARU_TCP_TIMER_IDLE, on ? last_heard(c) + NARU_MS(c->opts->keepidle_ms) : NARU_NEVER);
+    set(c, NARU_TCP_TIMER_IDLE,
+        on ? last_heard(c) + NARU_MS(naru_tcp_opts(c)->keepidle_ms) : NARU_NEVER);
 }
 
 static uint32_t fin_wait_2_ms(const struct naru_tcp *c)
 {
-    return c->opts->linger2_ms > 0 ? (uint32_t)c->opts->linger2_ms
-                                   : c->env->config->tcp_fin_wait_2_ms;
+    return naru_tcp_opts(c)->linger2_ms > 0 ? (uint32_t)naru_tcp_opts(c)->linger2_ms
+                                            : c->env->config->tcp_fin_wait_2_ms;
 }
 
 void naru_tcp_timer_entered(struct naru_tcp *c, naru_time now)
@@ -182,7 +183,7 @@ static unsigned retries_max(const struct naru_tcp *c)
 {
     const struct naru_config *config = c->env->config;
     if (c->state == NARU_TCP_SYN_SENT)
-        return c->opts->syncnt != 0 ? c->opts->syncnt : config->tcp_syn_retries;
+        return naru_tcp_opts(c)->syncnt != 0 ? naru_tcp_opts(c)->syncnt : config->tcp_syn_retries;
     if (c->state == NARU_TCP_SYN_RECEIVED)
         return config->tcp_synack_retries;
     if (c->flags & NARU_TCP_F_ORPHAN)
@@ -245,7 +246,7 @@ static void persist_fired(struct naru_tcp *c, naru_time now)
 
 static void keepalive_fired(struct naru_tcp *c, naru_time now)
 {
-    naru_time idle = now - last_heard(c), wait = NARU_MS(c->opts->keepidle_ms);
+    naru_time idle = now - last_heard(c), wait = NARU_MS(naru_tcp_opts(c)->keepidle_ms);
     if (!naru_seq_eq(c->snd.una, c->snd.nxt) || naru_tcp_unsent_new(c) > 0) {
         set(c, NARU_TCP_TIMER_IDLE, now + wait); /* MUST-26: the other timers look after it */
         return;
@@ -255,15 +256,15 @@ static void keepalive_fired(struct naru_tcp *c, naru_time now)
         set(c, NARU_TCP_TIMER_IDLE, last_heard(c) + wait);
         return;
     }
-    uint32_t user = c->opts->user_timeout_ms;
+    uint32_t user = naru_tcp_opts(c)->user_timeout_ms;
     if ((user != 0 && c->probes > 0 && idle >= NARU_MS(user)) ||
-        (user == 0 && c->probes >= c->opts->keepcnt)) {
+        (user == 0 && c->probes >= naru_tcp_opts(c)->keepcnt)) {
         naru_tcp_die_reset(c, timeout_error(c), now);
         return;
     }
     c->probes++;
     c->due |= NARU_TCP_DUE_PROBE;
-    set(c, NARU_TCP_TIMER_IDLE, now + NARU_MS(c->opts->keepintvl_ms));
+    set(c, NARU_TCP_TIMER_IDLE, now + NARU_MS(naru_tcp_opts(c)->keepintvl_ms));
 }
 
 static void idle_fired(struct naru_tcp *c, naru_time now)

@@ -40,7 +40,7 @@ static int64_t send_room(struct naru_tcp *c)
         return NARU_ERR_AGAIN;
     }
     uint32_t room = naru_tcp_sndq_room(c);
-    if (naru_tcp_unsent_new(c) >= c->opts->notsent_lowat)
+    if (naru_tcp_unsent_new(c) >= naru_tcp_opts(c)->notsent_lowat)
         room = 0;
     if (room == 0) {
         c->flags |= NARU_TCP_F_NO_SPACE;
@@ -280,7 +280,7 @@ void naru_tcp_close(struct naru_tcp *c, naru_time now)
     c->flags |= NARU_TCP_F_ORPHAN;
     bool lost = c->rcv.unread > 0 && peer_knows(c);
     naru_tcp_rcvq_free(c);
-    if (lost || c->opts->linger_ms == 0 || (c->flags & NARU_TCP_F_DEFERRED) ||
+    if (lost || naru_tcp_opts(c)->linger_ms == 0 || (c->flags & NARU_TCP_F_DEFERRED) ||
         c->state == NARU_TCP_SYN_SENT) {
         naru_tcp_abort(c, now);
         return;
@@ -289,7 +289,7 @@ void naru_tcp_close(struct naru_tcp *c, naru_time now)
         return;
     close_sending(c, now);
     if (c->state == NARU_TCP_FIN_WAIT_2) {
-        if (c->opts->linger2_ms < 0)
+        if (naru_tcp_opts(c)->linger2_ms < 0)
             naru_tcp_die(c, NARU_OK, now);
         else
             naru_tcp_timer_entered(c, now);
@@ -302,7 +302,7 @@ static bool may_write(const struct naru_tcp *c)
 {
     if (c->state == NARU_TCP_CLOSED || (c->flags & NARU_TCP_F_FIN_WANTED))
         return true; /* an error can be had at once */
-    if (!naru_tcp_synchronized(c) || naru_tcp_unsent_new(c) >= c->opts->notsent_lowat)
+    if (!naru_tcp_synchronized(c) || naru_tcp_unsent_new(c) >= naru_tcp_opts(c)->notsent_lowat)
         return false;
     return naru_tcp_sndq_room(c) >= c->sndbuf / 3;
 }
@@ -315,7 +315,7 @@ static bool may_read(const struct naru_tcp *c)
     if (c->state == NARU_TCP_CLOSED ||
         (c->flags & (NARU_TCP_F_FIN_RECEIVED | NARU_TCP_F_READ_SHUT)) || c->error != 0)
         return true;
-    return c->rcv.unread - skip >= NARU_MAX(c->opts->rcvlowat, 1u);
+    return c->rcv.unread - skip >= NARU_MAX(naru_tcp_opts(c)->rcvlowat, 1u);
 }
 
 unsigned naru_tcp_ready(const struct naru_tcp *c)
