@@ -358,21 +358,43 @@ static int alone(const char *command, CMUnitTestFunction run)
     return cmocka_run_group_tests_name("in a namespace", tests, NULL, NULL);
 }
 
+/* What the child printed, as comments: its cases are not the parent's. */
+static void print_comments(FILE *output)
+{
+    char line[512];
+
+    rewind(output);
+    while (fgets(line, sizeof(line), output) != NULL)
+        print_message("# %s", line);
+}
+
 void lab_in_namespace(const char *command, CMUnitTestFunction run)
 {
+    FILE *output = tmpfile();
     int status;
-    pid_t pid = fork();
 
+    assert_non_null(output);
+    fflush(NULL);
+    pid_t pid = fork();
     assert_true(pid >= 0);
-    if (pid == 0)
-        _exit(alone(command, run));
+    if (pid == 0) {
+        dup2(fileno(output), STDOUT_FILENO);
+        dup2(fileno(output), STDERR_FILENO);
+        status = alone(command, run);
+        fflush(NULL);
+        _exit(status);
+    }
     assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFEXITED(status));
-    if (WEXITSTATUS(status) == SKIPPED) {
+    bool skipped = WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED;
+    bool good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    if (!good && !skipped)
+        print_comments(output);
+    fclose(output);
+    if (skipped) {
         print_message("no network namespace can be made here: needs root and iproute2\n");
         skip();
     }
-    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_true(good);
 }
 
 /* ---- Patterns ---- */
