@@ -238,6 +238,12 @@ struct naru_iface {
 
     bool turn; /* whose: the queue's, or the ready list's */
 
+    /* In: the ends of the last packet that was found to be for us alone, while nothing changed. */
+    struct {
+        uint32_t fib_gen;
+        struct naru_addr src, dst;
+    } seen;
+
     uint64_t rx_packets, rx_bytes, rx_drops, tx_packets, tx_bytes;
 };
 

@@ -48,12 +48,21 @@ static enum naru_drop check_destination(const struct naru_stack *stack, struct n
 
 static enum naru_drop check_ends(const struct naru_stack *stack, struct naru_ip_in *in)
 {
+    struct naru_iface *iface = in->iface;
+    if (iface->seen.fib_gen == stack->fib.generation && naru_addr_eq(&iface->seen.dst, &in->dst) &&
+        naru_addr_eq(&iface->seen.src, &in->src))
+        return NARU_DROP_NONE;
     enum naru_drop drop = check_source(in);
     if (drop == NARU_DROP_NONE)
         drop = check_destination(stack, in);
-    if (drop == NARU_DROP_NONE && in->iface->index != LOOPBACK &&
+    if (drop == NARU_DROP_NONE && iface->index != LOOPBACK &&
         naru_ifaddr_find(stack, &in->src, 0) != NULL)
         drop = NARU_DROP_SRC_OURS;
+    if (drop == NARU_DROP_NONE && !in->group) {
+        iface->seen.fib_gen = stack->fib.generation;
+        iface->seen.src = in->src;
+        iface->seen.dst = in->dst;
+    }
     return drop;
 }
 

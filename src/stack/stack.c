@@ -167,10 +167,13 @@ static void free_socks(struct naru_stack *stack)
     struct naru_sock *sock;
     NARU_LIST_EACH(&stack->socks, sock, next, struct naru_sock, all_node)
     {
-        if (sock->type == NARU_SOCK_STREAM)
+        if (sock->type == NARU_SOCK_STREAM) {
             naru_tcp_deinit(&naru_sock_tcp_of(sock)->tcp);
-        else
-            naru_pktpool_put_chain(naru_pktq_first(&naru_sock_udp_of(sock)->rx));
+            continue;
+        }
+        struct naru_sock_udp *su = naru_sock_udp_of(sock);
+        naru_pktpool_put_chain(naru_pktq_first(&su->rx));
+        naru_mem_free(&stack->mem, su->joins, JOINS_MAX * sizeof(*su->joins));
     }
 }
 

@@ -299,11 +299,17 @@ static void discard_output(struct naru_sock_tcp *st)
             return;
 }
 
+/* What it has to say is lost, and will be said again. */
+static void lose_output(struct naru_sock_tcp *st)
+{
+    discard_output(st);
+    naru_sock_set_tx_list(&st->s, NULL, TX_NONE);
+}
+
 static void unreachable(struct naru_sock_tcp *st, enum naru_err err)
 {
     (void)naru_tcp_icmp(&st->tcp, err, false, st->tcp.snd.una, st->s.stack->now);
-    discard_output(st);
-    naru_sock_set_tx_list(&st->s, NULL, TX_NONE);
+    lose_output(st);
 }
 
 static void settle_output(struct naru_sock_tcp *st)
@@ -566,11 +572,13 @@ static bool frame_path(struct naru_sock_tcp *st, const struct naru_iface *iface,
         naru_sock_set_tx_list(&st->s, leaves, TX_PARKED);
         return false;
     case PATH_UNREACHABLE:
-    case PATH_NO_ROOM:
-        break;
+        unreachable(st, NARU_ERR_HOSTUNREACH);
+        return false;
+    case PATH_NO_ROOM: /* for the neighbour, at this moment */
+        lose_output(st);
+        return false;
     }
-    unreachable(st, NARU_ERR_HOSTUNREACH);
-    return false;
+    NARU_UNREACHABLE();
 }
 
 static struct naru_tcp_room room_for(const struct naru_sock_tcp *st, const struct naru_iface *iface)
