@@ -16,7 +16,7 @@ import tempfile
 ROOT = pathlib.Path(os.environ["NARU_ROOT"])
 BUILD = os.environ["NARU_BUILD"]
 EXAMPLE = re.compile(r"<!-- example: begin -->.*?```c\n(.*?)```.*?<!-- example: end -->", re.S)
-FLAGS = ["-std=c17", "-Wall", "-Wextra", "-Werror"]
+FLAGS = ["-Wall", "-Wextra", "-Werror"]
 
 SMALL = r"""
 #include <naru/naru.h>
