@@ -85,26 +85,38 @@ static void checksum_set(uint8_t *header, size_t header_len)
     naru_put16(header + CHECKSUM, naru_csum_finish(naru_csum_add(0, header, header_len)));
 }
 
+/* The checksum of a header of five words that do not include it. */
+static uint16_t words_checksum(uint32_t a, uint32_t b, uint32_t c, uint32_t d, uint32_t e)
+{
+    uint64_t sum = (uint64_t)a + b + c + d + e;
+    sum = (sum >> 32) + (sum & 0xffffffffU);
+    sum = (sum >> 16) + (sum & 0xffff);
+    sum = (sum >> 16) + (sum & 0xffff);
+    sum = (sum >> 16) + (sum & 0xffff);
+    return (uint16_t)~sum;
+}
+
+/* Summed from values: reading back what was just written in small pieces makes a processor wait. */
 size_t naru_ipv4_emit(uint8_t *at, const struct naru_ipv4_hdr *h)
 {
     size_t len = naru_ipv4_len(h);
     NARU_ASSERT(len <= NARU_IPV4_LEN_MAX && (h->frag_offset & 7) == 0);
-    unsigned flags = (h->df ? DF : 0U) | (h->mf ? MF : 0U) | (unsigned)(h->frag_offset >> 3);
+    uint32_t flags = (h->df ? DF : 0U) | (h->mf ? MF : 0U) | (uint32_t)(h->frag_offset >> 3);
+    uint32_t version = 4U << 28 | (uint32_t)(len / 4) << 24 | (uint32_t)h->tos << 16 | h->total_len;
+    uint32_t ident = (uint32_t)h->ident << 16 | flags;
+    uint32_t ttl = (uint32_t)h->ttl << 24 | (uint32_t)h->protocol << 16;
+    uint32_t src = naru_addr_v4_bits(&h->src), dst = naru_addr_v4_bits(&h->dst);
 
-    naru_put8(at + VERSION_IHL, 4U << 4 | (unsigned)(len / 4));
-    naru_put8(at + TOS, h->tos);
-    naru_put16(at + TOTAL_LENGTH, h->total_len);
-    naru_put16(at + IDENTIFICATION, h->ident);
-    naru_put16(at + FLAGS_OFFSET, flags);
-    naru_put8(at + TTL, h->ttl);
-    naru_put8(at + PROTOCOL, h->protocol);
-    memcpy(at + SOURCE, h->src.b + 12, 4);
-    memcpy(at + DESTINATION, h->dst.b + 12, 4);
+    naru_put32(at + VERSION_IHL, version);
+    naru_put32(at + IDENTIFICATION, ident);
+    naru_put32(at + TTL, ttl | words_checksum(version, ident, ttl, src, dst));
+    naru_put32(at + SOURCE, src);
+    naru_put32(at + DESTINATION, dst);
     if (NARU_UNLIKELY(h->options.len > 0)) {
         memset(at + OPTIONS, NARU_IPV4_OPT_END, len - OPTIONS);
         memcpy(at + OPTIONS, h->options.at, h->options.len);
+        checksum_set(at, len);
     }
-    checksum_set(at, len);
     return len;
 }
 

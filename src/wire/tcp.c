@@ -304,14 +304,12 @@ static void options_emit(uint8_t *p, const struct naru_tcp_hdr *h)
 size_t naru_tcp_emit(uint8_t *at, const struct naru_tcp_hdr *h)
 {
     size_t len = naru_tcp_len(h);
-    naru_put16(at + SOURCE_PORT, h->sport);
-    naru_put16(at + DESTINATION_PORT, h->dport);
+    uint32_t flags = (uint32_t)(len / 4) << 12 | (h->flags & FLAGS_MASK);
+    naru_put32(at + SOURCE_PORT, (uint32_t)h->sport << 16 | h->dport);
     naru_put32(at + SEQUENCE, h->seq.v);
     naru_put32(at + ACKNOWLEDGMENT, h->ack.v);
-    naru_put16(at + OFFSET_FLAGS, (unsigned)(len / 4) << 12 | (h->flags & FLAGS_MASK));
-    naru_put16(at + WINDOW, h->wnd);
-    naru_put16(at + CHECKSUM, h->checksum);
-    naru_put16(at + URGENT, h->urg);
+    naru_put32(at + OFFSET_FLAGS, flags << 16 | h->wnd);
+    naru_put32(at + CHECKSUM, (uint32_t)h->checksum << 16 | h->urg);
     if (NARU_LIKELY(h->opts == NARU_TCP_OPT_TS)) {
         naru_put32(at + OPTIONS, NOP_NOP_TS);
         ts_emit(at + OPTIONS + 4, h);
