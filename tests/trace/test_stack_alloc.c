@@ -18,6 +18,7 @@
 
 enum { SWEEP_MAX = 5000, NOMEM_MAX = 1000 };
 
+static const struct naru_addr unspecified;
 static const enum naru_family families[2] = { NARU_IPV4, NARU_IPV6 };
 
 static void drain_events(struct lab *lab)
@@ -138,6 +139,11 @@ static bool wait_only(struct app *a, int64_t n)
 static void write_some(struct lab *lab, struct app *a)
 {
     uint8_t buf[3000];
+    int64_t error = 0;
+    if (naru_sock_ready(a->client) & NARU_READY_ERROR)
+        assert_int_equal(naru_sock_get(a->client, NARU_OPT_ERROR, &error), NARU_OK);
+    if (error != 0)
+        a->failed = error;
     while (a->sent < a->total) {
         size_t len = a->total - a->sent < sizeof(buf) ? a->total - a->sent : sizeof(buf);
         for (size_t i = 0; i < len; i++)
@@ -260,10 +266,9 @@ static void group_and_fragments(struct lab *lab, enum naru_family family)
     if (!lab_pair(lab, &options))
         return;
     struct naru_sock *from = lab_udp(lab, 0, family, 5000), *to = NULL;
-    struct naru_endpoint any = { .addr = v6 ? (struct naru_addr){ 0 } : naru_addr_v4(0),
-                                 .port = 5001 };
-    struct naru_addr group = v6 ? (struct naru_addr){ .b = { 0xff, 2, [15] = 77 } }
-                                : naru_addr_v4(0xe000004d);
+    struct naru_endpoint any = { .addr = v6 ? unspecified : naru_addr_v4(0), .port = 5001 };
+    struct naru_addr group =
+        v6 ? (struct naru_addr){ .b = { 0xff, 2, [15] = 77 } } : naru_addr_v4(0xe000004d);
     bool single = !lab->fail_after, joined = false;
     if (naru_sock_new(lab->stack[1], family, NARU_SOCK_DGRAM, &to) != NARU_OK)
         to = NULL;
@@ -299,8 +304,8 @@ static void sudden_end(struct lab *lab, enum naru_family family)
     struct lab_options options = { .delay = NARU_MS(1) };
     struct naru_sock *client, *server, *udp;
     bool v6 = family == NARU_IPV6;
-    struct naru_addr group = v6 ? (struct naru_addr){ .b = { 0xff, 2, [15] = 77 } }
-                                : naru_addr_v4(0xe000004d);
+    struct naru_addr group =
+        v6 ? (struct naru_addr){ .b = { 0xff, 2, [15] = 77 } } : naru_addr_v4(0xe000004d);
     if (!lab_pair(lab, &options))
         return;
     if (lab_established(lab, family, 80, &client, &server))
@@ -409,8 +414,8 @@ static void listener(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(making),  cmocka_unit_test(connection), cmocka_unit_test(datagrams),
-        cmocka_unit_test(ends),    cmocka_unit_test(listener),
+        cmocka_unit_test(making), cmocka_unit_test(connection), cmocka_unit_test(datagrams),
+        cmocka_unit_test(ends),   cmocka_unit_test(listener),
     };
     return cmocka_run_group_tests_name("allocations that fail", tests, NULL, NULL);
 }
