@@ -81,7 +81,7 @@ void naru_ladder_free(struct naru_ladder *ladder) { free(ladder); }
 static bool read_segment(const struct naru_trace_event *event, enum side from,
                          struct naru_flowkey *key, struct segment *segment)
 {
-    uint8_t head[HEADERS_MAX] = {0};
+    uint8_t head[HEADERS_MAX] = { 0 };
     size_t have = 0;
 
     for (unsigned i = 0; i < event->slice_count && have < sizeof(head); i++) {
@@ -277,17 +277,18 @@ static void describe(const struct naru_ladder *l, const struct segment *s, char 
         snprintf(text + at, size - at, " ack %" PRIu32, s->ack - l->isn[1 - s->from]);
 }
 
+/* The text in a line of dashes with a head at the far end; long texts take the dashes' room. */
 static void print_arrow(FILE *out, enum side from, const char *text)
 {
-    int fill = ARROW_WIDTH - 6 - (int)strlen(text);
     static const char line[] = "--------------------------------------------------------------";
+    int room = ARROW_WIDTH - 4 - (int)strlen(text); /* dashes on both sides together */
+    int tail = room > 3 ? 2 : room > 1 ? room - 1 : 0;
+    int fill = room - tail > 0 ? room - tail : 0;
 
-    if (fill < 1)
-        fill = 1;
     if (from == CLIENT)
-        fprintf(out, "|-- %s %.*s>|", text, fill, line);
+        fprintf(out, "|%.*s %s %.*s>|", tail, line, text, fill, line);
     else
-        fprintf(out, "|<%.*s %s --|", fill, line, text);
+        fprintf(out, "|<%.*s %s %.*s|", fill, line, text, tail, line);
 }
 
 static void print_rung(const struct naru_ladder *l, FILE *out, const struct rung *r)
