@@ -35,12 +35,12 @@ def cpu_of(pid):
     return (int(words[11]) + int(words[12])) / TICK
 
 
-def processes(name):
-    """Of that name, the oldest first."""
+def processes(*names):
+    """Of those names, the oldest first."""
     found = []
     for entry in pathlib.Path("/proc").glob("[0-9]*/comm"):
         try:
-            if entry.read_text(encoding="ascii").strip() == name:
+            if entry.read_text(encoding="ascii").strip() in names:
                 found.append(int(entry.parent.name))
         except (OSError, UnicodeDecodeError):
             continue
@@ -50,8 +50,8 @@ def processes(name):
 class Meter:
     """The CPU time of a process that ends by itself: the last that was seen of it."""
 
-    def __init__(self, name, before):
-        self.name, self.before = name, set(before)
+    def __init__(self, *names):
+        self.names, self.before = names, set(processes(*names))
         self.used = 0.0
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self.watch, daemon=True)
@@ -60,7 +60,7 @@ class Meter:
     def watch(self):
         seen = {}
         while not self.stop.is_set():
-            for pid in processes(self.name):
+            for pid in processes(*self.names):
                 used = cpu_of(pid) if pid not in self.before else None
                 if used is not None:
                     seen[pid] = used
@@ -87,8 +87,7 @@ class Naru:
         return "10.0.2.2"
 
     def run(self, words, timeout):
-        before = processes("naru")
-        meter = Meter("naru", before)
+        meter = Meter("naru")
         done = self.world.run(self.argv(words), timeout)
         return done, meter.end()
 
@@ -97,17 +96,15 @@ class Pasta(Naru):
     name = "pasta"
 
     def argv(self, words):
-        # As root it would become another user before its namespaces are made, and fail.
-        return ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "pasta",
-                "--foreground", "--config-net", "--ipv4-only", "--mtu", "65520", "-t", "none",
-                "-u", "none", "-T", "none", "-U", "none", "--quiet", "--", *words]
+        return ["pasta", "--foreground", "--config-net", "--ipv4-only", "--mtu", "65520", "-t",
+                "none", "-u", "none", "-T", "none", "-U", "none", "--quiet", "--runas", "0", "--",
+                *words]
 
     def address(self):
         return "192.0.2.254"
 
     def run(self, words, timeout):
-        name = "pasta.avx2" if shutil.which("pasta.avx2") else "pasta"
-        meter = Meter(name, processes(name))
+        meter = Meter("pasta", "pasta.avx2", "passt", "passt.avx2")
         done = self.world.run(self.argv(words), timeout)
         return done, meter.end()
 
@@ -119,13 +116,12 @@ class Slirp(Naru):
         holder = self.world.spawn(["unshare", "--user", "--map-root-user", "--net", "sleep", "120"])
         netns.wait_for(lambda: self.inside(holder), what="a namespace for slirp4netns")
         target = self.inside(holder)
-        before = processes("slirp4netns")
+        meter = Meter("slirp4netns")
         gateway = self.world.spawn(["slirp4netns", "--configure", "--mtu=65520", str(target),
                                     "tap0"])
         enter = ["nsenter", "--target", str(target), "--user", "--net", "--preserve-credentials"]
         netns.wait_for(lambda: "10.0.2.100" in self.world.run(
             [*enter, "ip", "address"]).stdout, what="slirp4netns")
-        meter = Meter("slirp4netns", before)
         done = self.world.run([*enter, *words], timeout)
         used = meter.end()
         gateway.stop()
@@ -134,16 +130,9 @@ class Slirp(Naru):
 
     @staticmethod
     def inside(holder):
-        """The pid of the sleep in its new namespaces, once it is there."""
-        for pid in processes("sleep"):
-            try:
-                if os.stat(f"/proc/{pid}/ns/net").st_ino != \
-                        os.stat(f"/proc/{holder.pid}/ns/net").st_ino and \
-                        os.getpgid(pid) == holder.pid:
-                    return pid
-            except OSError:
-                continue
-        return None
+        """The pid of the sleep in its new namespaces, once it is there: ip, unshare, sleep are
+        one process."""
+        return holder.pid if holder.pid in processes("sleep") else None
 
 
 def measure(contender, world, seconds, reverse):
