@@ -55,7 +55,7 @@ static NARU_NOINLINE struct naru_block *get_slow(struct naru_blockpool *pool, un
 struct naru_block *naru_block_get(struct naru_blockpool *pool, size_t len)
 {
     unsigned size_class = 0;
-    while (len > room[size_class] && size_class < NARU_BLOCK_CLASSES - 1)
+    while (size_class < NARU_BLOCK_CLASSES - 1 && len > room[size_class])
         size_class++;
 
     struct naru_block *block = pool->free[size_class];

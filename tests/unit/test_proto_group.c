@@ -441,6 +441,80 @@ static void members_are_bounded(void **state)
     lab_deinit(&l);
 }
 
+/* ---- Anything in any order: time goes on, members are who joined, reports end ---- */
+
+static void random_query(struct lab *l, struct naru_rand *rand)
+{
+    static const char *const groups[] = { "", A, B, "239.9.9.9" };
+    static const char *const groups6[] = { "::", "ff0e::1", "ff0e::2" };
+    uint32_t max_ms = naru_rand_below(rand, 3) * 1000;
+    if (naru_rand_below(rand, 2) == 0)
+        query6(l, 1 + naru_rand_below(rand, 2), groups6[naru_rand_below(rand, 3)], max_ms);
+    else
+        query(l, 1 + naru_rand_below(rand, 3), groups[naru_rand_below(rand, 4)], max_ms,
+              naru_rand_below(rand, 2) == 0 ? NULL : "1234");
+}
+
+static void random_run(uint64_t seed)
+{
+    static const char *const who[] = { A, B, "ff0e::1", "ff0e::2", "224.0.0.1", "ff01::9" };
+    struct lab l;
+    struct naru_rand rand;
+    struct naru_group_report r;
+    unsigned users[6] = { 0 };
+    lab_init(&l);
+    naru_rand_init_u64(&rand, seed);
+    for (unsigned step = 0; step < 2000; step++) {
+        unsigned n = naru_rand_below(&rand, 6);
+        struct naru_addr a = addr(who[n]);
+        switch (naru_rand_below(&rand, 7)) {
+        case 0:
+            join(&l, who[n]);
+            users[n]++;
+            break;
+        case 1: {
+            enum naru_err err = naru_group_leave(&l.g, IF, &a, l.now);
+            SEED_CHECK(seed, err == (users[n] > 0 ? NARU_OK : NARU_ERR_NOENT));
+            users[n] -= users[n] > 0;
+            break;
+        }
+        case 2:
+            random_query(&l, &rand);
+            break;
+        case 3:
+            naru_group_reported(&l.g, IF, &a, l.now);
+            break;
+        case 4:
+            if (naru_group_next_report(&l.g, IF, l.now, &r))
+                SEED_CHECK(seed, r.record_count > 0);
+            break;
+        default:
+            pass(&l, naru_rand_below(&rand, 20000));
+            break;
+        }
+        for (unsigned i = 0; i < 4; i++)
+            SEED_CHECK(seed, member(&l, who[i]) == (users[i] > 0));
+    }
+    for (unsigned i = 0; i < 6; i++) {
+        for (; users[i] > 0; users[i]--)
+            leave(&l, who[i]);
+    }
+    for (unsigned i = 0; i < 10; i++) {
+        while (naru_group_next_report(&l.g, IF, l.now, &r))
+            SEED_CHECK(seed, r.record_count > 0);
+        pass(&l, 20000);
+    }
+    SEED_CHECK(seed, naru_table_count(&l.g.table) == 0);
+    SEED_CHECK(seed, naru_group_deadline(&l.g) == NARU_NEVER);
+    lab_deinit(&l);
+}
+
+static void anything_in_any_order(void **state)
+{
+    (void)state;
+    for_each_seed(20, random_run);
+}
+
 static void without_memory(struct world *w)
 {
     struct naru_group g;
@@ -477,6 +551,7 @@ int main(void)
         cmocka_unit_test(mld_versions),
         cmocka_unit_test(link_comes_back),
         cmocka_unit_test(members_are_bounded),
+        cmocka_unit_test(anything_in_any_order),
         cmocka_unit_test(every_allocation_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
