@@ -138,6 +138,8 @@ static int64_t begin(struct naru_call *call, struct naru_endpoint *to)
         object->phase = NARU_PHASE_CONNECTING;
         return in_progress(call);
     }
+    if (err == NARU_ERR_AFNOSUPPORT && object->family == NARU_IPV6)
+        return -ENETUNREACH; /* a v4-mapped address, and IPV6_V6ONLY */
     if (err != NARU_OK)
         return -naru_errno(err);
     object->connect_told = true;

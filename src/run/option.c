@@ -88,6 +88,8 @@ int naru_option_get_value(struct naru_option *option)
     struct naru_sock *sock = option->object->sock;
     if (sock == NULL || naru_sock_get(sock, (enum naru_opt)option->row->opt, &value) != NARU_OK)
         return naru_option_get_memo(option);
+    if (value == 0)
+        value = option->row->otherwise; /* the stack's word for "nobody has set it" */
     return naru_option_put_int(option, (int)(value < 0 ? value : value / option->row->scale));
 }
 
@@ -132,7 +134,9 @@ int naru_option_set_unsupported(struct naru_option *option)
 /* IPv6 options exist on IPv6 sockets only, TCP's on streams only. */
 static bool applies(const struct naru_object *object, int level)
 {
-    return !(level == IPPROTO_IPV6 && object->family != NARU_IPV6) &&
+    return (level == SOL_SOCKET || level == IPPROTO_IP || level == IPPROTO_IPV6 ||
+            level == IPPROTO_TCP || level == IPPROTO_UDP) &&
+           !(level == IPPROTO_IPV6 && object->family != NARU_IPV6) &&
            !(level == IPPROTO_TCP && object->type != NARU_SOCK_STREAM) &&
            !(level == IPPROTO_UDP && object->type != NARU_SOCK_DGRAM);
 }
@@ -175,6 +179,8 @@ int64_t naru_call_getsockopt(struct naru_call *call)
         return error;
     if (room < 0)
         return -EINVAL;
+    if (!applies(call->object, option.level))
+        return -EOPNOTSUPP;
     if (option.row == NULL || option.row->get == NULL)
         return -ENOPROTOOPT;
     option.len = (size_t)room < sizeof option.value ? (size_t)room : sizeof option.value;

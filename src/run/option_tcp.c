@@ -7,6 +7,8 @@
 #include <linux/tcp.h>
 #include <string.h>
 
+#define FIN_WAIT_2_MS 60000 /* until somebody sets it */
+
 /* enum naru_tcp_state in Linux's numbers, which begin with ESTABLISHED. */
 static const uint8_t linux_state[] = {
     [NARU_TCP_CLOSED] = 7,       [NARU_TCP_LISTEN] = 10,     [NARU_TCP_SYN_SENT] = 2,
@@ -159,5 +161,7 @@ int naru_option_set_linger2(struct naru_option *option)
 int naru_option_get_linger2(struct naru_option *option)
 {
     int64_t ms = naru_option_stack_get(option, NARU_OPT_LINGER2_MS);
+    if (ms == 0)
+        ms = FIN_WAIT_2_MS;
     return naru_option_put_int(option, (int)(ms < 0 ? -1 : ms / 1000));
 }

@@ -46,6 +46,8 @@ int64_t naru_call_socket(struct naru_call *call)
     struct naru_object *object;
     int number, program_end;
 
+    if (type < 0 || type > SOCK_PACKET)
+        return -EINVAL;
     int error = kind_of(domain, type, (int)call->notice->arg[2], &kind, &number);
     if (error < 0)
         return error;

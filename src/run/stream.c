@@ -251,6 +251,10 @@ void naru_stream_sock_event(struct naru_object *object, const struct naru_event 
         naru_object_end(object, now); /* nobody is left to be told */
         return;
     }
+    if (relay->in_ended && (event->ready & NARU_READY_ERROR) != 0) {
+        end_with_error(object, naru_object_take_error(object), now);
+        return;
+    }
     if ((event->ready & (NARU_READY_READ | NARU_READY_ERROR | NARU_READY_READ_END)) != 0)
         pump_in(object, now);
     if (object->phase == NARU_PHASE_OPEN && (event->ready & NARU_READY_WRITE) != 0) {
