@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define BLOCK       (1u << 18)
@@ -577,8 +578,14 @@ static void report(const struct peer *p)
     struct naru_stack_stats s;
     struct naru_tap_stats t;
 
+    struct rusage u;
+
+    getrusage(RUSAGE_SELF, &u);
     naru_stack_get_stats(p->stack, &s);
     naru_tap_get_stats(p->tap, &t);
+    fprintf(stderr, "cpu %.3f\n",
+            (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+                (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6);
     fprintf(stderr,
             "segments in %" PRIu64 " out %" PRIu64 " retransmits %" PRIu64 " timeouts %" PRIu64
             " memory peak %" PRIu64 "; tap in %" PRIu64 " (%" PRIu64 " gso, %" PRIu64
