@@ -399,7 +399,7 @@ void group_ioctl(void)
     say("interfaces %s", result(ioctl(fd, SIOCGIFCONF, &conf)));
     say("one %d: %.16s", conf.ifc_len == sizeof one[0], one[0].ifr_name);
     memset(&ifr, 0, sizeof ifr);
-    strcpy(ifr.ifr_name, "lo");
+    memcpy(ifr.ifr_name, "lo", sizeof "lo");
     say("address %s", result(ioctl(fd, SIOCGIFADDR, &ifr)));
     say("is %x", ntohl(((struct sockaddr_in *)&ifr.ifr_addr)->sin_addr.s_addr));
     say("netmask %s", result(ioctl(fd, SIOCGIFNETMASK, &ifr)));
@@ -408,7 +408,7 @@ void group_ioctl(void)
     say("is %d", ifr.ifr_ifindex);
     say("flags %s", result(ioctl(fd, SIOCGIFFLAGS, &ifr)));
     say("are %x", (unsigned)ifr.ifr_flags & (IFF_UP | IFF_LOOPBACK | IFF_RUNNING));
-    strcpy(ifr.ifr_name, "moon0");
+    memcpy(ifr.ifr_name, "moon0", sizeof "moon0");
     say("unknown %s", result(ioctl(fd, SIOCGIFADDR, &ifr)));
     close(fd);
 }
