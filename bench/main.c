@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 double bench_now(void)
 {
@@ -88,13 +89,48 @@ double bench_limit(size_t segment, size_t window)
     return bench_median(ns, REPEATS);
 }
 
+/* What memory alone asks for the same bytes, at this moment. */
+static void limit_rows(const struct bench_options *options)
+{
+    static const struct {
+        const char *row;
+        size_t window;
+    } rows[] = { { "limit-64k", 65536 }, { "limit-1m", 1 << 20 }, { "limit-4m", 4 << 20 } };
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (bench_wanted(options, rows[i].row))
+            bench_print(options, rows[i].row, bench_limit(1448, rows[i].window), "ns/segment", 0);
+}
+
+/* Rows that need network namespaces are scripts beside the sources; does not return if it is one.
+ */
+static void script_row(const char *row, bool json)
+{
+    char path[4096], *end;
+    if (strcmp(row, "tap") != 0 && strcmp(row, "usernet") != 0)
+        return;
+    ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 32);
+    if (len <= 0)
+        bench_die("cannot find myself");
+    path[len] = '\0';
+    for (unsigned up = 0; up < 2; up++)
+        if ((end = strrchr(path, '/')) != NULL)
+            *end = '\0';
+    strcat(path, "/bench/");
+    strcat(path, row);
+    strcat(path, ".py");
+    execl(path, path, json ? "--json" : (char *)NULL, (char *)NULL);
+    fprintf(stderr, "naru-bench: %s: cannot run it\n", path);
+    exit(1);
+}
+
 static _Noreturn void usage(int status)
 {
     fprintf(
         status == 0 ? stdout : stderr,
         "usage: naru-bench [--json] [--seconds S] [--repeats N] [--v6] [ROW]\n"
-        "rows: bulk-1500-64k bulk-1500-1m bulk-1500-4m bulk-9000 bulk-offload rr-1 rr-64 rr-random-10k\n"
-        "      churn-tw100k idle-bytes rr-random-100k udp-64, or a prefix of these\n");
+        "rows: limit-64k limit-1m limit-4m bulk-1500-64k bulk-1500-1m bulk-1500-4m bulk-9000\n"
+        "      bulk-offload rr-1 rr-64 rr-random-10k churn-tw100k idle-bytes rr-random-100k udp-64,\n"
+        "      or a prefix of these; tap (with veth, as root) and usernet by their whole name\n");
     exit(status);
 }
 
@@ -119,6 +155,9 @@ int main(int argc, char **argv)
     }
     if (options.seconds <= 0 || options.repeats < 1 || options.repeats > 32)
         usage(2);
+    if (options.only != NULL)
+        script_row(options.only, options.json);
+    limit_rows(&options);
     bench_bulk(&options);
     bench_rr(&options);
     bench_churn(&options);
