@@ -23,6 +23,11 @@ enum { NARU_PKTPOOL_CLASSES = 4 };
 #define NARU_PKT_ROOM_JUMBO 9728u  /* one frame of MTU 9000 with headroom */
 #define NARU_PKT_ROOM_SUPER 65664u /* a super-segment, or a whole datagram, with headroom */
 
+/* Bits of naru_pkt.flags. */
+enum {
+    NARU_PKT_REASSEMBLED = 1, /* made of fragments (RFC 6980: then it is no Neighbor Discovery) */
+};
+
 struct naru_pktpool {
     struct naru_mem *mem;
     struct naru_pkt *free[NARU_PKTPOOL_CLASSES];

@@ -9,6 +9,7 @@
 #include "base/addr.h"
 #include "base/csum.h"
 #include "base/pktpool.h"
+#include "wire/ipv6.h"
 
 #include <string.h>
 
@@ -235,6 +236,28 @@ static bool length_ok(const struct naru_frag_info *info, struct naru_frag_result
     return true;
 }
 
+/* RFC 7112 5: from the fragment header to the end of the transport header nothing is missing. */
+static bool chain_ok(const struct naru_pkt *pkt, const struct naru_frag_info *info)
+{
+    if (info->family != NARU_IPV6 || info->offset != 0)
+        return true;
+    struct naru_span in = naru_span(pkt->data + info->header_len, info->payload_len);
+    const struct naru_ipv6_hdr header = { .next_header = info->protocol };
+    struct naru_ipv6_walk walk;
+    enum naru_drop drop = naru_ipv6_walk(&in, &header, &walk);
+    if (drop != NARU_DROP_NONE) /* what else is wrong, the whole will tell */
+        return drop != NARU_DROP_IPV6_EXT_SHORT;
+    switch (walk.next_header) {
+    case NARU_PROTO_TCP:
+        return in.len >= 20 && in.len >= (size_t)(in.at[12] >> 4) * 4;
+    case NARU_PROTO_UDP:
+    case NARU_PROTO_ICMPV6:
+        return in.len >= 8;
+    default:
+        return true;
+    }
+}
+
 /* pkt, or a copy of it in the smallest packet that can hold it, so that little pins little. */
 static struct naru_pkt *fit(struct naru_frag *frag, struct naru_pkt *pkt)
 {
@@ -370,6 +393,7 @@ static enum naru_drop assemble(struct naru_frag *frag, struct naru_frag_datagram
     }
     whole->len = len;
     whole->ifindex = d->head->ifindex;
+    whole->flags |= NARU_PKT_REASSEMBLED;
     whole->tos = d->head->tos;
     whole->hop_limit = d->head->hop_limit;
     if (v6)
@@ -414,6 +438,10 @@ enum naru_drop naru_frag_input(struct naru_frag *frag, struct naru_pkt *pkt,
         if (result->problem == NARU_FRAG_FINE)
             naru_pktpool_put(pkt);
         return NARU_DROP_FRAG_LENGTH;
+    }
+    if (!chain_ok(pkt, info)) {
+        naru_pktpool_put(pkt);
+        return NARU_DROP_FRAG_CHAIN;
     }
 
     uint64_t ident = ident_of(pkt, info);

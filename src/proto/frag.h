@@ -12,6 +12,8 @@
  * refused until its timer ends; an IPv4 identification is free again at once, since 16 bits come
  * round within seconds on a fast link.  ECN marks are joined by RFC 3168 5.3.
  *
+ * The first fragment of an IPv6 datagram must hold the whole header chain (RFC 7112).
+ *
  * An atomic fragment (offset 0, nothing follows) is not for this machine: the caller treats it as
  * the whole datagram it is (RFC 6946).
  */
@@ -87,8 +89,9 @@ struct naru_frag_result {
 /*
  * Takes pkt (see problem for the one exception).  NARU_DROP_NONE: kept, or *whole is complete: one
  * IP packet without any trace of fragmentation, headers of the first fragment, length and IPv4
- * checksum set, offload cleared, ifindex of the first.  Otherwise the reason why this fragment was
- * dropped: FRAG_OVERLAP, FRAG_DUPLICATE, FRAG_LENGTH, FRAG_ECN, FRAG_LIMIT, NO_MEMORY.
+ * checksum set, offload cleared, ifindex of the first, NARU_PKT_REASSEMBLED in flags.  Otherwise
+ * the reason why this fragment was dropped: FRAG_OVERLAP, FRAG_DUPLICATE, FRAG_LENGTH, FRAG_CHAIN,
+ * FRAG_ECN, FRAG_LIMIT, NO_MEMORY.
  */
 enum naru_drop naru_frag_input(struct naru_frag *frag, struct naru_pkt *pkt,
                                const struct naru_frag_info *info, naru_time now,

@@ -173,9 +173,8 @@ void naru_group_iface_remove(struct naru_group *g, unsigned ifindex)
     if (i == NULL)
         return;
     *link = i->next;
-    struct naru_list_node *n;
-    while ((n = naru_list_first(&i->members)) != NULL)
-        forget(g, NARU_CONTAINER_OF(n, struct member, node));
+    struct member *m;
+    NARU_LIST_EACH(&i->members, m, next, struct member, node) { forget(g, m); }
     naru_mem_free(g->mem, i, sizeof(*i));
 }
 

@@ -58,7 +58,7 @@ static struct naru_frag_info info_of(const struct piece *p)
         .ident = p->ident,
         .offset = p->offset,
         .more = p->more,
-        .protocol = 17,
+        .protocol = 50, /* whose header may be of any length */
         .header_len = v6 ? V6_HEADER : V4_HEADER,
         .payload_len = (uint16_t)p->len,
         .next_header_at = 6,
@@ -116,9 +116,10 @@ static void check_whole(struct naru_pkt *pkt, enum naru_family family, uint32_t 
     uint32_t header_len = family == NARU_IPV6 ? 40 : V4_HEADER;
     assert_int_equal(pkt->len, header_len + len);
     assert_int_equal(pkt->ifindex, 3);
+    assert_true((pkt->flags & NARU_PKT_REASSEMBLED) != 0);
     if (family == NARU_IPV6) {
         assert_int_equal(naru_get16(ip + 4), len);
-        assert_int_equal(ip[6], 17);
+        assert_int_equal(ip[6], 50);
     } else {
         assert_int_equal(naru_get16(ip + 2), header_len + len);
         assert_int_equal(naru_get16(ip + 6), 0);
@@ -296,6 +297,40 @@ static void congestion_marks_are_joined(void **state)
         } else {
             assert_int_equal(l.result.discarded, 1);
         }
+        lab_deinit(&l);
+    }
+}
+
+/* RFC 7112: headers that go on behind the first fragment are refused. */
+static void first_fragment_holds_all_headers(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t protocol, payload[16];
+        uint32_t len;
+        enum naru_drop drop;
+    } t[] = {
+        { 17, { 0 }, 8, NARU_DROP_NONE },
+        { 6, { 0 }, 16, NARU_DROP_FRAG_CHAIN },
+        { 60, { 6, 0, 1, 4 }, 8, NARU_DROP_FRAG_CHAIN },    /* options, then TCP */
+        { 60, { 17, 0, 1, 4 }, 16, NARU_DROP_NONE },        /* options, then UDP */
+        { 60, { 17, 1, 1, 12 }, 16, NARU_DROP_FRAG_CHAIN }, /* options that fill it */
+        { 60, { 17, 2, 1, 4 }, 16, NARU_DROP_FRAG_CHAIN },  /* options that are cut */
+        { 58, { 0 }, 8, NARU_DROP_NONE },
+        { 50, { 0 }, 8, NARU_DROP_NONE },
+    };
+    for (size_t i = 0; i < NARU_ARRAY_LEN(t); i++) {
+        struct lab l;
+        lab_begin(&l, 1);
+        lab_init(&l);
+        struct piece p = { .family = NARU_IPV6, .ident = 1, .len = t[i].len, .more = true };
+        struct naru_frag_info info = info_of(&p);
+        struct naru_pkt *pkt = packet_of(&l, &p, 0);
+        info.protocol = t[i].protocol;
+        memcpy(pkt->data + V6_HEADER, t[i].payload, t[i].len);
+        enum naru_drop drop = naru_frag_input(&l.f, pkt, &info, l.now, &l.result);
+        if (drop != t[i].drop)
+            fail_msg("row %zu: %s", i, naru_drop_text(drop));
         lab_deinit(&l);
     }
 }
@@ -645,6 +680,7 @@ int main(void)
         cmocka_unit_test(largest_datagrams_fit),
         cmocka_unit_test(first_header_may_be_too_long),
         cmocka_unit_test(congestion_marks_are_joined),
+        cmocka_unit_test(first_fragment_holds_all_headers),
         cmocka_unit_test(time_ends_datagrams),
         cmocka_unit_test(memory_is_bounded),
         cmocka_unit_test(little_pins_little),
