@@ -89,7 +89,7 @@ static void transmit(struct sim *s, int from, const struct naru_tcp_segment *seg
     mix(s, seg->hdr.wnd);
     if (s->verbose)
         printf(
-            "%10.6f %d> fl %02x seq %u ack %u len %u wnd %u sack %u%s cwnd %u ssth %u fl %u una %u\n",
+            "%10.6f %d> %02x seq %u ack %u len %u wnd %u sack %u%s cwnd %u ssthresh %u %u una %u\n",
             (double)s->now / 1e9, from, seg->hdr.flags, seg->hdr.seq.v, seg->hdr.ack.v, seg->len,
             seg->hdr.wnd, seg->hdr.sack_count, seg->retransmit ? " R" : "", s->end[from].c.cwnd,
             s->end[from].c.ssthresh, s->end[from].c.state, s->end[from].c.snd.una.v);

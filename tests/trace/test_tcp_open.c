@@ -32,14 +32,15 @@ TEST(options_of_a_syn)
 {
     BEGIN(tcp_play_begin);
     p.host.config.tcp_timestamps = true;
-    tcp_play(&p, "+0 connect\n"
-                 "+0 > S 0:0(0) win 65535 <mss 1460,sackOK,TS val 1000000 ecr 0,nop,wscale 8>\n"
-                 "+100 < S. 0:0(0) ack 1 win 65535 <mss 1400,sackOK,TS val 7 ecr 1000000,nop,wscale 7>\n"
-                 "+0 > . 1:1(0) ack 1 win 256 <nop,nop,TS val 1000100 ecr 7>\n"
-                 "+0 info snd_mss -> 1388\n"
-                 "+0 info snd_wnd -> 65535\n" /* of a SYN: never scaled */
-                 "+0 info rtt_ms -> 100\n"
-                 "+0 info rto_ms -> 300\n");
+    tcp_play(
+        &p, "+0 connect\n"
+            "+0 > S 0:0(0) win 65535 <mss 1460,sackOK,TS val 1000000 ecr 0,nop,wscale 8>\n"
+            "+100 < S. 0:0(0) ack 1 win 65535 <mss 1400,sackOK,TS val 7 ecr 1000000,nop,wscale 7>\n"
+            "+0 > . 1:1(0) ack 1 win 256 <nop,nop,TS val 1000100 ecr 7>\n"
+            "+0 info snd_mss -> 1388\n"
+            "+0 info snd_wnd -> 65535\n" /* of a SYN: never scaled */
+            "+0 info rtt_ms -> 100\n"
+            "+0 info rto_ms -> 300\n");
     tcp_play_end(&p);
 }
 

@@ -47,14 +47,29 @@ static unsigned flag_of(enum naru_opt opt)
     return 0;
 }
 
-static enum naru_err set_buffer(struct naru_tcp_opts *o, uint32_t *at, int64_t value,
-                                unsigned fixed)
+enum { BUFFER_MIN = 2048 };
+
+static enum naru_err set_sndbuf(struct naru_tcp_opts *o, int64_t value)
 {
     if (value < 0 || value > INT32_MAX)
         return NARU_ERR_INVAL;
-    *at = (uint32_t)NARU_MAX(value, (int64_t)2048);
-    o->flags = (uint16_t)(o->flags | fixed);
+    o->sndbuf = NARU_MAX((uint32_t)value, (uint32_t)BUFFER_MIN);
+    o->flags |= NARU_TCP_SET_SNDBUF_FIXED;
     return NARU_OK;
+}
+
+static enum naru_err set_rcvbuf(struct naru_tcp_opts *o, int64_t value)
+{
+    if (value < 0 || value > INT32_MAX)
+        return NARU_ERR_INVAL;
+    o->rcvbuf = NARU_MAX((uint32_t)value, (uint32_t)BUFFER_MIN);
+    o->flags |= NARU_TCP_SET_RCVBUF_FIXED;
+    return NARU_OK;
+}
+
+static enum naru_err set_rcvlowat(struct naru_tcp_opts *o, int64_t value)
+{
+    return put_u32(&o->rcvlowat, NARU_MAX(value, (int64_t)1), 1, INT32_MAX);
 }
 
 static enum naru_err set_signed_ms(int32_t *at, int64_t value)
@@ -87,9 +102,9 @@ enum naru_err naru_tcp_opts_set(struct naru_tcp_opts *o, enum naru_opt opt, int6
     if (opt == NARU_OPT_SYNCNT)          return put_u8(&o->syncnt, value, 1, 127);
     if (opt == NARU_OPT_LINGER_MS)       return set_signed_ms(&o->linger_ms, value);
     if (opt == NARU_OPT_LINGER2_MS)      return set_signed_ms(&o->linger2_ms, value);
-    if (opt == NARU_OPT_SNDBUF)          return set_buffer(o, &o->sndbuf, value, NARU_TCP_SET_SNDBUF_FIXED);
-    if (opt == NARU_OPT_RCVBUF)          return set_buffer(o, &o->rcvbuf, value, NARU_TCP_SET_RCVBUF_FIXED);
-    if (opt == NARU_OPT_RCVLOWAT)        return put_u32(&o->rcvlowat, NARU_MAX(value, (int64_t)1), 1, INT32_MAX);
+    if (opt == NARU_OPT_SNDBUF)          return set_sndbuf(o, value);
+    if (opt == NARU_OPT_RCVBUF)          return set_rcvbuf(o, value);
+    if (opt == NARU_OPT_RCVLOWAT)        return set_rcvlowat(o, value);
     if (opt == NARU_OPT_MAXSEG)          return set_maxseg(o, value);
     if (opt == NARU_OPT_USER_TIMEOUT_MS) return put_u32(&o->user_timeout_ms, value, 0, INT32_MAX);
     if (opt == NARU_OPT_WINDOW_CLAMP)    return put_u32(&o->window_clamp, value, 0, INT32_MAX);

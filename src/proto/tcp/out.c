@@ -51,7 +51,9 @@ static void plan_full(struct naru_tcp *c, struct plan *p, uint32_t len, uint32_t
         n -= rest;
     p->len = n;
     p->go = true;
-    p->last = n > p->mss || len - n < p->mss || minus(cwnd_room, n) < p->mss;
+    uint32_t next = NARU_MIN(unsent - n, p->mss);
+    p->last = n > p->mss || minus(len, n) < next || minus(cwnd_room, n) < next ||
+              (next < p->mss && !small_ok(c, naru_tcp_fin_unsent(c), now));
 }
 
 static struct plan make_plan(struct naru_tcp *c, const struct naru_tcp_room *room, naru_time now)
@@ -196,9 +198,10 @@ static bool retransmit(struct naru_tcp *c, const struct naru_tcp_room *room,
     uint32_t len = naru_tcp_recover_next(c, max, &start);
     if (len == 0)
         return false;
-    naru_seq wnd_end = naru_seq_add(c->snd.una, c->snd.wnd);
-    if (!naru_seq_eq(start, c->snd.una) && naru_seq_after(naru_seq_add(start, len), wnd_end))
-        return false; /* the window has shrunk: only the head is worth trying */
+    /* Beyond a window that has shrunk only the head is tried, and only by the timer (SHLD-16). */
+    bool timer = force && c->ca_state == NARU_CA_LOSS;
+    if (!timer && naru_seq_len(c->snd.una, start) + len > c->snd.wnd)
+        return false;
 
     bool fin =
         (c->flags & NARU_TCP_F_FIN_SENT) && naru_seq_after(naru_seq_add(start, len), c->snd.end);
