@@ -457,7 +457,7 @@ static void datagrams_are_told_apart(void **state)
     p.family = NARU_IPV6;
     info = info_of(&p);
     naru_frag_input(&l.f, packet_of(&l, &p, 0), &info, l.now, &l.result);
-    info.protocol = 6; /* RFC 8200: here it does not */
+    info.protocol = 89; /* RFC 8200: here it does not */
     assert_int_equal(naru_frag_input(&l.f, packet_of(&l, &p, 0), &info, l.now, &l.result),
                      NARU_DROP_FRAG_DUPLICATE);
     info.src = info.dst = addr("fe80::1");
