@@ -111,6 +111,14 @@ struct naru_msg_info {
 };
 
 /*
+ * As naru_sock_answer, for a datagram that a TRANSPARENT DGRAM socket took on behalf of another:
+ * info is as recv filled it (from, to, len).  REFUSE is port unreachable; ACCEPT and IGNORE say
+ * nothing. Rate-limited as all ICMP errors are.  INVAL: not such a socket.
+ */
+enum naru_err naru_sock_answer_datagram(struct naru_sock *sock, const struct naru_msg_info *info,
+                                        enum naru_answer answer, naru_time now);
+
+/*
  * STREAM: copies as much as fits into the send buffer and returns that count (> 0), AGAIN when none
  * fits, PIPE after shutdown, NOTCONN, or the error that ended the connection (once, then PIPE).
  * DGRAM: all or nothing; info may be NULL on a connected socket.  MSGSIZE, DESTADDRREQ, NETUNREACH,

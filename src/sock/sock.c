@@ -206,6 +206,23 @@ enum naru_err naru_sock_accept(struct naru_sock *sock, struct naru_sock **out, n
     return NARU_OK;
 }
 
+enum naru_err naru_sock_answer_datagram(struct naru_sock *sock, const struct naru_msg_info *info,
+                                        enum naru_answer answer, naru_time now)
+{
+    static const enum naru_unreachable why[] = {
+        [NARU_ANSWER_REFUSE] = UNREACHABLE_PORT,
+        [NARU_ANSWER_NET_UNREACHABLE] = UNREACHABLE_NET,
+        [NARU_ANSWER_HOST_UNREACHABLE] = UNREACHABLE_HOST,
+        [NARU_ANSWER_PROHIBITED] = UNREACHABLE_PROHIBITED,
+    };
+    if (sock->type != NARU_SOCK_DGRAM || !sock->transparent || answer > NARU_ANSWER_IGNORE)
+        return NARU_ERR_INVAL;
+    naru_stack_at(sock->stack, now);
+    if (answer != NARU_ANSWER_ACCEPT && answer != NARU_ANSWER_IGNORE)
+        naru_udp_unreachable(sock->stack, &info->from, &info->to, info->len, why[answer]);
+    return NARU_OK;
+}
+
 enum naru_err naru_sock_answer(struct naru_sock *sock, enum naru_answer answer, naru_time now)
 {
     struct naru_sock_tcp *st = naru_sock_tcp_of(sock);

@@ -498,5 +498,7 @@ enum naru_drop naru_ping_relay(struct naru_sock *relay, const struct naru_ip_in 
                                struct naru_pkt *pkt);
 enum naru_drop naru_udp_icmp_in(struct naru_stack *stack, const struct naru_tuple *tuple,
                                 const struct naru_iface *iface, enum naru_err err, bool hard);
+void naru_udp_unreachable(struct naru_stack *stack, const struct naru_endpoint *from,
+                          const struct naru_endpoint *to, size_t len, enum naru_unreachable why);
 
 #endif

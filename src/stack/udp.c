@@ -265,3 +265,44 @@ enum naru_drop naru_udp_icmp_in(struct naru_stack *stack, const struct naru_tupl
     }
     return NARU_DROP_NONE;
 }
+
+/*
+ * A datagram from there to here, taken for another, that cannot arrive: its sender is told.  The
+ * packet is gone; what an error must quote of it (RFC 792: 64 bits of its data) is made again.
+ */
+void naru_udp_unreachable(struct naru_stack *stack, const struct naru_endpoint *from,
+                          const struct naru_endpoint *to, size_t len, enum naru_unreachable why)
+{
+    uint8_t packet[NARU_IPV6_LEN + NARU_UDP_LEN];
+    struct naru_path path = { 0 };
+    struct naru_udp_hdr udp = { .sport = from->port,
+                                .dport = to->port,
+                                .len = (uint16_t)(len + NARU_UDP_LEN) };
+    if (!naru_path_route(stack, &path, &from->addr, to->ifindex))
+        return;
+    struct naru_ip_in in = {
+        .iface = stack->ifaces[path.ifindex],
+        .src = from->addr,
+        .dst = to->addr,
+        .proto = NARU_PROTO_UDP,
+        .packet = packet,
+    };
+    size_t header;
+    if (naru_addr_is_v4(&to->addr)) {
+        struct naru_ipv4_hdr ip = { .src = in.src,
+                                    .dst = in.dst,
+                                    .protocol = NARU_PROTO_UDP,
+                                    .ttl = 1,
+                                    .total_len = (uint16_t)(NARU_IPV4_LEN + udp.len) };
+        header = naru_ipv4_emit(packet, &ip);
+    } else {
+        struct naru_ipv6_hdr ip = { .src = in.src,
+                                    .dst = in.dst,
+                                    .next_header = NARU_PROTO_UDP,
+                                    .hop_limit = 1,
+                                    .payload_len = udp.len };
+        header = naru_ipv6_emit(packet, &ip);
+    }
+    in.packet_len = (uint32_t)(header + naru_udp_emit(packet + header, &udp));
+    naru_icmp_unreachable(stack, &in, why);
+}
