@@ -8,8 +8,12 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
+
+#include <linux/errqueue.h> /* wants struct timespec to be known */
 
 /* As large as the kernel allows without a question (net.core.rmem_max cuts it silently). */
 #define DGRAM_BUFFER (1 << 20)
@@ -66,7 +70,7 @@ int naru_host_sock_stream(const struct naru_endpoint *to)
     return connected(fd, to);
 }
 
-int naru_host_sock_dgram(enum naru_family family)
+static int open_dgram(enum naru_family family)
 {
     int fd = open_sock(family, SOCK_DGRAM, IPPROTO_UDP);
 
@@ -79,9 +83,63 @@ int naru_host_sock_dgram(enum naru_family family)
     return fd;
 }
 
+int naru_host_sock_dgram(enum naru_family family)
+{
+    int fd = open_dgram(family);
+
+    if (fd >= 0 && family == NARU_IPV4)
+        set_int(fd, IPPROTO_IP, IP_RECVERR, 1);
+    else if (fd >= 0)
+        set_int(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
+    return fd;
+}
+
 int naru_host_sock_dgram_to(const struct naru_endpoint *to)
 {
-    return connected(naru_host_sock_dgram(naru_addr_family(&to->addr)), to);
+    return connected(open_dgram(naru_addr_family(&to->addr)), to);
+}
+
+/* The error that came with a message of the error queue; 0 if there was none. */
+static int extended_error(struct msghdr *msg)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL; c = CMSG_NXTHDR(msg, c)) {
+        bool v4 = c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR;
+        bool v6 = c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR;
+        struct sock_extended_err error;
+        if (v4 || v6) {
+            memcpy(&error, CMSG_DATA(c), sizeof(error));
+            return (int)error.ee_errno;
+        }
+    }
+    return 0;
+}
+
+bool naru_host_sock_next_report(int fd, struct naru_host_sock_report *report)
+{
+    struct sockaddr_storage sa;
+    uint8_t data[64];
+    union {
+        struct cmsghdr align;
+        uint8_t room[512];
+    } control;
+    struct iovec iov = { .iov_base = data, .iov_len = sizeof(data) };
+    struct msghdr msg = {
+        .msg_name = &sa,
+        .msg_namelen = sizeof(sa),
+        .msg_iov = &iov,
+        .msg_iovlen = 1,
+        .msg_control = &control,
+        .msg_controllen = sizeof(control),
+    };
+    ssize_t len = recvmsg(fd, &msg, MSG_ERRQUEUE | MSG_DONTWAIT);
+
+    if (len < 0)
+        return false;
+    report->len = (size_t)len;
+    report->error = extended_error(&msg);
+    if (naru_sockaddr_parse_any(&sa, msg.msg_namelen, &report->to) != NARU_OK)
+        report->error = 0;
+    return true;
 }
 
 int naru_host_sock_ping(enum naru_family family)

@@ -19,6 +19,19 @@ int naru_host_sock_ping(enum naru_family family);
 /* UDP with one peer: the kernel lets no other in, and tells its ICMP errors. */
 int naru_host_sock_dgram_to(const struct naru_endpoint *to);
 
+/*
+ * An error about a datagram that was sent before, from the network (ICMP) or from the host itself:
+ * where it was sent to, how long it was as far as is known, and the errno.
+ */
+struct naru_host_sock_report {
+    struct naru_endpoint to;
+    size_t len;
+    int error;
+};
+
+/* The next one of a socket open for every destination; false: there are no more. */
+bool naru_host_sock_next_report(int fd, struct naru_host_sock_report *report);
+
 /* SO_ERROR: an errno, 0 if all is well. */
 int naru_host_sock_error(int fd);
 

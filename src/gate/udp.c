@@ -46,7 +46,51 @@ static struct naru_gate_udp_side *side_of(struct naru_gate_udp *udp, enum naru_f
     return &udp->side[family == NARU_IPV4 ? 0 : 1];
 }
 
+/* ---- What could not be delivered ---- */
+
+/* The guest learns what the host learned of a datagram to that place of the host's world. */
+static void report_to_guest(struct flow *flow, const struct naru_endpoint *host, size_t len,
+                            int error)
+{
+    struct naru_gate_udp *udp = flow->udp;
+    struct naru_gate_env *env = udp->env;
+    struct naru_msg_info info = { .from = flow->entry.guest, .len = (uint32_t)len };
+
+    env->stats.udp_errors++;
+    if (error == EMSGSIZE || naru_host_sock_is_shortage(error))
+        return; /* the host knows the path now, and cuts the next one; or it was full */
+    if (naru_gate_source(&env->config, host, &info.to))
+        (void)naru_sock_answer_datagram(side_of(udp, flow->family)->sock, &info,
+                                        naru_host_sock_answer(error), naru_gate_now(env));
+}
+
+/* Empties the error queue; true if there was something, which may have failed a call for others. */
+static bool read_reports(struct flow *flow)
+{
+    struct naru_host_sock_report report;
+    unsigned count = 0;
+
+    while (count < BATCH && naru_host_sock_next_report(flow->watch.fd, &report)) {
+        count++;
+        if (report.error != 0)
+            report_to_guest(flow, &report.to, report.len, report.error);
+    }
+    return count > 0;
+}
+
 /* ---- Guest to host ---- */
+
+/* The host did not take this one: its own fault, or the news of an earlier one? */
+static bool send_again(struct flow *flow, const struct mmsghdr *msg, int error)
+{
+    struct naru_endpoint host;
+
+    if (read_reports(flow) && sendmsg(flow->watch.fd, &msg->msg_hdr, MSG_DONTWAIT) >= 0)
+        return true;
+    if (naru_sockaddr_parse_any(msg->msg_hdr.msg_name, msg->msg_hdr.msg_namelen, &host) == NARU_OK)
+        report_to_guest(flow, &host, msg->msg_hdr.msg_iov[0].iov_len, error);
+    return false;
+}
 
 /* Hands what waits to the host.  One that it will not take is passed over. */
 static void flush_out(struct naru_gate_udp *udp)
@@ -58,13 +102,14 @@ static void flush_out(struct naru_gate_udp *udp)
     while (sent < batch->count) {
         int n = sendmmsg(batch->flow->watch.fd, batch->msg + sent, batch->count - sent,
                          MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (n <= 0) {
-            stats->udp_errors++;
-            sent++;
+        if (n > 0) {
+            stats->udp_out += (unsigned)n;
+            sent += (unsigned)n;
             continue;
         }
-        stats->udp_out += (unsigned)n;
-        sent += (unsigned)n;
+        if (send_again(batch->flow, &batch->msg[sent], errno))
+            stats->udp_out++;
+        sent++;
     }
     batch->count = 0;
     batch->used = 0;
@@ -127,8 +172,6 @@ static unsigned read_host(struct flow *flow)
         };
     }
     n = recvmmsg(flow->watch.fd, batch->msg, BATCH, MSG_DONTWAIT, NULL);
-    if (n < 0 && errno != EAGAIN)
-        flow->udp->env->stats.udp_errors++;
     return n < 0 ? 0 : (unsigned)n;
 }
 
@@ -139,7 +182,8 @@ static void host_ready(struct naru_watch *watch, uint32_t events)
     struct naru_gate_udp *udp = flow->udp;
     unsigned count;
 
-    (void)events;
+    if ((events & EPOLLERR) != 0)
+        (void)read_reports(flow);
     if ((naru_sock_ready(side_of(udp, flow->family)->sock) & NARU_READY_WRITE) == 0) {
         if (naru_watch_modify(watch, 0) == 0 && !naru_list_linked(&flow->in_blocked))
             naru_list_push_back(&udp->blocked, &flow->in_blocked);
@@ -249,6 +293,17 @@ static struct flow *flow_for(struct naru_gate_udp *udp, const struct naru_endpoi
 
 /* ---- What guests send ---- */
 
+static void filter_out(struct naru_gate_udp_side *side, const struct naru_msg_info *info,
+                       enum naru_answer answer)
+{
+    struct naru_gate_env *env = side->udp->env;
+
+    env->stats.udp_filtered++;
+    /* Nobody answers for a group (RFC 1122 3.2.2). */
+    if (!naru_addr_is_multicast(&info->to.addr) && !naru_addr_is_limited_broadcast(&info->to.addr))
+        (void)naru_sock_answer_datagram(side->sock, info, answer, naru_gate_now(env));
+}
+
 static void relay_out(struct naru_gate_udp_side *side, const struct naru_msg_info *info,
                       uint8_t *data, size_t len)
 {
@@ -269,9 +324,13 @@ static void relay_out(struct naru_gate_udp_side *side, const struct naru_msg_inf
         naru_gate_dns_question(udp->dns, side->sock, info, data, len);
         return;
     case NARU_GATE_DEST_CLOSED:
+        filter_out(side, info, NARU_ANSWER_REFUSE);
+        return;
     case NARU_GATE_DEST_ABSENT:
+        filter_out(side, info, NARU_ANSWER_HOST_UNREACHABLE);
+        return;
     case NARU_GATE_DEST_NEVER:
-        udp->env->stats.udp_filtered++;
+        filter_out(side, info, NARU_ANSWER_PROHIBITED);
         return;
     }
 }

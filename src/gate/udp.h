@@ -13,7 +13,8 @@
  * queued here: what the host's buffer does not take is lost, as on any link.  Host to guest a flow
  * is not read while the stack's send queue is full.
  *
- * Not done: passing the host's ICMP errors on to the guest; they are counted.
+ * What the host learns of a datagram that cannot arrive (ICMP errors, no route) the guest learns
+ * as an ICMP error of its own.
  */
 #ifndef NARU_GATE_UDP_H
 #define NARU_GATE_UDP_H

@@ -253,6 +253,72 @@ static void a_full_table_forgets_the_least_used(void **state)
     lab_close(&lab);
 }
 
+/* ---- What cannot arrive ---- */
+
+/* A connected socket of the guest hears of it: the error of its next call. */
+static void expect_error(struct gate_lab *lab, const struct naru_endpoint *to, enum naru_err want)
+{
+    bool v4 = naru_addr_is_v4(&to->addr);
+    struct naru_sock *sock = guest_socket(lab, v4 ? 4 : 6, NARU_SOCK_DGRAM);
+    char data[8];
+
+    assert_int_equal(guest_connect(lab, sock, to), NARU_OK);
+    guest_send_to(lab, sock, to, "x", 1);
+    assert_int_equal(guest_recv(lab, sock, data, sizeof(data)), want);
+    guest_close(lab, sock);
+}
+
+static void nobody_listens(int family)
+{
+    struct gate_lab lab;
+    uint16_t port, live_port, seen;
+    char data[8];
+    size_t len;
+    int fd = host_bound(family, SOCK_DGRAM, &port);
+    int live = host_bound(family, SOCK_DGRAM, &live_port);
+
+    close(fd);
+    lab_open(&lab, NULL);
+    struct naru_endpoint to = lab_gateway(family, port), live_to = lab_gateway(family, live_port);
+    expect_error(&lab, &to, NARU_ERR_CONNREFUSED);
+
+    /* The news about one destination costs no datagram to another. */
+    struct naru_sock *sock = guest_socket(&lab, family, NARU_SOCK_DGRAM);
+    for (unsigned i = 0; i < 20; i++) {
+        guest_send_to(&lab, sock, &to, "dead", 4);
+        guest_send_to(&lab, sock, &live_to, "live", 4);
+        seen = host_recv(&lab, live, data, sizeof(data), &len);
+        assert_int_equal(len, 4);
+        host_send(live, family, seen, "back", 4);
+        assert_int_equal(guest_recv(&lab, sock, data, sizeof(data)), 4);
+    }
+    assert_int_equal(lab_stats(&lab).udp_in, 20);
+    guest_close(&lab, sock);
+    close(live);
+    lab_close(&lab);
+}
+
+static void a_port_where_nobody_listens_is_unreachable(void **state)
+{
+    (void)state;
+    nobody_listens(4);
+    nobody_listens(6);
+}
+
+static void closed_places_are_unreachable(void **state)
+{
+    struct naru_gate_config config;
+    struct gate_lab lab;
+    (void)state;
+    naru_gate_config_init(&config);
+    lab_open(&lab, &config);
+    struct naru_endpoint v4 = lab_gateway(4, 9), v6 = lab_gateway(6, 9);
+    expect_error(&lab, &v4, NARU_ERR_CONNREFUSED);
+    expect_error(&lab, &v6, NARU_ERR_CONNREFUSED);
+    assert_int_equal(lab_stats(&lab).udp_filtered, 2);
+    lab_close(&lab);
+}
+
 /* ---- What is not relayed ---- */
 
 static void some_places_are_filtered(void **state)
@@ -284,6 +350,8 @@ int main(void)
         cmocka_unit_test(a_burst_keeps_its_order),
         cmocka_unit_test(silence_ends_a_flow),
         cmocka_unit_test(a_full_table_forgets_the_least_used),
+        cmocka_unit_test(a_port_where_nobody_listens_is_unreachable),
+        cmocka_unit_test(closed_places_are_unreachable),
         cmocka_unit_test(some_places_are_filtered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
