@@ -2,7 +2,8 @@
  * What tests/lib/peer.py does, on a stack of its own over a TAP: the library without the runner.
  *
  *     stack-peer run --net tap:NAME --ip ADDR/LEN... [--mtu N] [--capture FILE] [--trace] [--reno]
- *                    [--no-offload] [--seed N] -- peer.py listen|dial ADDRESS PORT ROUNDS ACTION...
+ *                    [--no-offload] [--seed N] [--memory BYTES]
+ *                    -- peer.py listen|dial ADDRESS PORT ROUNDS ACTION...
  *     stack-peer run ... -- sleep SECONDS
  *
  * The command line is naru's own, so that one driver (tap_tcp.py) runs either; the actions are
@@ -37,7 +38,7 @@ struct options {
     const char *ip[8];
     unsigned ip_count;
     unsigned mtu;
-    uint64_t seed;
+    uint64_t seed, memory;
     const char *capture;
     bool trace, reno, no_offload;
     char **words;
@@ -129,6 +130,21 @@ static void sending_begin(struct sending *s, const char *words)
     s->ready = true;
 }
 
+static void go_on(struct peer *p);
+
+static void timer_over(struct naru_loop_timer *timer, naru_time now)
+{
+    (void)now;
+    go_on(timer->user);
+}
+
+static void set_timer(struct peer *p, naru_time span)
+{
+    p->timer.fire = timer_over;
+    p->timer.user = p;
+    naru_loop_timer_set(p->loop, &p->timer, naru_loop_now(p->loop) + span);
+}
+
 /* Sends as much as goes; true when all is sent. */
 static bool send_some(struct peer *p)
 {
@@ -140,7 +156,9 @@ static bool send_some(struct peer *p)
             len = (size_t)s->left;
         struct naru_slice slice = { s->block + s->at, len };
         int64_t n = naru_sock_send(p->sock, &slice, 1, 0, NULL, naru_loop_now(p->loop));
-        if (n == NARU_ERR_AGAIN)
+        if (n == NARU_ERR_NOMEM) /* --memory: later, then */
+            set_timer(p, NARU_MS(1));
+        if (n == NARU_ERR_AGAIN || n == NARU_ERR_NOMEM)
             return false;
         must("send", n);
         s->left -= (uint64_t)n;
@@ -250,21 +268,10 @@ static bool await_reset(struct peer *p)
 
 /* ---- Actions ---- */
 
-static void go_on(struct peer *p);
-
-static void wait_over(struct naru_loop_timer *timer, naru_time now)
-{
-    (void)now;
-    go_on(timer->user);
-}
-
 static bool wait_some(struct peer *p, const char *words)
 {
     if (!p->waiting) {
-        naru_time span = (naru_time)(strtod(words, NULL) * 1e9);
-        p->timer.fire = wait_over;
-        p->timer.user = p;
-        naru_loop_timer_set(p->loop, &p->timer, naru_loop_now(p->loop) + span);
+        set_timer(p, (naru_time)(strtod(words, NULL) * 1e9));
         p->waiting = true;
     }
     if (p->timer.loop != NULL)
@@ -441,6 +448,8 @@ static void parse_options(struct options *o, char **argv)
             o->mtu = (unsigned)strtoul(*++argv, NULL, 10);
         } else if (strcmp(name, "--seed") == 0) {
             o->seed = strtoull(*++argv, NULL, 10);
+        } else if (strcmp(name, "--memory") == 0) {
+            o->memory = strtoull(*++argv, NULL, 10);
         } else if (strcmp(name, "--capture") == 0) {
             o->capture = *++argv;
         } else {
@@ -489,6 +498,8 @@ static void start_stack(struct peer *p)
     naru_config_init(&config);
     config.alloc = naru_alloc_malloc();
     config.tcp_congestion = p->options.reno ? NARU_CONGESTION_RENO : NARU_CONGESTION_CUBIC;
+    if (p->options.memory != 0)
+        config.memory_max = p->options.memory;
     if (p->options.seed != 0)
         naru_seed_from_number(p->options.seed, config.seed);
     else if (naru_random_fill(config.seed, sizeof(config.seed)) < 0)
