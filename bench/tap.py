@@ -1,12 +1,12 @@
 #!/usr/bin/python3
-"""One TCP stream between naru and the Linux kernel over a TAP with offloads, beside the kernel's own
-over a veth, in turns in the same run.
+"""One TCP stream between naru and the Linux kernel over a TAP with offloads, beside the kernel's
+own over a veth, in turns in the same run.
 
 tap-in is from the kernel to naru, tap-out from naru to the kernel, veth from kernel to kernel; MTU
-1500.  The kernel's end is the same plain program in all of them; naru's end is the library alone (the
-program of the interop tests).  Figures are medians; the limit is the kernel's own figure.  cpu is
-user and system time of naru's process, of the kernel's work for its system calls too; for veth of
-both processes.  Needs root.
+1500.  The kernel's end is the same plain program in all of them; naru's end is the library alone
+(the program of the interop tests).  Figures are medians; the limit is the kernel's own figure.  cpu
+is user and system time of naru's process, of the kernel's work for its system calls too; for veth
+of both processes.  Needs root.
 
 Usage: tap.py [--json] [--rounds N] [--megabytes N]
 """
