@@ -5,6 +5,8 @@
  * and parsed again, and that no span leads out of the input.
  */
 #include "wire/arp.h"
+#include "wire/dhcp.h"
+#include "wire/dns.h"
 #include "wire/eth.h"
 #include "wire/group.h"
 #include "wire/icmp.h"
@@ -228,6 +230,51 @@ static void fuzz_udp(struct naru_span in)
     CHECK(memcmp(out, at, sizeof(out)) == 0);
 }
 
+static void fuzz_dns(struct naru_span in)
+{
+    struct naru_dns_hdr h;
+    struct naru_dns_question q;
+    struct naru_dns_record r;
+    struct naru_dns_name name;
+    struct naru_addr addr;
+    struct naru_span message = in;
+    size_t at = NARU_DNS_LEN, inside_at;
+    char text[1100];
+    struct naru_text t;
+    if (naru_dns_parse(&in, &h) != NARU_DROP_NONE)
+        return;
+    while (h.questions-- > 0 && naru_dns_question_parse(message, &at, &q) == NARU_DROP_NONE) {
+        naru_text_init(&t, text, sizeof(text));
+        naru_dns_name_show(&t, &q.name);
+        CHECK(!naru_text_cut(&t) && t.len > 0 && at <= message.len);
+    }
+    while (naru_dns_record_parse(message, &at, &r) == NARU_DROP_NONE) {
+        inside(r.data);
+        CHECK(at <= message.len && naru_dns_name_eq(&r.name, &r.name));
+        naru_dns_addr(&r, &addr);
+        inside_at = (size_t)(r.data.at - message.at);
+        if (naru_dns_name_parse(message, &inside_at, &name) == NARU_DROP_NONE)
+            CHECK(name.len > 0 && name.b[name.len - 1] == 0);
+    }
+}
+
+static void fuzz_dhcp(struct naru_span in)
+{
+    static uint8_t out[4096];
+    struct naru_dhcp_msg m, again;
+    if (naru_dhcp_parse(in, &m) != NARU_DROP_NONE)
+        return;
+    inside(m.host_name);
+    inside(m.domain);
+    inside(m.client_id);
+    inside(m.parameters);
+    inside(m.options);
+    size_t len = naru_dhcp_emit(out, sizeof(out), &m);
+    CHECK(len >= NARU_DHCP_LEN_MIN);
+    CHECK(naru_dhcp_parse(naru_span(out, len), &again) == NARU_DROP_NONE);
+    CHECK(again.type == m.type && again.lease_s == m.lease_s && again.dns_count == m.dns_count);
+}
+
 static void fuzz_show(struct naru_span in)
 {
     char text[300], all[4096];
@@ -256,6 +303,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_group(whole);
     fuzz_tcp(whole);
     fuzz_udp(whole);
+    fuzz_dns(whole);
+    fuzz_dhcp(whole);
     fuzz_show(whole);
     return 0;
 }
