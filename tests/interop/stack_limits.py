@@ -52,8 +52,9 @@ for family in (4, 6):
 
 def expert(capture):
     """What Wireshark finds wrong with a capture, one line each."""
-    done = test.run(["tshark", "-r", capture, "-d", f"tcp.port=={PORT},data", "-o",
-                     "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE", "-Y", "_ws.malformed || tcp.checksum.status == 0",
+    done = test.run(["tshark", "-r", capture, "-d", f"tcp.port=={PORT},data",
+                     "-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE",
+                     "-Y", "_ws.malformed || tcp.checksum.status == 0",
                      "-T", "fields", "-e", "frame.number", "-e", "_ws.col.Info"], 120)
     assert done.returncode == 0, done.stderr
     return done.stdout
