@@ -319,6 +319,8 @@ void naru_loopback_turn(struct naru_stack *stack)
 {
     struct naru_frame frame;
     struct naru_iface *lo = stack->ifaces[LOOPBACK];
+    if (stack->chores) /* nobody else does them where there is no device */
+        do_chores(stack);
     for (unsigned i = 0; i < LOOPBACK_BUDGET; i++) {
         if (!iface_pending(lo))
             return;
