@@ -49,7 +49,7 @@ static int open_capture(struct naru_cli_watch *watch, const char *path)
     watch->capture_source = naru_pcapng_add_source(watch->capture, "");
     if (watch->capture_source == NULL)
         return complain("--capture", path, ENOMEM);
-    naru_pcapng_add_iface(watch->capture_source, 1, "lo", true);
+    naru_pcapng_add_iface(watch->capture_source, 1, "lo");
     naru_trace_fan_add(&watch->program_fan, naru_pcapng_event, watch->capture_source);
     return 0;
 }
@@ -97,7 +97,7 @@ void naru_cli_watch_name(struct naru_cli_watch *watch, unsigned ifindex, const c
     if (ifindex == 0)
         return;
     if (watch->capture_source != NULL)
-        naru_pcapng_add_iface(watch->capture_source, ifindex, name, true);
+        naru_pcapng_add_iface(watch->capture_source, ifindex, name);
     if (ifindex < NARU_TRACE_TEXT_IFACES)
         watch->text.iface[ifindex] = name;
 }

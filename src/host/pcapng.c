@@ -43,6 +43,7 @@
 #define COMMENTS_MAX 8
 #define IFACES_MAX   64
 #define PENDING_MAX  8
+#define LOOPBACK     1 /* its ifindex in every stack */
 
 struct comment {
     char text[COMMENT_MAX];
@@ -55,14 +56,16 @@ struct naru_pcapng_source {
     char name[32];
     struct {
         unsigned ifindex;
+        bool described; /* in the file, as number id */
         uint32_t id;
+        char name[16];
     } iface[IFACES_MAX];
     unsigned iface_count;
 };
 
 /* The frame whose comments are still coming. */
 struct held {
-    bool present, out, has_key;
+    bool present, out, has_key, loopback;
     struct naru_pcapng_source *source;
     uint32_t iface_id;
     naru_time time;
@@ -234,38 +237,39 @@ static void write_held(struct naru_pcapng *c)
 
 /* ---- Sources and interfaces ---- */
 
-static int add_iface(struct naru_pcapng_source *s, unsigned ifindex, const char *name,
-                     bool ethernet)
+/* Its place in the table, by name if need be; negative when the table is full. */
+static int find_iface(struct naru_pcapng_source *s, unsigned ifindex)
+{
+    for (unsigned i = 0; i < s->iface_count; i++) {
+        if (s->iface[i].ifindex == ifindex)
+            return (int)i;
+    }
+    if (s->iface_count == IFACES_MAX)
+        return -1;
+    unsigned i = s->iface_count++;
+    s->iface[i].ifindex = ifindex;
+    snprintf(s->iface[i].name, sizeof(s->iface[i].name), "if%u", ifindex);
+    return (int)i;
+}
+
+/* The number of the interface in the file; with its first frame it is described there. */
+static bool iface_id(struct naru_pcapng_source *s, const struct naru_trace_event *event,
+                     uint32_t *id)
 {
     struct naru_pcapng *c = s->capture;
     char full[64];
+    int i = find_iface(s, event->ifindex);
 
-    if (s->iface_count == IFACES_MAX)
-        return -ENOBUFS;
-    snprintf(full, sizeof(full), "%s%s%s", s->name, s->name[0] != '\0' ? "/" : "", name);
-    if (c->error == 0)
-        write_interface(c, full, ethernet);
-    s->iface[s->iface_count].ifindex = ifindex;
-    s->iface[s->iface_count].id = c->iface_count++;
-    s->iface_count++;
-    return 0;
-}
-
-/* The number of the interface in the file; one not seen before is described first. */
-static bool find_iface(struct naru_pcapng_source *s, unsigned ifindex, bool ethernet, uint32_t *id)
-{
-    char name[16];
-
-    for (unsigned i = 0; i < s->iface_count; i++) {
-        if (s->iface[i].ifindex == ifindex) {
-            *id = s->iface[i].id;
-            return true;
-        }
-    }
-    snprintf(name, sizeof(name), "if%u", ifindex);
-    if (add_iface(s, ifindex, name, ethernet) < 0)
+    if (i < 0)
         return false;
-    *id = s->iface[s->iface_count - 1].id;
+    if (!s->iface[i].described) {
+        snprintf(full, sizeof(full), "%s%s%s", s->name, s->name[0] != '\0' ? "/" : "",
+                 s->iface[i].name);
+        write_interface(c, full, event->ethernet);
+        s->iface[i].described = true;
+        s->iface[i].id = c->iface_count++;
+    }
+    *id = s->iface[i].id;
     return true;
 }
 
@@ -282,14 +286,17 @@ struct naru_pcapng_source *naru_pcapng_add_source(struct naru_pcapng *capture, c
     return s;
 }
 
-int naru_pcapng_add_iface(struct naru_pcapng_source *source, unsigned ifindex, const char *name,
-                          bool ethernet)
+int naru_pcapng_add_iface(struct naru_pcapng_source *source, unsigned ifindex, const char *name)
 {
-    for (unsigned i = 0; i < source->iface_count; i++) {
-        if (source->iface[i].ifindex == ifindex)
-            return -EEXIST;
-    }
-    return add_iface(source, ifindex, name, ethernet);
+    unsigned before = source->iface_count;
+    int i = find_iface(source, ifindex);
+
+    if (i < 0)
+        return -ENOBUFS;
+    if (source->iface_count == before)
+        return -EEXIST;
+    snprintf(source->iface[i].name, sizeof(source->iface[i].name), "%s", name);
+    return 0;
 }
 
 /* ---- Events ---- */
@@ -307,6 +314,14 @@ static void complete_checksum(uint8_t *frame, size_t len, const struct naru_offl
     naru_put16(frame + field, udp && sum == 0 ? 0xffff : sum);
 }
 
+/* True if the held frame belongs to that connection; on the loopback both its ends are here. */
+static bool is_held_of(const struct held *h, const struct naru_endpoint *local,
+                       const struct naru_endpoint *remote)
+{
+    return h->has_key && (naru_flowkey_match(&h->key, h->out, local, remote) ||
+                          (h->loopback && naru_flowkey_match(&h->key, !h->out, local, remote)));
+}
+
 /* State changes that came without a frame and belong to this one's connection. */
 static void take_pending(struct naru_pcapng *c)
 {
@@ -315,7 +330,7 @@ static void take_pending(struct naru_pcapng *c)
 
     for (unsigned i = 0; i < c->pending_count; i++) {
         struct comment *p = &c->pending[i];
-        bool ours = h->has_key && naru_flowkey_match(&h->key, h->out, &p->local, &p->remote);
+        bool ours = is_held_of(h, &p->local, &p->remote);
         if (ours && h->comment_count < COMMENTS_MAX)
             h->comment[h->comment_count++] = *p;
         else if (!ours)
@@ -330,7 +345,7 @@ static void hold_frame(struct naru_pcapng_source *s, const struct naru_trace_eve
     struct held *h = &c->held;
     size_t at = 0;
 
-    if (event->len > FRAME_MAX || !find_iface(s, event->ifindex, event->ethernet, &h->iface_id))
+    if (event->len > FRAME_MAX || !iface_id(s, event, &h->iface_id))
         return;
     for (unsigned i = 0; i < event->slice_count; i++) {
         if (event->slice[i].len > 0)
@@ -340,6 +355,7 @@ static void hold_frame(struct naru_pcapng_source *s, const struct naru_trace_eve
     complete_checksum(h->frame, event->len, &event->offload);
     h->present = true;
     h->out = event->kind == NARU_TRACE_FRAME_OUT;
+    h->loopback = event->ifindex == LOOPBACK;
     h->source = s;
     h->time = event->time;
     h->len = (uint32_t)event->len;
@@ -356,8 +372,7 @@ static struct comment *comment_room(struct naru_pcapng_source *s,
 
     if (!h->present || h->source != s || h->time != event->time || h->comment_count == COMMENTS_MAX)
         return NULL;
-    if (connection &&
-        (!h->has_key || !naru_flowkey_match(&h->key, h->out, &event->local, &event->remote)))
+    if (connection && !is_held_of(h, &event->local, &event->remote))
         return NULL;
     return &h->comment[h->comment_count++];
 }
@@ -413,6 +428,9 @@ void naru_pcapng_event(void *user, const struct naru_trace_event *event)
         return;
     switch (event->kind) {
     case NARU_TRACE_FRAME_IN:
+        if (event->ifindex == LOOPBACK)
+            break; /* held already, on its way out */
+        NARU_FALLTHROUGH;
     case NARU_TRACE_FRAME_OUT:
         if (c->held.present)
             write_held(c);

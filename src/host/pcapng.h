@@ -42,9 +42,11 @@ void naru_pcapng_flush(struct naru_pcapng *capture);
 /* A stack whose events come; name prefixes its interfaces ("gateway"), may be "".  NULL: no memory.
  */
 struct naru_pcapng_source *naru_pcapng_add_source(struct naru_pcapng *capture, const char *name);
-/* Optional: an interface's name and kind; one not named is "if2" when its first frame comes. */
-int naru_pcapng_add_iface(struct naru_pcapng_source *source, unsigned ifindex, const char *name,
-                          bool ethernet);
+/*
+ * Optional, before its first frame: the name of an interface; one not named is "if2".  -EEXIST: it
+ * has one; -ENOBUFS: 64 interfaces.
+ */
+int naru_pcapng_add_iface(struct naru_pcapng_source *source, unsigned ifindex, const char *name);
 
 /* config.trace of the stack; user is the struct naru_pcapng_source. */
 void naru_pcapng_event(void *user, const struct naru_trace_event *event);

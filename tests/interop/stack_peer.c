@@ -478,7 +478,7 @@ static void start_trace(struct peer *p, struct naru_config *config)
         struct naru_pcapng_source *source = naru_pcapng_add_source(p->capture, "");
         if (source == NULL)
             die("no memory");
-        (void)naru_pcapng_add_iface(source, 2, p->options.tap, true);
+        (void)naru_pcapng_add_iface(source, 2, p->options.tap);
         naru_trace_fan_add(&p->fan, naru_pcapng_event, source);
     }
     if (p->fan.count > 0) {

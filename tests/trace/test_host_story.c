@@ -125,7 +125,7 @@ static void make_host(struct host *h, const char *name, uint32_t ip, bool is_cli
 
     struct naru_pcapng_source *source = naru_pcapng_add_source(w.capture, name);
     assert_non_null(source);
-    assert_int_equal(naru_pcapng_add_iface(source, h->ifindex, "eth0", true), 0);
+    assert_int_equal(naru_pcapng_add_iface(source, h->ifindex, "eth0"), 0);
     h->text = (struct naru_trace_text){ .file = w.lines_file, .origin = now, .name = name };
     naru_trace_fan_add(&h->fan, naru_pcapng_event, source);
     naru_trace_fan_add(&h->fan, naru_trace_text_event, &h->text);

@@ -120,8 +120,8 @@ static void play(struct fixture *f)
         .kind = NARU_TRACE_DROP, .time = 4000, .ifindex = 2, .reason = (enum naru_drop)1
     };
 
-    assert_int_equal(naru_pcapng_add_iface(f->source, 2, "eth0", true), 0);
-    assert_int_equal(naru_pcapng_add_iface(f->source, 2, "eth0", true), -EEXIST);
+    assert_int_equal(naru_pcapng_add_iface(f->source, 2, "eth0"), 0);
+    assert_int_equal(naru_pcapng_add_iface(f->source, 2, "eth0"), -EEXIST);
     state_event(f, 900, NARU_TCP_CLOSED, NARU_TCP_SYN_SENT); /* before its frame */
     frame_event(f, 1000, true, 2, 0, true);
     frame_event(f, 2000, false, 18, 0, false);
