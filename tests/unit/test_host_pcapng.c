@@ -167,6 +167,46 @@ static void blocks_are_whole(void **state)
     assert_int_equal(count[6], 4);
 }
 
+/* Bare IP packets that go out and come in again: once in the file, with what both ends made of
+ * them. */
+static void loopback_is_kept_once(void **state)
+{
+    struct fixture *f = *state;
+    static uint8_t file[4096], bytes[128];
+    struct host_segment segment = { .from = f->client, .to = f->server, .flags = 2, .seq = 1 };
+    size_t at = 0, packets = 0, len = host_frame_make(&segment, bytes) - 14;
+    struct naru_slice slice = { bytes + 14, len };
+    struct naru_trace_event frame = { .kind = NARU_TRACE_FRAME_OUT,
+                                      .time = 1000,
+                                      .ifindex = 1,
+                                      .slice = &slice,
+                                      .slice_count = 1,
+                                      .len = len };
+    struct naru_trace_event change = { .kind = NARU_TRACE_STATE,
+                                       .time = 1000,
+                                       .local = f->server,
+                                       .remote = f->client,
+                                       .tcp = { .from = NARU_TCP_LISTEN,
+                                                .state = NARU_TCP_SYN_RECEIVED } };
+
+    assert_int_equal(naru_pcapng_add_iface(f->source, 1, "lo"), 0);
+    naru_pcapng_event(f->source, &frame);
+    frame.kind = NARU_TRACE_FRAME_IN;
+    naru_pcapng_event(f->source, &frame);
+    naru_pcapng_event(f->source, &change);
+    naru_pcapng_flush(f->capture);
+    ssize_t size = pread(f->fd, file, sizeof(file), 0);
+    for (; at < (size_t)size; at += get32(file + at + 4)) {
+        if (get32(file + at) == 1)
+            assert_int_equal(get32(file + at + 8) & 0xffff, 101); /* LINKTYPE_RAW */
+        if (get32(file + at) == 6) {
+            packets++;
+            assert_non_null(memmem(file + at, get32(file + at + 4), "LISTEN -> SYN-RECEIVED", 22));
+        }
+    }
+    assert_int_equal(packets, 1);
+}
+
 static void tshark_agrees(void **state)
 {
     struct fixture *f = *state;
@@ -245,6 +285,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(blocks_are_whole),
+        TEST(loopback_is_kept_once),
         TEST(tshark_agrees),
         TEST(a_broken_pipe_ends_the_capture_once),
     };
