@@ -101,6 +101,7 @@ void naru_tcp_update_mss(struct naru_tcp *c)
     if (c->flags & NARU_TCP_F_TIMESTAMPS)
         mss -= NARU_TCP_TS_LEN;
     c->snd.mss = (uint16_t)mss;
+    c->cwnd = NARU_MAX(c->cwnd, mss);
 }
 
 void naru_tcp_set_path(struct naru_tcp *c, const struct naru_tcp_setup *setup)
