@@ -15,7 +15,8 @@
 #define DATAGRAM_MAX 65535
 #define PLACE        65536 /* bytes of memory for one datagram */
 #define BATCH        32
-#define TURN         128 /* datagrams of guests relayed before the others have their turn */
+#define QUEUE        (4 << 20) /* bytes of datagrams of all guests that wait to be relayed */
+#define TURN         128       /* datagrams of guests relayed before the others have their turn */
 
 struct flow {
     struct naru_gate_entry entry; /* first */
@@ -415,6 +416,8 @@ enum naru_err naru_gate_udp_init(struct naru_gate_udp *udp, struct naru_gate_env
         side->udp = udp;
         enum naru_err err = naru_gate_any_sock(env, i == 0 ? NARU_IPV4 : NARU_IPV6, NARU_SOCK_DGRAM,
                                                &side->handler, &side->sock);
+        if (err == NARU_OK)
+            err = naru_sock_set(side->sock, NARU_OPT_RCVBUF, QUEUE, naru_gate_now(env));
         if (err != NARU_OK)
             return err;
     }
