@@ -312,6 +312,7 @@ struct naru_ip_in {
     uint8_t proto, hop_limit, tos;
     bool group;            /* sent to more than one: multicast or broadcast, at either layer */
     bool csum_valid;       /* the transport checksum needs no look */
+    bool fragmented;       /* it came in fragments, or as one (RFC 6980) */
     const uint8_t *packet; /* from the IP header on, for quoting; as long as pkt lives */
     uint32_t packet_len;
 };

@@ -236,7 +236,8 @@ enum naru_drop naru_icmpv6_input(struct naru_stack *stack, const struct naru_ip_
     case NARU_ICMPV6_NS:
     case NARU_ICMPV6_NA:
     case NARU_ICMPV6_REDIRECT:
-        return naru_pkt_drop(pkt, naru_nd_input(stack, in, h.type, span));
+        drop = in->fragmented ? NARU_DROP_ND_INVALID : naru_nd_input(stack, in, h.type, span);
+        return naru_pkt_drop(pkt, drop);
     case NARU_ICMPV6_MLD_QUERY:
     case NARU_ICMPV6_MLD_REPORT:
     case NARU_ICMPV6_MLD_DONE:

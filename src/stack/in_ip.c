@@ -275,6 +275,7 @@ enum naru_drop naru_ipv6_input(struct naru_stack *stack, struct naru_iface *ifac
         if (drop != NARU_DROP_NONE)
             return ipv6_problem(stack, pkt, &in, &w, drop);
         in.proto = w.next_header;
+        in.fragmented = w.atomic || (pkt->flags & NARU_PKT_REASSEMBLED) != 0;
         if (w.fragment)
             return ipv6_fragment(stack, pkt, &in, &w, span.len);
     }

@@ -11,6 +11,7 @@
 #include "wire/eth.h"
 #include "wire/icmpv6.h"
 #include "wire/nd.h"
+#include "wire/quote.h"
 
 enum { HOP_LIMIT = 255, MESSAGE_MAX = 64 };
 
@@ -361,10 +362,25 @@ static void wake_parked(struct naru_iface *iface)
         naru_sock_set_tx_list(NARU_CONTAINER_OF(node, struct naru_sock, tx_node), iface, TX_READY);
 }
 
-/* A packet that waited in vain earns its sender the news, as if a router had said so. */
-static void give_up(struct naru_stack *stack, struct naru_pkt *pkt)
+/* A packet that waited in vain is news for its sender, as ICMP would have been (RFC 1122 2.3.2.2).
+ */
+static void give_up(struct naru_stack *stack, const struct naru_iface *iface, struct naru_pkt *pkt)
 {
+    struct naru_quote q;
+    enum naru_family family = pkt->data[0] >> 4 == 4 ? NARU_IPV4 : NARU_IPV6;
     naru_drop_count(stack, NARU_DROP_NEIGH_UNREACHABLE, 1);
+    if (naru_quote_parse(naru_span(pkt->data, pkt->len), family, &q) == NARU_DROP_NONE &&
+        q.proto == NARU_PROTO_UDP && !q.fragment) {
+        struct naru_tuple tuple = {
+            .local = q.src,
+            .remote = q.dst,
+            .local_port = q.sport,
+            .remote_port = q.dport,
+            .zone = naru_addr_is_link_local(&q.dst) ? iface->index : 0,
+            .proto = q.proto,
+        };
+        (void)naru_udp_icmp_in(stack, &tuple, iface, NARU_ERR_HOSTUNREACH, true);
+    }
     naru_pktpool_put(pkt);
 }
 
@@ -385,7 +401,7 @@ static void release_packets(struct naru_stack *stack, const struct naru_neigh_ev
             break;
         case NARU_NEIGH_UNREACHABLE:
         case NARU_NEIGH_NOT_ROUTER:
-            give_up(stack, pkt);
+            give_up(stack, iface, pkt);
             break;
         }
     }
@@ -406,6 +422,8 @@ void naru_neigh_settle(struct naru_stack *stack)
                                             event.kind == NARU_NEIGH_UNREACHABLE);
         if (event.waited_for)
             wake_parked(stack->ifaces[event.ifindex]);
+        for (unsigned i = 1; event.kind == NARU_NEIGH_EVICTED && i <= stack->iface_count; i++)
+            wake_parked(stack->ifaces[i]); /* whoever waited for that entry asks again */
     }
 }
 

@@ -134,6 +134,13 @@ static void no_neighbour(void **state)
     lab_run(&lab, lab.now + NARU_MS(3500));
     assert_int_equal(naru_stack_drops(lab.stack[0], NARU_DROP_NEIGH_UNREACHABLE), 1);
     assert_int_equal(send_to(&lab, a, &to, &byte, 1), NARU_ERR_HOSTUNREACH);
+    lab_run(&lab, lab.now + NARU_SEC(2));
+    assert_int_equal(naru_sock_connect(a, &to, lab.now), NARU_OK);
+    struct naru_slice slice = { &byte, 1 };
+    assert_int_equal(naru_sock_send(a, &slice, 1, 0, NULL, lab.now), 1);
+    lab_run(&lab, lab.now + NARU_MS(3500));
+    assert_int_equal(receive(&lab, a, &byte, 1, NULL), NARU_ERR_HOSTUNREACH);
+    assert_int_equal(naru_sock_connect(a, NULL, lab.now), NARU_OK);
     struct naru_endpoint far = { .addr = naru_addr_v4(0x08080808), .port = 9 };
     assert_int_equal(send_to(&lab, a, &far, &byte, 1), NARU_ERR_NETUNREACH);
     naru_sock_close(a, lab.now);
