@@ -5,8 +5,8 @@
  * runs natively on the socket pair, so the filter lets it pass at full speed.  A call that speaks
  * of the network (addresses, options, connections) goes to the supervisor.  Where one call number
  * is both, an argument decides: sendto and recvfrom only with an address pointer, socket only for
- * IPv4 and IPv6, ioctl only for the SIOCGIF questions.  sendmsg and recvmsg hide their address in
- * memory, which a filter cannot see, so all of them are notified.
+ * IPv4, IPv6 and routing netlink, ioctl only for the SIOCGIF questions.  sendmsg and recvmsg hide
+ * their address in memory, which a filter cannot see, so all of them are notified.
  *
  * io_uring would go around all of this: it does not exist here (ENOSYS; programs fall back).  So do
  * the 32-bit and x32 call tables.  PR_SET_DUMPABLE is answered with success and not done, because a
@@ -20,6 +20,7 @@
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
+#include <linux/netlink.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -97,10 +98,13 @@ static const struct sock_filter program[] = {
     IF_EQ(SYS_io_uring_setup, 0, 1),
     FAIL(ENOSYS),
 
-    IF_EQ(SYS_socket, 0, 5),
+    IF_EQ(SYS_socket, 0, 8),
     LOAD(ARG(0)),
-    IF_EQ(AF_INET, 1, 0),
-    IF_EQ(AF_INET6, 0, 1),
+    IF_EQ(AF_INET, 4, 0),
+    IF_EQ(AF_INET6, 3, 0),
+    IF_EQ(AF_NETLINK, 0, 3),
+    LOAD(ARG(2)),
+    IF_EQ(NETLINK_ROUTE, 0, 1),
     NOTIFY,
     ALLOW,
 

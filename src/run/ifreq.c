@@ -4,7 +4,7 @@
  * The answers tell of naru's interfaces, not of the host's.  FIONREAD, SIOCATMARK and SIOCOUTQ run
  * natively on the pair.  Changing anything (SIOCSIF...) is not permitted.
  *
- * What is asked over netlink (getifaddrs, ip) still tells of the host.
+ * What is asked over netlink (getifaddrs, ip) is answered in netlink.c.
  */
 #include "run/runner.h"
 

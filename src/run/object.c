@@ -12,6 +12,7 @@
 #include "run/accept.h"
 #include "run/connect.h"
 #include "run/dgram.h"
+#include "run/netlink.h"
 #include "run/runner.h"
 #include "run/stream.h"
 
@@ -82,6 +83,10 @@ static void pair_ready(struct naru_watch *watch, uint32_t events)
 {
     struct naru_object *object = watch->user;
     naru_time now = naru_loop_now(watch->loop);
+    if (object->netlink) {
+        naru_netlink_pair_ready(object, events, now);
+        return;
+    }
     if (object->type != NARU_SOCK_STREAM) {
         naru_datagram_pair_ready(object, events, now);
         return;
@@ -143,6 +148,7 @@ int naru_object_new(struct naru_runner *runner, struct naru_sock *sock, enum nar
 
     object->runner = runner;
     object->sock = sock;
+    object->netlink = sock == NULL;
     object->family = family;
     object->type = type;
     object->protocol = protocol;
@@ -168,7 +174,8 @@ int naru_object_new(struct naru_runner *runner, struct naru_sock *sock, enum nar
     object->bucket_next = *bucket_of(table, st.st_ino);
     *bucket_of(table, st.st_ino) = object;
     table->count++;
-    naru_sock_set_user(sock, object);
+    if (sock != NULL)
+        naru_sock_set_user(sock, object);
     *out = object;
     *program_end = pair[1];
     return 0;
@@ -202,6 +209,10 @@ static void remember_names(struct naru_object *object)
 
 void naru_object_end(struct naru_object *object, naru_time now)
 {
+    if (object->netlink) {
+        bury(object);
+        return;
+    }
     remember_names(object);
     if (object->undelivered != NULL)
         naru_sock_abort(object->undelivered, now);

@@ -78,6 +78,7 @@ struct naru_object {
     enum naru_sock_type type;
     int protocol;
     enum naru_phase phase;
+    bool netlink; /* routing netlink: sock is NULL always; see netlink.c */
 
     int so_error;                       /* errno for SO_ERROR and the next call; 0 */
     struct naru_endpoint local, remote; /* remembered when ended */
@@ -112,8 +113,8 @@ void naru_object_table_deinit(struct naru_object_table *table, naru_time now);
 
 /*
  * Makes a pair around a naru socket, which it takes over; *program_end is for the program, and is
- * to be closed by the caller as soon as the program has it.  0, or a negative errno (the naru
- * socket is still the caller's then).
+ * to be closed by the caller as soon as the program has it.  sock NULL: a netlink socket.  0, or a
+ * negative errno (the naru socket is still the caller's then).
  */
 int naru_object_new(struct naru_runner *runner, struct naru_sock *sock, enum naru_family family,
                     enum naru_sock_type type, int protocol, struct naru_object **out,

@@ -13,6 +13,7 @@
 
 #include "host/sockaddr.h"
 #include "run/connect.h"
+#include "run/netlink.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -47,6 +48,8 @@ static const struct {
 
 static int64_t do_call(struct naru_call *call)
 {
+    if (call->object != NULL && call->object->netlink)
+        return naru_netlink_call(call);
     for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++)
         if (calls[i].nr == call->notice->nr)
             return calls[i].done_by(call);

@@ -6,6 +6,8 @@
  */
 #include "run/runner.h"
 
+#include "run/netlink.h"
+
 #include "host/errno.h"
 
 #include <errno.h>
@@ -46,6 +48,8 @@ int64_t naru_call_socket(struct naru_call *call)
     struct naru_object *object;
     int number, program_end;
 
+    if (domain == AF_NETLINK)
+        return naru_netlink_socket(call);
     if (type < 0 || type > SOCK_PACKET)
         return -EINVAL;
     int error = kind_of(domain, type, (int)call->notice->arg[2], &kind, &number);

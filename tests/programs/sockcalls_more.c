@@ -3,8 +3,10 @@
  */
 #include "programs/sockcalls.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -391,6 +393,27 @@ void group_epoll(void)
     close(ep);
 }
 
+static void list_addresses(void)
+{
+    struct ifaddrs *all;
+    char text[INET6_ADDRSTRLEN];
+    say("getifaddrs %s", result(getifaddrs(&all)));
+    for (struct ifaddrs *one = all; one != NULL; one = one->ifa_next) {
+        unsigned flags = one->ifa_flags & (IFF_UP | IFF_LOOPBACK | IFF_RUNNING);
+        int family = one->ifa_addr->sa_family;
+        const void *at =
+            family == AF_INET
+                ? (const void *)&((struct sockaddr_in *)(void *)one->ifa_addr)->sin_addr
+                : &((struct sockaddr_in6 *)(void *)one->ifa_addr)->sin6_addr;
+        say("%s family %d flags %x netmask %d", one->ifa_name, family, flags,
+            one->ifa_netmask != NULL);
+        if (family == AF_INET || family == AF_INET6)
+            say("address %s", inet_ntop(family, at, text, sizeof text));
+    }
+    freeifaddrs(all);
+    say("lo is %u", if_nametoindex("lo"));
+}
+
 void group_ioctl(void)
 {
     struct ifreq one[8], ifr;
@@ -411,4 +434,5 @@ void group_ioctl(void)
     memcpy(ifr.ifr_name, "moon0", sizeof "moon0");
     say("unknown %s", result(ioctl(fd, SIOCGIFADDR, &ifr)));
     close(fd);
+    list_addresses();
 }
