@@ -105,19 +105,19 @@ static void limit_rows(const struct bench_options *options)
  */
 static void script_row(const char *row, bool json)
 {
-    char path[4096], *end;
+    char self[4096], path[sizeof(self) + 32];
     if (strcmp(row, "tap") != 0 && strcmp(row, "usernet") != 0)
         return;
-    ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 32);
+    ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
     if (len <= 0)
         bench_die("cannot find myself");
-    path[len] = '\0';
-    for (unsigned up = 0; up < 2; up++)
-        if ((end = strrchr(path, '/')) != NULL)
-            *end = '\0';
-    strcat(path, "/bench/");
-    strcat(path, row);
-    strcat(path, ".py");
+    self[len] = '\0';
+    for (unsigned up = 0; up < 2; up++) { /* out of the build directory */
+        char *slash = strrchr(self, '/');
+        if (slash != NULL)
+            *slash = '\0';
+    }
+    snprintf(path, sizeof(path), "%s/bench/%s.py", self, row);
     execl(path, path, json ? "--json" : (char *)NULL, (char *)NULL);
     fprintf(stderr, "naru-bench: %s: cannot run it\n", path);
     exit(1);
@@ -129,8 +129,8 @@ static _Noreturn void usage(int status)
         status == 0 ? stdout : stderr,
         "usage: naru-bench [--json] [--seconds S] [--repeats N] [--v6] [ROW]\n"
         "rows: limit-64k limit-1m limit-4m bulk-1500-64k bulk-1500-1m bulk-1500-4m bulk-9000\n"
-        "      bulk-offload rr-1 rr-64 rr-random-10k churn-tw100k idle-bytes rr-random-100k udp-64,\n"
-        "      or a prefix of these; tap (with veth, as root) and usernet by their whole name\n");
+        "      bulk-offload rr-1 rr-64 rr-random-10k churn-tw100k idle-bytes rr-random-100k\n"
+        "      udp-64, or a prefix of these; tap (with veth, as root) and usernet by whole name\n");
     exit(status);
 }
 
@@ -145,9 +145,9 @@ int main(int argc, char **argv)
         else if (strcmp(argv[i], "--help") == 0)
             usage(0);
         else if (strcmp(argv[i], "--seconds") == 0 && i + 1 < argc)
-            options.seconds = atof(argv[++i]);
+            options.seconds = strtod(argv[++i], NULL);
         else if (strcmp(argv[i], "--repeats") == 0 && i + 1 < argc)
-            options.repeats = (unsigned)atoi(argv[++i]);
+            options.repeats = (unsigned)strtoul(argv[++i], NULL, 10);
         else if (argv[i][0] != '-' && options.only == NULL)
             options.only = argv[i];
         else

@@ -276,6 +276,8 @@ enum naru_drop naru_ipv6_input(struct naru_stack *stack, struct naru_iface *ifac
             return ipv6_problem(stack, pkt, &in, &w, drop);
         in.proto = w.next_header;
         in.fragmented = w.atomic || (pkt->flags & NARU_PKT_REASSEMBLED) != 0;
+        if (w.fragment && (pkt->flags & NARU_PKT_REASSEMBLED) != 0)
+            return naru_pkt_drop(pkt, NARU_DROP_IPV6_EXT_LIMIT); /* fragments of fragments */
         if (w.fragment)
             return ipv6_fragment(stack, pkt, &in, &w, span.len);
     }

@@ -1,3 +1,7 @@
+/*
+ * The lab of stack_lab.h: frames fly between stacks as copies with a due time; time jumps from one
+ * event to the next.
+ */
 #include "lib/stack_lab.h"
 
 #include <assert.h>
