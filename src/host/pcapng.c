@@ -348,6 +348,7 @@ static void hold_frame(struct naru_pcapng_source *s, const struct naru_trace_eve
     if (event->len > FRAME_MAX || !iface_id(s, event, &h->iface_id))
         return;
     for (unsigned i = 0; i < event->slice_count; i++) {
+        NARU_ASSERT(event->slice[i].len <= event->len - at);
         if (event->slice[i].len > 0)
             memcpy(h->frame + at, event->slice[i].at, event->slice[i].len);
         at += event->slice[i].len;
