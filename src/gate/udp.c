@@ -183,8 +183,8 @@ static void host_ready(struct naru_watch *watch, uint32_t events)
     struct naru_gate_udp *udp = flow->udp;
     unsigned count;
 
-    if ((events & EPOLLERR) != 0)
-        (void)read_reports(flow);
+    if ((events & EPOLLERR) != 0 && !read_reports(flow))
+        (void)naru_host_sock_error(watch->fd); /* one without a report: told now, and gone */
     if ((naru_sock_ready(side_of(udp, flow->family)->sock) & NARU_READY_WRITE) == 0) {
         if (naru_watch_modify(watch, 0) == 0 && !naru_list_linked(&flow->in_blocked))
             naru_list_push_back(&udp->blocked, &flow->in_blocked);

@@ -157,7 +157,7 @@ static void nobody_answers(void **state)
     struct gate_lab lab;
     (void)state;
     naru_gate_config_init(&config);
-    config.connect_timeout_ms = 300;
+    config.connect_timeout_ms = 1500; /* the guest repeats its SYN meanwhile */
     lab_open(&lab, &config);
     check_connect(&lab, "192.0.2.1", NARU_ERR_HOSTUNREACH);
     assert_int_equal(lab_stats(&lab).tcp_unreachable, 1);
