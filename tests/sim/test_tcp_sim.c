@@ -246,7 +246,7 @@ static void app_read(struct sim *s, int who)
             assert_int_equal(s->buffer[k], byte_of(!who, e->got + (uint64_t)k));
         e->got += (uint64_t)got;
         if (chance(s, e->pause_percent)) {
-            e->pause_until = s->now + NARU_MS(naru_rand_below(&s->rand, 400));
+            e->pause_until = s->now + NARU_MS(1 + naru_rand_below(&s->rand, 400));
             return;
         }
     }
@@ -530,6 +530,38 @@ static void same_seed_same_segments(void **state)
         assert_true(play(seed, false, seed % 2) == play(seed, false, seed % 2));
 }
 
+/* 100 ms of round trip: both buffers find the size that such a path needs, window and all. */
+static void buffers_grow_with_the_path(void **state)
+{
+    (void)state;
+    for (int timestamps = 0; timestamps < 2; timestamps++) {
+        struct sim *s = sim_new(3);
+        s->delay = NARU_MS(50);
+        s->jitter = 0;
+        s->loss = s->dup = s->reorder = 0;
+        for (int i = 0; i < 2; i++) {
+            struct end *e = &s->end[i];
+            tcp_host_init(&e->host);
+            e->host.config.tcp_timestamps = timestamps == 1;
+            e->to_write = i == 0 ? 60u << 20 : 0;
+            e->write_max = e->read_max = CHUNK_MAX;
+            e->pause_percent = 0;
+            e->room = (struct naru_tcp_room){ .payload_max = 65000 };
+            s->end[!i].expect = e->to_write;
+        }
+        assert_true(run(s, 3, NARU_SEC(60)));
+        assert_true(s->end[1].got == s->end[1].expect);
+        double seconds = (double)(s->now - NARU_SEC(1000)) / 1e9;
+        if (verbose)
+            printf("%.3f s, sndbuf %u, rcvbuf %u\n", seconds, s->end[0].c.sndbuf, s->end[1].c.rcv.buf);
+        assert_true(s->end[0].c.sndbuf == s->end[0].host.config.tcp_sndbuf_max);
+        assert_true(s->end[1].c.rcv.buf >= 4u << 20);
+        assert_true(seconds < 4.5); /* 4 MiB a round trip would be 1.6 s */
+        finish(s);
+        free(s);
+    }
+}
+
 /* Every single allocation of a short transfer fails once: it goes on, or ends with an error. */
 static void every_allocation_may_fail(void **state)
 {
@@ -558,6 +590,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(delivers_everything),
         cmocka_unit_test(ends_whatever_users_do),
         cmocka_unit_test(same_seed_same_segments),
+        cmocka_unit_test(buffers_grow_with_the_path),
         cmocka_unit_test(every_allocation_may_fail),
     };
     if (argc > 1)
