@@ -25,8 +25,8 @@ struct naru_autoconf_addr {
     uint8_t probes_left;
     uint8_t dad_counter; /* RFC 7217: attempts that were duplicates */
     uint8_t nonce[6];
-    uint16_t owed;       /* changes to tell: bit per kind, ADDR_* */
-    naru_time next_at;   /* next step of duplicate detection */
+    uint16_t owed;     /* changes to tell: bit per kind, ADDR_* */
+    naru_time next_at; /* next step of duplicate detection */
     naru_time preferred_until, valid_until;
 };
 
