@@ -72,6 +72,7 @@ int naru_option_get_cookie(struct naru_option *option);
 int naru_option_set_byte(struct naru_option *option);
 int naru_option_get_byte(struct naru_option *option);
 int naru_option_set_mtu_discover(struct naru_option *option);
+int naru_option_set_mtu6(struct naru_option *option);
 int naru_option_get_mtu(struct naru_option *option);
 int naru_option_set_group(struct naru_option *option);
 int naru_option_set_group6(struct naru_option *option);

@@ -62,6 +62,17 @@ int naru_option_get_mtu(struct naru_option *option)
     return naru_option_put_int(option, (int)mtu);
 }
 
+/* A smaller MTU for this socket alone (DNS servers ask for 1280, which no path has to fragment): the
+ * path's own is used instead. */
+int naru_option_set_mtu6(struct naru_option *option)
+{
+    int value;
+    int error = naru_option_int(option, &value);
+    if (error < 0)
+        return error;
+    return value != 0 && value < 1280 ? -EINVAL : 0;
+}
+
 /* The interface that has this address; 0 for any. */
 static int interface_of(struct naru_stack *stack, const struct naru_addr *addr, unsigned *ifindex)
 {

@@ -153,7 +153,7 @@ static const struct naru_option_row ipv6_rows[] = {
     { IPPROTO_IPV6, MCAST_LEAVE_GROUP, ONLY_SET(group_any, -1) },
     { IPPROTO_IPV6, IPV6_MTU_DISCOVER, naru_option_set_mtu_discover, naru_option_get_memo, -1, 1,
       1 },
-    { IPPROTO_IPV6, IPV6_MTU, ONLY_GET(mtu) },
+    { IPPROTO_IPV6, IPV6_MTU, OWN(mtu6, mtu, -1) },
     { IPPROTO_IPV6, IPV6_RECVPKTINFO, MEMO(0) },
     { IPPROTO_IPV6, IPV6_RECVHOPLIMIT, MEMO(0) },
     { IPPROTO_IPV6, IPV6_RECVTCLASS, MEMO(0) },
