@@ -1,29 +1,15 @@
-/*
- * The world of the frame fuzzer; see world.h.
- *
- * Builds its own frames with its own checksums, on purpose: what checks the stack should not be
- * made of the stack.
- */
+/* The world of the frame fuzzer; see world.h. */
 #include "world.h"
+
+#include "stack/core.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    ETH = 14,
-    IPV4 = 20,
-    IPV6 = 40,
-    TCP = 20,
-    PROTO_ICMP = 1,
-    PROTO_TCP = 6,
-    PROTO_UDP = 17,
-    PROTO_ICMPV6 = 58,
-    TURNS_MAX = 256,
-};
+enum { TURNS_MAX = 256, VLAN = 7 };
 
-static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 1 }, peer_mac[6] = { 2, 0, 0, 0, 0, 2 };
-static const uint8_t addr4[4] = { 10, 0, 0, 1 }, peer4[4] = { 10, 0, 0, 2 };
-static const uint8_t addr6[16] = { 0xfd, [15] = 1 }, peer6[16] = { 0xfd, [15] = 2 };
+static const uint8_t macs[WORLD_IFACES][6] = { { 2, 0, 0, 0, 0, 1 }, { 2, 0, 0, 0, 1, 1 } };
+static const uint8_t peer_mac[6] = { 2, 0, 0, 0, 0, 2 };
 
 /* ---- Memory ---- */
 
@@ -55,188 +41,136 @@ static void must(bool good)
         abort();
 }
 
+/* ---- Names ---- */
+
+static struct naru_addr v6(uint16_t first, uint8_t last)
+{
+    return (struct naru_addr){ .b = { (uint8_t)(first >> 8), (uint8_t)first, [15] = last } };
+}
+
+/* The link-local address that the interface makes of its MAC (RFC 4291, appendix A). */
+static struct naru_addr own_link_local(unsigned n)
+{
+    struct naru_addr a = { .b = { 0xfe, 0x80 } };
+    const uint8_t *mac = macs[n];
+    const uint8_t id[8] = { mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5] };
+    memcpy(a.b + 8, id, 8);
+    return a;
+}
+
+static struct naru_addr name4(enum world_name name)
+{
+    static const uint32_t addr[WORLD_NAMES] = {
+        [WORLD_PEER] = 0x0a000002,       [WORLD_STACK] = 0x0a000001,
+        [WORLD_LINK_LOCAL] = 0xa9fe0002, [WORLD_NOBODY] = 0,
+        [WORLD_ALL] = 0xffffffff,        [WORLD_GROUP] = 0xe0000123,
+        [WORLD_STRANGER] = 0xc0000201,   [WORLD_OWN_LINK_LOCAL] = 0x0a0000ff,
+    };
+    return naru_addr_v4(addr[name]);
+}
+
+static struct naru_addr name6(unsigned n, enum world_name name)
+{
+    switch (name) {
+    case WORLD_PEER:
+        return v6(0xfd00, 2);
+    case WORLD_STACK:
+        return v6(0xfd00, 1);
+    case WORLD_LINK_LOCAL:
+        return v6(0xfe80, 2);
+    case WORLD_ALL:
+        return v6(0xff02, 1);
+    case WORLD_GROUP:
+        return v6(0xff02, 0x23);
+    case WORLD_OWN_LINK_LOCAL:
+        return own_link_local(n);
+    case WORLD_STRANGER:
+        return v6(0x2001, 9);
+    case WORLD_NOBODY:
+    case WORLD_NAMES:
+        break;
+    }
+    return v6(0, 0);
+}
+
+struct craft_ends world_ends(unsigned n, enum naru_family family, enum world_name from,
+                             enum world_name to)
+{
+    bool v4 = family == NARU_IPV4;
+    struct craft_ends ends = {
+        .src = v4 ? name4(from) : name6(n, from),
+        .dst = v4 ? name4(to) : name6(n, to),
+    };
+    memcpy(ends.src_mac, peer_mac, 6);
+    memcpy(ends.dst_mac, macs[n], 6);
+    return ends;
+}
+
 /* ---- Frames ---- */
 
-static void put16(uint8_t *p, unsigned v)
-{
-    p[0] = (uint8_t)(v >> 8);
-    p[1] = (uint8_t)v;
-}
-
-static void put32(uint8_t *p, uint32_t v)
-{
-    put16(p, v >> 16);
-    put16(p + 2, v & 0xffff);
-}
-
-static unsigned get16(const uint8_t *p) { return (unsigned)(p[0] << 8 | p[1]); }
-
-static uint32_t get32(const uint8_t *p) { return (uint32_t)get16(p) << 16 | get16(p + 2); }
-
-static uint32_t sum(uint32_t s, const uint8_t *p, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        s += i % 2 == 0 ? (uint32_t)p[i] << 8 : p[i];
-    return s;
-}
-
-static unsigned fold(uint32_t s)
-{
-    while (s >> 16 != 0)
-        s = (s & 0xffff) + (s >> 16);
-    return ~s & 0xffff;
-}
-
-/* Writes the transport checksum of len bytes at p between the addresses at addrs. */
-static void repair_transport(uint8_t *p, size_t len, unsigned proto, const uint8_t *addrs,
-                             size_t addrs_len)
-{
-    size_t at = proto == PROTO_TCP ? 16 : proto == PROTO_UDP ? 6 : 2;
-    bool known = proto == PROTO_TCP || proto == PROTO_UDP || proto == PROTO_ICMPV6;
-    if ((!known && proto != PROTO_ICMP) || len < at + 2)
-        return;
-    put16(p + at, 0);
-    uint32_t s = known ? sum((uint32_t)len + proto, addrs, addrs_len) : 0;
-    unsigned check = fold(sum(s, p, len));
-    put16(p + at, check == 0 && proto == PROTO_UDP ? 0xffff : check);
-}
-
-static void repair(uint8_t *frame, size_t len)
-{
-    if (len < ETH + IPV4)
-        return;
-    uint8_t *ip = frame + ETH;
-    len -= ETH;
-    if (get16(frame + 12) == 0x0800) {
-        size_t head = (size_t)(ip[0] & 15) * 4, total = get16(ip + 2);
-        if (head < IPV4 || head > len || total < head || total > len)
-            return;
-        put16(ip + 10, 0);
-        put16(ip + 10, fold(sum(0, ip, head)));
-        if ((get16(ip + 6) & 0x3fff) == 0)
-            repair_transport(ip + head, total - head, ip[9], ip + 12, 8);
-    } else if (get16(frame + 12) == 0x86dd && len >= IPV6) {
-        size_t payload = get16(ip + 4);
-        if (payload <= len - IPV6)
-            repair_transport(ip + IPV6, payload, ip[6], ip + 8, 32);
-    }
-}
-
-void world_frame(struct world *w, const uint8_t *frame, size_t len)
+void world_frame(struct world *w, unsigned n, const uint8_t *frame, size_t len)
 {
     struct naru_pkt *pkt = naru_pkt_new(w->stack, len);
     if (pkt == NULL)
         return;
-    memcpy(pkt->data, frame, len);
+    if (len > 0)
+        memcpy(pkt->data, frame, len);
     pkt->len = (uint32_t)len;
-    naru_stack_input(w->stack, w->ifindex, pkt, w->now);
+    naru_stack_input(w->stack, w->ifindex[n], pkt, w->now);
 }
 
-void world_frame_repaired(struct world *w, const uint8_t *frame, size_t len)
+void world_segment(struct world *w, const struct world_flow *flow, struct craft_segment *s)
 {
-    uint8_t copy[WORLD_FRAME_MAX];
-    if (len > sizeof copy)
-        len = sizeof copy;
-    memcpy(copy, frame, len);
-    repair(copy, len);
-    world_frame(w, copy, len);
+    uint8_t frame[CRAFT_MAX];
+    struct craft_ends ends = world_ends(0, flow->family, WORLD_PEER, WORLD_STACK);
+    s->sport = flow->peer_port;
+    s->dport = flow->port;
+    world_frame(w, 0, frame, craft_tcp(frame, &ends, s));
 }
-
-/* Ethernet and IP headers from the peer for len bytes of payload; their length. */
-static size_t begin(uint8_t *frame, enum naru_family family, unsigned proto, size_t len)
-{
-    memcpy(frame, mac, 6);
-    memcpy(frame + 6, peer_mac, 6);
-    uint8_t *ip = frame + ETH;
-    if (family == NARU_IPV4) {
-        put16(frame + 12, 0x0800);
-        memset(ip, 0, IPV4);
-        ip[0] = 0x45;
-        put16(ip + 2, (unsigned)(IPV4 + len));
-        ip[8] = 64;
-        ip[9] = (uint8_t)proto;
-        memcpy(ip + 12, peer4, 4);
-        memcpy(ip + 16, addr4, 4);
-        return ETH + IPV4;
-    }
-    put16(frame + 12, 0x86dd);
-    memset(ip, 0, IPV6);
-    ip[0] = 0x60;
-    put16(ip + 4, (unsigned)len);
-    ip[6] = (uint8_t)proto;
-    ip[7] = 64;
-    memcpy(ip + 8, peer6, 16);
-    memcpy(ip + 24, addr6, 16);
-    return ETH + IPV6;
-}
-
-void world_segment(struct world *w, const struct world_flow *flow, const struct world_segment *s)
-{
-    uint8_t frame[WORLD_FRAME_MAX];
-    size_t option_len = s->option_len > 40 ? 40 : s->option_len;
-    size_t head = TCP + (option_len + 3) / 4 * 4;
-    size_t room = sizeof frame - ETH - IPV6 - head;
-    size_t payload_len = s->payload_len > room ? room : s->payload_len;
-
-    size_t at = begin(frame, flow->family, PROTO_TCP, head + payload_len);
-    uint8_t *p = frame + at;
-    memset(p, 0, head);
-    put16(p, flow->peer_port);
-    put16(p + 2, flow->port);
-    put32(p + 4, s->seq);
-    put32(p + 8, s->ack);
-    p[12] = (uint8_t)(head / 4 << 4);
-    p[13] = s->flags;
-    put16(p + 14, s->window);
-    put16(p + 18, s->urgent);
-    if (option_len > 0)
-        memcpy(p + TCP, s->option, option_len);
-    if (payload_len > 0)
-        memcpy(p + head, s->payload, payload_len);
-    repair(frame, at + head + payload_len);
-    world_frame(w, frame, at + head + payload_len);
-}
-
-/* ---- What comes back ---- */
 
 /* Learns from a segment of the stack where its flow is. */
 static void learn(struct world *w, const uint8_t *frame, size_t len)
 {
-    bool v4 = get16(frame + 12) == 0x0800;
-    size_t head = ETH + (size_t)(v4 ? IPV4 : IPV6);
-    if (len < head + TCP || frame[ETH + (v4 ? 9 : 6)] != PROTO_TCP)
+    struct craft_heard heard;
+    if (!craft_heard(frame, len, &heard))
         return;
-    const uint8_t *p = frame + head;
-    size_t data = (size_t)(p[12] >> 4) * 4;
-    must(data >= TCP && head + data <= len);
     for (unsigned i = 0; i < WORLD_FLOWS; i++) {
         struct world_flow *f = &w->flow[i];
-        if (f->peer_port != get16(p + 2) || (f->family == NARU_IPV4) != v4)
+        if (f->peer_port != heard.dport || (f->family == NARU_IPV4) != heard.v4)
             continue;
-        f->port = (uint16_t)get16(p);
-        uint32_t count = (uint32_t)(len - head - data);
-        f->ack = get32(p + 4) + count + ((p[13] & WORLD_SYN) != 0) + ((p[13] & WORLD_FIN) != 0);
-        if ((p[13] & WORLD_ACK) != 0)
-            f->seq = get32(p + 8);
+        f->port = heard.sport;
+        f->ack = heard.next;
+        if ((heard.flags & CRAFT_ACK) != 0)
+            f->seq = heard.ack;
     }
+}
+
+/* False: enough for now. */
+static bool take_frames(struct world *w, unsigned n, unsigned *turns)
+{
+    static uint8_t room[1 << 17];
+    struct naru_frame frame;
+    while (naru_stack_output(w->stack, w->ifindex[n], &frame, w->now)) {
+        must(frame.len >= CRAFT_ETH && frame.len <= sizeof room);
+        must(frame.slice_count <= NARU_FRAME_SLICES);
+        naru_frame_copy(&frame, room);
+        learn(w, room, frame.len);
+        if (++*turns >= TURNS_MAX)
+            return false;
+    }
+    return true;
 }
 
 void world_settle(struct world *w)
 {
     struct naru_event event;
-    struct naru_frame frame;
     unsigned turns = 0;
     do {
         for (unsigned n = 0; naru_stack_event(w->stack, &event); n++)
             must(n < 100000);
-        while (naru_stack_output(w->stack, w->ifindex, &frame, w->now)) {
-            static uint8_t room[1 << 17];
-            must(frame.len >= ETH && frame.len <= sizeof room);
-            naru_frame_copy(&frame, room);
-            learn(w, room, frame.len);
-            if (++turns >= TURNS_MAX)
+        for (unsigned n = 0; n < WORLD_IFACES; n++)
+            if (!take_frames(w, n, &turns))
                 return;
-        }
     } while (naru_stack_event_pending(w->stack));
 }
 
@@ -245,6 +179,27 @@ void world_wait(struct world *w, naru_time interval)
     w->now += interval;
     naru_stack_tick(w->stack, w->now);
     world_settle(w);
+}
+
+void world_check(struct world *w)
+{
+    struct naru_stack_stats stats;
+    struct naru_sock *sock;
+    uint64_t half_open = 0;
+    naru_stack_get_stats(w->stack, &stats);
+    must(stats.memory_used <= WORLD_MEMORY && stats.memory_used == w->allocated);
+    NARU_LIST_EACH(&w->stack->socks, sock, next, struct naru_sock, all_node)
+    {
+        if (sock->type != NARU_SOCK_STREAM)
+            continue;
+        struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
+        half_open += st->half_open;
+        if (st->listen == NULL && sock->connected)
+            naru_tcp_check(&st->tcp);
+        must(sock->held || st->listener != NULL || !st->ended);
+    }
+    must(half_open == stats.half_open);
+    must(w->stack->tcp.ooo_bytes <= w->stack->tcp.ooo_max);
 }
 
 /* ---- The beginning and the end ---- */
@@ -258,43 +213,39 @@ struct naru_sock **world_free_sock(struct world *w)
     return NULL;
 }
 
-static struct naru_addr address(enum naru_family family, const uint8_t *v4, const uint8_t *v6)
-{
-    struct naru_addr a = { .b = { [10] = 0xff, [11] = 0xff } };
-    if (family == NARU_IPV4)
-        memcpy(a.b + 12, v4, 4);
-    else
-        memcpy(a.b, v6, 16);
-    return a;
-}
-
-static void open_sock(struct world *w, enum naru_family family, enum naru_sock_type type,
-                      uint16_t port)
+static struct naru_sock *open_sock(struct world *w, enum naru_family family,
+                                   enum naru_sock_type type, uint16_t port)
 {
     struct naru_sock **sock = world_free_sock(w);
     must(sock != NULL && naru_sock_new(w->stack, family, type, sock) == NARU_OK);
-    struct naru_endpoint local = { .addr = address(family, addr4, addr6), .port = port };
-    must(naru_sock_bind(*sock, &local) == NARU_OK);
+    struct naru_endpoint any = { .addr = family == NARU_IPV4 ? naru_addr_v4(0) : v6(0, 0),
+                                 .port = port };
+    if (family == NARU_IPV6)
+        must(naru_sock_set(*sock, NARU_OPT_V6ONLY, 1, w->now) == NARU_OK);
+    must(naru_sock_bind(*sock, &any) == NARU_OK);
     if (type == NARU_SOCK_STREAM)
         must(naru_sock_listen(*sock, 8, w->now) == NARU_OK);
+    return *sock;
 }
 
 /* The stack connects to the peer: SYN-SENT. */
-static void dial(struct world *w, struct world_flow *f)
+static void dial(struct world *w, const struct world_flow *f)
 {
     struct naru_sock **sock = world_free_sock(w);
     must(sock != NULL && naru_sock_new(w->stack, f->family, NARU_SOCK_STREAM, sock) == NARU_OK);
-    struct naru_endpoint to = { .addr = address(f->family, peer4, peer6), .port = f->peer_port };
+    struct naru_endpoint to = { .addr = f->family == NARU_IPV4 ? name4(WORLD_PEER)
+                                                               : name6(0, WORLD_PEER),
+                                .port = f->peer_port };
     must(naru_sock_connect(*sock, &to, w->now) == NARU_ERR_INPROGRESS);
     world_settle(w);
 }
 
 /* The peer says SYN, and is answered: SYN-RECEIVED. */
-static void greet(struct world *w, struct world_flow *f)
+static void greet(struct world *w, const struct world_flow *f)
 {
     static const uint8_t option[] = { 2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 3, 3, 7 };
-    struct world_segment syn = {
-        .flags = WORLD_SYN,
+    struct craft_segment syn = {
+        .flags = CRAFT_SYN,
         .seq = f->seq,
         .window = 65535,
         .option = option,
@@ -304,12 +255,13 @@ static void greet(struct world *w, struct world_flow *f)
     world_settle(w);
 }
 
-/* The peer's third segment: ESTABLISHED; the socket is the newest. */
-static void finish(struct world *w, struct world_flow *f, struct naru_sock *listener)
+/* The peer's third segment: ESTABLISHED; returns its socket. */
+static struct naru_sock *finish(struct world *w, const struct world_flow *f,
+                                struct naru_sock *listener)
 {
-    uint8_t option[] = { 1, 1, 8, 10, 0, 0, 0, 2, 0, 0, 0, 0 };
-    struct world_segment ack = {
-        .flags = WORLD_ACK,
+    static const uint8_t option[] = { 1, 1, 8, 10, 0, 0, 0, 2, 0, 0, 0, 0 };
+    struct craft_segment ack = {
+        .flags = CRAFT_ACK,
         .seq = f->seq,
         .ack = f->ack,
         .window = 512,
@@ -319,12 +271,16 @@ static void finish(struct world *w, struct world_flow *f, struct naru_sock *list
     world_segment(w, f, &ack);
     world_settle(w);
     struct naru_sock **sock = world_free_sock(w);
-    if (sock != NULL && naru_sock_accept(listener, sock, w->now) != NARU_OK)
-        *sock = NULL;
+    must(sock != NULL && naru_sock_accept(listener, sock, w->now) == NARU_OK);
+    return *sock;
 }
 
+/* Two in SYN-SENT, two in SYN-RECEIVED, two in ESTABLISHED, one in FIN-WAIT-1, one with data out.
+ */
 static void open_flows(struct world *w)
 {
+    static const uint8_t data[5000];
+    struct naru_slice slice = { data, sizeof data };
     for (unsigned i = 0; i < WORLD_FLOWS; i++) {
         struct world_flow *f = &w->flow[i];
         f->family = i % 2 == 0 ? NARU_IPV4 : NARU_IPV6;
@@ -333,11 +289,44 @@ static void open_flows(struct world *w)
         f->port = 80;
         if (i < 2) {
             dial(w, f);
-        } else {
-            greet(w, f);
-            if (i >= 4)
-                finish(w, f, w->sock[f->family == NARU_IPV4 ? 0 : 1]);
+            continue;
         }
+        greet(w, f);
+        if (i < 4)
+            continue;
+        struct naru_sock *sock = finish(w, f, w->sock[f->family == NARU_IPV4 ? 0 : 1]);
+        if (i == 6)
+            must(naru_sock_shutdown(sock, NARU_SHUTDOWN_WRITE, w->now) == NARU_OK);
+        if (i == 7)
+            must(naru_sock_send(sock, &slice, 1, 0, NULL, w->now) > 0);
+        world_settle(w);
+    }
+}
+
+static void add_ifaces(struct world *w)
+{
+    struct naru_iface_config iface;
+    for (unsigned n = 0; n < WORLD_IFACES; n++) {
+        naru_iface_config_init(&iface);
+        iface.name = n == 0 ? "fuzz0" : "fuzz1";
+        memcpy(iface.mac, macs[n], 6);
+        iface.dad = iface.autoconf = iface.link_local = n == 1;
+        must(naru_iface_add(w->stack, &iface, w->now, &w->ifindex[n]) == NARU_OK);
+    }
+    naru_iface_config_init(&iface);
+    iface.name = "fuzz0.7";
+    iface.kind = NARU_IFACE_VLAN;
+    iface.parent = (uint16_t)w->ifindex[0];
+    iface.vlan = VLAN;
+    must(naru_iface_add(w->stack, &iface, w->now, &w->vlan) == NARU_OK);
+    struct naru_addr own4 = naru_addr_v4(0x0a070001), own6 = v6(0xfd07, 1);
+    must(naru_ifaddr_add(w->stack, w->vlan, &own4, 24, w->now) == NARU_OK);
+    must(naru_ifaddr_add(w->stack, w->vlan, &own6, 64, w->now) == NARU_OK);
+    for (int v4 = 1; v4 >= 0; v4--) {
+        struct naru_addr own = v4 ? name4(WORLD_STACK) : name6(0, WORLD_STACK);
+        struct naru_addr peer = v4 ? name4(WORLD_PEER) : name6(0, WORLD_PEER);
+        must(naru_ifaddr_add(w->stack, w->ifindex[0], &own, v4 ? 24 : 64, w->now) == NARU_OK);
+        must(naru_neigh_add(w->stack, w->ifindex[0], &peer, peer_mac, w->now) == NARU_OK);
     }
 }
 
@@ -348,7 +337,7 @@ void world_init(struct world *w)
     naru_config_init(&config);
     config.alloc = (struct naru_alloc){ world_alloc, world_free, w };
     memset(config.seed, 7, sizeof config.seed);
-    config.memory_max = 4 << 20;
+    config.memory_max = WORLD_MEMORY;
     config.sockets_max = 64;
     config.time_wait_max = 16;
     config.syn_queue_max = 4;
@@ -356,37 +345,28 @@ void world_init(struct world *w)
     config.frag_memory_max = 64 << 10;
     config.ooo_memory_max = 256 << 10;
     must(naru_stack_new(&config, w->now, &w->stack) == NARU_OK);
-
-    struct naru_iface_config iface;
-    naru_iface_config_init(&iface);
-    iface.name = "fuzz0";
-    memcpy(iface.mac, mac, 6);
-    must(naru_iface_add(w->stack, &iface, w->now, &w->ifindex) == NARU_OK);
-    for (int v4 = 1; v4 >= 0; v4--) {
-        enum naru_family family = v4 == 1 ? NARU_IPV4 : NARU_IPV6;
-        struct naru_addr own = address(family, addr4, addr6), peer = address(family, peer4, peer6);
-        must(naru_ifaddr_add(w->stack, w->ifindex, &own, v4 == 1 ? 24 : 64, w->now) == NARU_OK);
-        must(naru_neigh_add(w->stack, w->ifindex, &peer, peer_mac, w->now) == NARU_OK);
-    }
+    add_ifaces(w);
     open_sock(w, NARU_IPV4, NARU_SOCK_STREAM, 80);
     open_sock(w, NARU_IPV6, NARU_SOCK_STREAM, 80);
-    open_sock(w, NARU_IPV4, NARU_SOCK_DGRAM, 53);
-    open_sock(w, NARU_IPV6, NARU_SOCK_DGRAM, 53);
-    open_sock(w, NARU_IPV4, NARU_SOCK_PING, 7);
-    open_sock(w, NARU_IPV6, NARU_SOCK_PING, 7);
+    for (int v4 = 1; v4 >= 0; v4--) {
+        enum naru_family family = v4 ? NARU_IPV4 : NARU_IPV6;
+        struct naru_addr group = v4 ? name4(WORLD_GROUP) : name6(0, WORLD_GROUP);
+        struct naru_sock *udp = open_sock(w, family, NARU_SOCK_DGRAM, 53);
+        must(naru_sock_join(udp, &group, w->ifindex[0], w->now) == NARU_OK);
+        must(naru_sock_join(udp, &group, w->ifindex[1], w->now) == NARU_OK);
+        open_sock(w, family, NARU_SOCK_PING, 7);
+    }
     open_flows(w);
 }
 
 void world_deinit(struct world *w)
 {
-    struct naru_stack_stats stats;
-    naru_stack_get_stats(w->stack, &stats);
-    must(stats.memory_used <= 4 << 20);
     for (unsigned i = 0; i < WORLD_SOCKS; i++) {
         if (w->sock[i] != NULL)
             naru_sock_close(w->sock[i], w->now);
     }
     world_settle(w);
+    world_check(w);
     naru_stack_free(w->stack);
     must(w->allocated == 0);
 }
