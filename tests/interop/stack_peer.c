@@ -88,7 +88,7 @@ struct peer {
     uint8_t room[ROOM];
 };
 
-static _Noreturn void die(const char *format, ...)
+__attribute__((format(printf, 1, 2))) static _Noreturn void die(const char *format, ...)
 {
     va_list args;
 
