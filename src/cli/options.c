@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NET = 256, IP, GATEWAY, DNS, MTU, HOST_LOOPBACK, CAPTURE, TRACE, SEED, LADDER };
+enum { NET = 256, IP, GATEWAY, DNS, MTU, HOST_LOOPBACK, CAPTURE, TRACE, SEED, LADDER, WAIT };
 
 static const struct option long_options[] = {
     { "net", required_argument, NULL, NET },
@@ -26,6 +26,7 @@ static const struct option long_options[] = {
     { "trace", optional_argument, NULL, TRACE },
     { "seed", required_argument, NULL, SEED },
     { "ladder", no_argument, NULL, LADDER },
+    { "wait", no_argument, NULL, WAIT },
     { "help", no_argument, NULL, 'h' },
     { NULL, 0, NULL, 0 },
 };
@@ -144,6 +145,9 @@ static bool parse_one(int which, const char *text, struct naru_run_options *out)
         return parse_seed(text, out);
     case LADDER:
         out->ladder = true;
+        return true;
+    case WAIT:
+        out->wait = true;
         return true;
     default: /* h */
         out->help = true;

@@ -40,6 +40,8 @@ static const char help[] =
     "  --capture FILE      every packet, in pcapng; - is standard output\n"
     "  --trace[=FILE]      a line per segment and state change; to standard error\n"
     "  --ladder            at the end, the story of the first connection\n"
+    "  --wait              when the program ends, wait for the processes it leaves behind\n"
+    "                      (else they are ended too)\n"
     "  --seed N            repeatable random numbers (not secret)\n"
     "\n"
     "The exit status is the program's; 125 if naru cannot start, 126 or 127 if the program\n"
@@ -140,6 +142,7 @@ static int start(struct session *session)
         .stack = session->stack,
         .dns4 = session->network.dns4,
         .dns6 = session->network.dns6,
+        .wait = session->options.wait,
         .ended = ended,
         .user = session,
     };

@@ -8,7 +8,8 @@
  *
  * End: when the program ends, its leftover descendants (naru is their subreaper) get SIGTERM, and
  * SIGKILL a second later, as if they lost their machine; the run ends when the last supervised task
- * is gone.
+ * is gone.  With config.wait they are left alone (daemons, a server that replaces itself), and get
+ * the signals that are sent to naru.
  */
 #include "run/run.h"
 
@@ -96,7 +97,7 @@ static void program_ended(struct naru_run *run, int status)
 {
     run->pid = 0;
     run->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-    if (!run->runner.gone) {
+    if (!run->runner.gone && !run->config.wait) {
         signal_leftovers(SIGTERM);
         naru_loop_timer_set(run->config.loop, &run->grace, naru_loop_now(run->config.loop) + GRACE);
     }
@@ -117,8 +118,12 @@ static void caught(struct naru_loop_signals *signals, const struct signalfd_sigi
     struct naru_run *run = signals->user;
     if (info->ssi_signo == SIGCHLD)
         reap(run);
-    else if (run->pid > 0 && info->ssi_code != SI_KERNEL)
+    else if (info->ssi_code == SI_KERNEL)
+        return;
+    else if (run->pid > 0)
         kill(run->pid, (int)info->ssi_signo);
+    else
+        signal_leftovers((int)info->ssi_signo);
 }
 
 int naru_run_new(const struct naru_run_config *config, struct naru_run **out)

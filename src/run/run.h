@@ -22,6 +22,9 @@ struct naru_run_config {
     struct naru_stack *stack; /* not attached to a loop yet; freed by the caller, after the run */
     /* Where queries to the servers of /etc/resolv.conf go; all zero: nowhere special. */
     struct naru_addr dns4, dns6;
+    /* Processes that the program leaves behind go on, and the run ends with the last of them; else
+     * they are ended when the program does. */
+    bool wait;
     /* The program has ended with that exit status (128 + signal if it was killed), and its last
      * descendants are gone. */
     void (*ended)(void *user, int status);
