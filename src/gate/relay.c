@@ -56,6 +56,27 @@ static ssize_t write_slices(struct naru_gate_relay *relay, const struct naru_sli
     return sent < 0 ? 0 : sent;
 }
 
+/* True if the next byte of the guest is the urgent one; views stop before it by themselves. */
+static bool guest_at_mark(const struct naru_gate_relay *relay)
+{
+    int64_t mark = 0;
+
+    return relay->guest_urgent && naru_sock_get(relay->guest, NARU_OPT_AT_MARK, &mark) == NARU_OK &&
+           mark != 0;
+}
+
+/* One byte, said to be urgent; as write_slices. */
+static ssize_t write_urgent(struct naru_gate_relay *relay, const void *byte)
+{
+    ssize_t sent = send(relay->fd, byte, 1, MSG_OOB | MSG_NOSIGNAL | MSG_DONTWAIT);
+
+    if (sent < 0 && errno != EAGAIN)
+        return -errno;
+    relay->writable = sent == 1;
+    relay->guest_urgent = sent != 1;
+    return sent < 0 ? 0 : sent;
+}
+
 static enum naru_gate_verdict end_of_guest(struct naru_gate_relay *relay)
 {
     relay->out_done = true;
@@ -70,6 +91,7 @@ static enum naru_gate_verdict run_out(struct naru_gate_relay *relay, naru_time n
     while (!relay->out_done && relay->writable) {
         if (moved >= SHARE)
             return NARU_GATE_MORE;
+        bool urgent = guest_at_mark(relay);
         int count = naru_sock_recv_view(relay->guest, slice, SLICES, now);
         if (count == NARU_ERR_AGAIN)
             return NARU_GATE_WAIT;
@@ -77,7 +99,8 @@ static enum naru_gate_verdict run_out(struct naru_gate_relay *relay, naru_time n
             return NARU_GATE_GUEST_FAILED;
         if (count == 0)
             return end_of_guest(relay);
-        ssize_t sent = write_slices(relay, slice, count);
+        ssize_t sent =
+            urgent ? write_urgent(relay, slice[0].at) : write_slices(relay, slice, count);
         if (sent < 0)
             return NARU_GATE_HOST_FAILED;
         if (sent > 0)

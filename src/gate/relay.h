@@ -11,8 +11,8 @@
  * blocked relay costs nothing, and no registration changes during its life.
  *
  * A FIN of one side becomes a FIN of the other when all before it has been written (half-close).
- * The urgent byte (RFC 9293 3.8.5) is passed on as such from the host to the guest; from the guest
- * to the host it goes as an ordinary byte.
+ * The urgent byte (RFC 9293 3.8.5) keeps its place and is passed on as such, both ways: each side
+ * has it in its stream (OOBINLINE), where reading stops before it.
  */
 #ifndef NARU_GATE_RELAY_H
 #define NARU_GATE_RELAY_H
@@ -24,7 +24,8 @@ struct naru_gate_relay {
     int fd;
     bool readable, writable; /* the host's side, as far as we know */
     bool closing;            /* the host's peer has ended or failed: read until it says so */
-    bool urgent;             /* an urgent byte may be in what is to be read */
+    bool urgent;             /* an urgent byte may be in what is to be read from the host */
+    bool guest_urgent;       /* ... from the guest: set by the owner at NARU_READY_URGENT */
     bool out_done, in_done;  /* the end was passed on: to the host, to the guest */
     uint64_t bytes_out, bytes_in;
 };

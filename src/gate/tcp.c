@@ -257,6 +257,8 @@ static void guest_event(struct naru_gate_handler *handler, const struct naru_eve
     }
     if (flow->state == ANSWERED && (event->ready & (NARU_READY_WRITE | NARU_READY_READ)) != 0)
         flow->state = OPEN;
+    if ((event->ready & NARU_READY_URGENT) != 0)
+        flow->relay.guest_urgent = true;
     if (flow->state == OPEN)
         run_flow(flow);
 }

@@ -357,6 +357,43 @@ static void the_hosts_urgent_byte_keeps_its_place(void **state)
     lab_close(&lab);
 }
 
+static void *take_urgent(void *arg)
+{
+    struct server *s = arg;
+    int fd = host_accept(s->fd);
+    char data[6] = { 0 }, byte = 0;
+
+    host_read_all(fd, data, 2);
+    s->ok = recv(fd, &byte, 1, MSG_OOB) == 1 && byte == '!';
+    host_read_all(fd, data + 2, 2);
+    s->ok = s->ok && memcmp(data, "abcd", 4) == 0 && recv(fd, data, 1, 0) == 0;
+    close(fd);
+    return NULL;
+}
+
+static void the_guests_urgent_byte_keeps_its_place(void **state)
+{
+    struct gate_lab lab;
+    struct server s = server_open(4);
+    (void)state;
+    lab_open(&lab, NULL);
+    struct naru_endpoint to = lab_gateway(4, s.port);
+    struct naru_sock *sock = guest_connected(&lab, &to);
+    struct naru_slice urgent = { .at = "!", .len = 1 };
+    guest_send(&lab, sock, "ab", 2);
+    assert_int_equal(naru_sock_send(sock, &urgent, 1, NARU_MSG_OOB, NULL, naru_loop_now(lab.loop)),
+                     1);
+    guest_send(&lab, sock, "cd", 2);
+    guest_shutdown(&lab, sock);
+    lab_run_for(&lab, NARU_MS(20)); /* all has arrived when the server begins to read */
+    pthread_t thread = host_start(take_urgent, &s);
+    lab_join(&lab, thread);
+    assert_true(s.ok);
+    guest_close(&lab, sock);
+    close(s.fd);
+    lab_close(&lab);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -369,6 +406,7 @@ int main(void)
         cmocka_unit_test(a_hosts_reset_reaches_the_guest),
         cmocka_unit_test(a_hosts_reset_after_its_end_reaches_the_guest),
         cmocka_unit_test(the_hosts_urgent_byte_keeps_its_place),
+        cmocka_unit_test(the_guests_urgent_byte_keeps_its_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
