@@ -69,7 +69,7 @@ static void segment_text(char *at, size_t size, const struct naru_tcp_hdr *h, ui
     naru_show_tcp(&t, h, len);
 }
 
-static void bad(struct tcp_play *p, const char *why, const char *got)
+static _Noreturn void bad(struct tcp_play *p, const char *why, const char *got)
 {
     const char *at = p->script;
     fprintf(stderr, "at %.3f ms: %s%s%s\n", (double)p->now / 1e6, why, got ? ": " : "",
@@ -85,6 +85,7 @@ static void bad(struct tcp_play *p, const char *why, const char *got)
         fprintf(stderr, "    got at %.3f: %s\n", (double)p->out[i].at / 1e6, text);
     }
     fail();
+    abort(); /* fail does not return */
 }
 
 static int64_t number(struct tcp_play *p, const char *word)
@@ -207,7 +208,7 @@ static struct text_segment segment_of(struct tcp_play *p, char *text)
             option_of(p, &s.options, o);
     }
     w = word(&text);
-    s.flags = flags_of(p, w);
+    s.flags = w == NULL ? 0 : flags_of(p, w);
     w = word(&text);
     if (w == NULL || sscanf(w, "%u:%u(%u)", &s.seq, &s.end, &s.len) != 3 || s.seq + s.len != s.end)
         bad(p, "not first:last(length)", w);
@@ -335,16 +336,18 @@ static enum naru_opt option(struct tcp_play *p, const char *name)
         if (strcmp(name, opt_names[i].name) == 0)
             return opt_names[i].opt;
     bad(p, "unknown option", name);
-    return NARU_OPT_ERROR;
 }
 
 static void call_write(struct tcp_play *p, char *rest)
 {
     static uint8_t bytes[1 << 20];
     int64_t len = number(p, word(&rest));
-    unsigned flags = 0;
-    if (strncmp(rest, "more", 4) == 0 || strncmp(rest, "oob", 3) == 0)
-        flags = *word(&rest) == 'm' ? NARU_MSG_MORE : NARU_MSG_OOB;
+    unsigned flags = strncmp(rest, "more", 4) == 0  ? NARU_MSG_MORE
+                     : strncmp(rest, "oob", 3) == 0 ? NARU_MSG_OOB
+                     : strncmp(rest, "eor", 3) == 0 ? NARU_MSG_EOR
+                                                    : 0;
+    if (flags != 0)
+        (void)word(&rest);
     struct naru_slice s = { .at = bytes, .len = (size_t)len };
     same(p, naru_tcp_send(&p->c, &s, 1, flags, p->now), result(p, &rest, len));
 }

@@ -146,7 +146,7 @@ void naru_tcp_recover_acked(struct naru_tcp *c, const struct naru_tcp_acked *a, 
         break;
     case NARU_CA_RECOVERY:
         if (over) {
-            c->cwnd = c->ssthresh;
+            c->cwnd = NARU_MAX(c->ssthresh, 2u * c->snd.mss);
             done(c);
             break;
         }
