@@ -4,6 +4,7 @@
  *     stack-peer run --net tap:NAME --ip ADDR/LEN... [--mtu N] [--capture FILE] [--trace] [--reno]
  *                    [--no-offload] [--seed N] [--memory BYTES]
  *                    -- peer.py listen|dial ADDRESS PORT ROUNDS ACTION...
+ *     stack-peer run ... -- udp-echo ADDRESS PORT        (until a datagram "quit")
  *     stack-peer run ... -- sleep SECONDS
  *
  * The command line is naru's own, so that one driver (tap_tcp.py) runs either; the actions are
@@ -76,7 +77,7 @@ struct peer {
     char *action[ACTIONS_MAX];
     unsigned action_count;
 
-    struct naru_sock *listener, *sock;
+    struct naru_sock *listener, *sock, *echo;
     bool connecting;
     unsigned next; /* action */
     bool shut;     /* meet: our direction has ended */
@@ -418,10 +419,57 @@ static void go_on(struct peer *p)
     } while (p->rounds != before && p->listener != NULL);
 }
 
+/* ---- Datagrams ---- */
+
+/* Gives each datagram back to its sender, merged ones as they came. */
+static void echo_datagrams(struct peer *p)
+{
+    naru_time now = naru_loop_now(p->loop);
+    struct naru_room room = { p->room, ROOM };
+    struct naru_msg_info info;
+
+    for (;;) {
+        int64_t n = naru_sock_recv(p->echo, &room, 1, 0, &info, now);
+        if (n == NARU_ERR_AGAIN)
+            return;
+        must("recv", n);
+        if (n == 4 && memcmp(p->room, "quit", 4) == 0) {
+            naru_sock_close(p->echo, now);
+            p->echo = NULL;
+            naru_loop_stop(p->loop);
+            return;
+        }
+        if (info.gso_size != 0)
+            fprintf(stderr, "merged %" PRIi64 " in %u\n", n, info.gso_size);
+        struct naru_msg_info back = { .from = info.to, .to = info.from, .gso_size = info.gso_size };
+        struct naru_slice slice = { p->room, (size_t)n };
+        must("send", naru_sock_send(p->echo, &slice, 1, 0, &back, now));
+    }
+}
+
+static void start_echo(struct peer *p)
+{
+    char **w = p->options.words;
+
+    if (w[1] == NULL || w[2] == NULL || !naru_addr_parse(w[1], &p->endpoint.addr))
+        die("usage: ... -- udp-echo ADDRESS PORT");
+    p->endpoint.port = (uint16_t)strtoul(w[2], NULL, 10);
+    enum naru_family family = strchr(w[1], ':') == NULL ? NARU_IPV4 : NARU_IPV6;
+    must("socket", naru_sock_new(p->stack, family, NARU_SOCK_DGRAM, &p->echo));
+    must("bind", naru_sock_bind(p->echo, &p->endpoint));
+    puts("listening");
+    fflush(stdout);
+}
+
 static void on_event(struct naru_attachment *attachment, const struct naru_event *event)
 {
+    struct peer *p = attachment->user;
+
     (void)event;
-    go_on(attachment->user);
+    if (p->echo != NULL)
+        echo_datagrams(p);
+    else
+        go_on(p);
 }
 
 /* ---- Beginning and end ---- */
@@ -623,6 +671,8 @@ int main(int argc, char **argv)
         double seconds = p->options.words[1] != NULL ? strtod(p->options.words[1], NULL) : 0;
         p->timer = (struct naru_loop_timer){ .fire = sleep_over, .user = p };
         naru_loop_timer_set(p->loop, &p->timer, naru_clock_now() + (naru_time)(seconds * 1e9));
+    } else if (p->options.words[0] != NULL && strcmp(p->options.words[0], "udp-echo") == 0) {
+        start_echo(p);
     } else {
         start_words(p);
     }
