@@ -494,6 +494,8 @@ bool naru_udp_wants_group(const struct naru_sock *sock, const struct naru_tuple 
 unsigned naru_udp_level(const struct naru_sock_udp *su);
 enum naru_drop naru_ping_input(struct naru_stack *stack, const struct naru_ip_in *in,
                                uint16_t ident, struct naru_pkt *pkt);
+struct naru_sock *naru_ping_sock_of(struct naru_stack *stack, const struct naru_iface *iface,
+                                    const struct naru_tuple *tuple);
 struct naru_sock *naru_ping_relay_of(struct naru_stack *stack, const struct naru_ip_in *in);
 enum naru_drop naru_ping_relay(struct naru_sock *relay, const struct naru_ip_in *in, uint16_t ident,
                                struct naru_pkt *pkt);

@@ -87,14 +87,30 @@ static struct icmp_fact fact6(const struct naru_icmpv6_hdr *h)
     }
 }
 
+/*
+ * Is there a socket that such a datagram or echo request may be of?  Replies that we made to echo
+ * requests are not remembered, so nothing is believed about them.
+ */
+static bool may_have_sent(struct naru_stack *stack, const struct naru_ip_in *in,
+                          const struct naru_tuple *tuple)
+{
+    struct naru_tuple echo = *tuple;
+    echo.remote_port = 0;
+    if (!in->iface->accept_any && naru_ifaddr_find(stack, &tuple->local, 0) == NULL)
+        return false;
+    if (tuple->proto == NARU_PROTO_UDP)
+        return naru_udp_icmp_in(stack, tuple, in->iface, NARU_ERR_MSGSIZE, false) == NARU_DROP_NONE;
+    return (tuple->proto == NARU_PROTO_ICMP || tuple->proto == NARU_PROTO_ICMPV6) &&
+           naru_ping_sock_of(stack, in->iface, &echo) != NULL;
+}
+
 static enum naru_drop too_big(struct naru_stack *stack, const struct naru_ip_in *in,
                               const struct naru_tuple *tuple, const struct naru_quote *q,
                               const struct icmp_fact *fact, size_t sent_len)
 {
     if (q->proto == NARU_PROTO_TCP && !naru_tcp_in_flight(stack, tuple, naru_seq_of(q->seq)))
         return NARU_DROP_ICMP_STALE;
-    if (q->proto == NARU_PROTO_UDP &&
-        naru_udp_icmp_in(stack, tuple, in->iface, NARU_ERR_MSGSIZE, false) != NARU_DROP_NONE)
+    if (q->proto != NARU_PROTO_TCP && !may_have_sent(stack, in, tuple))
         return NARU_DROP_ICMP_NO_FLOW;
     (void)naru_pmtu_too_big(&stack->pmtu, &q->dst, fact->mtu, (uint32_t)sent_len, in->iface->mtu,
                             stack->now);

@@ -210,6 +210,14 @@ enum naru_drop naru_udp_input(struct naru_stack *stack, const struct naru_ip_in 
     return queue(naru_sock_udp_of(sock), in, &tuple, pkt);
 }
 
+/* The echo socket that speaks under that name, or NULL. */
+struct naru_sock *naru_ping_sock_of(struct naru_stack *stack, const struct naru_iface *iface,
+                                    const struct naru_tuple *tuple)
+{
+    struct naru_sock *sock = sock_for(stack, iface, tuple);
+    return sock != NULL && sock->type == NARU_SOCK_PING ? sock : NULL;
+}
+
 /* An echo reply: to the socket that has its identifier as port. */
 enum naru_drop naru_ping_input(struct naru_stack *stack, const struct naru_ip_in *in,
                                uint16_t ident, struct naru_pkt *pkt)
@@ -221,8 +229,8 @@ enum naru_drop naru_ping_input(struct naru_stack *stack, const struct naru_ip_in
         .zone = naru_addr_is_link_local(&in->src) ? in->iface->index : 0,
         .proto = in->proto,
     };
-    struct naru_sock *sock = sock_for(stack, in->iface, &tuple);
-    if (sock == NULL || sock->type != NARU_SOCK_PING)
+    struct naru_sock *sock = naru_ping_sock_of(stack, in->iface, &tuple);
+    if (sock == NULL)
         return naru_pkt_drop(pkt, NARU_DROP_ICMP_NO_FLOW);
     return queue(naru_sock_udp_of(sock), in, &tuple, pkt);
 }

@@ -1,3 +1,4 @@
+/* Frames made by hand; see craft.h.  Not done: IPv4 options, jumbograms. */
 #include "lib/craft.h"
 
 #include <string.h>
