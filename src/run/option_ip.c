@@ -62,8 +62,8 @@ int naru_option_get_mtu(struct naru_option *option)
     return naru_option_put_int(option, (int)mtu);
 }
 
-/* A smaller MTU for this socket alone (DNS servers ask for 1280, which no path has to fragment): the
- * path's own is used instead. */
+/* A smaller MTU for this socket alone (DNS servers ask for 1280, which no path has to fragment):
+ * the path's own is used instead. */
 int naru_option_set_mtu6(struct naru_option *option)
 {
     int value;

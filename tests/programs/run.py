@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""`naru run` itself: what becomes of processes, signals, terminals, names, and interrupted calls."""
+"""`naru run` itself: processes, signals, terminals, interfaces, interrupted calls."""
 
 import json
 import os
