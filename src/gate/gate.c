@@ -232,6 +232,11 @@ struct naru_stack *naru_gate_stack(const struct naru_gate *gate) { return gate->
 
 unsigned naru_gate_ifindex(const struct naru_gate *gate) { return gate->env.ifindex; }
 
+uint64_t naru_gate_undelivered(const struct naru_gate *gate)
+{
+    return naru_gate_tcp_undelivered(&gate->tcp);
+}
+
 void naru_gate_get_stats(const struct naru_gate *gate, struct naru_gate_stats *stats)
 {
     *stats = gate->env.stats;

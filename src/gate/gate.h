@@ -72,7 +72,9 @@ void naru_gate_config_init(struct naru_gate_config *config);
 /*
  * *out is set on success; the gate's stack is attached to the loop, its interface is up and waits
  * for a wire.  INVAL: a value out of range; NOMEM; NOBUFS: the host gives no descriptors.
- * free closes all host sockets; guests see silence.  Detach what was wired to the gate before.
+ * free closes all host sockets; guests see silence.  A host connection whose guest has not ended
+ * it, or has sent what is not delivered yet, is reset, so that nobody takes it for complete. Detach
+ * what was wired to the gate before.
  */
 enum naru_err naru_gate_new(const struct naru_gate_config *config, struct naru_gate **out);
 void naru_gate_free(struct naru_gate *gate);
@@ -86,6 +88,12 @@ void naru_gate_free(struct naru_gate *gate);
 struct naru_attachment *naru_gate_attachment(struct naru_gate *gate);
 struct naru_stack *naru_gate_stack(const struct naru_gate *gate);
 unsigned naru_gate_ifindex(const struct naru_gate *gate);
+
+/*
+ * What guests have sent on TCP connections and the host has not taken yet: bytes, and one for each
+ * end.  A caller that is about to free the gate goes on until it is 0, or no longer changes.
+ */
+uint64_t naru_gate_undelivered(const struct naru_gate *gate);
 
 /* Counted since the gate was made, but for the first group, which is how it is now. */
 struct naru_gate_stats {

@@ -421,6 +421,27 @@ void naru_gate_tcp_add_bytes(const struct naru_gate_tcp *tcp, struct naru_gate_s
     }
 }
 
+static uint64_t undelivered(const struct flow *flow)
+{
+    int64_t unread = 0;
+    bool ended = (naru_sock_ready(flow->relay.guest) & NARU_READY_READ_END) != 0;
+
+    if (flow->relay.out_done || flow->state == CONNECTING)
+        return 0;
+    (void)naru_sock_get(flow->relay.guest, NARU_OPT_UNREAD, &unread);
+    return (uint64_t)unread + ended;
+}
+
+uint64_t naru_gate_tcp_undelivered(const struct naru_gate_tcp *tcp)
+{
+    struct flow *flow;
+    uint64_t sum = 0;
+
+    NARU_LIST_EACH(&tcp->flows, flow, next, struct flow, in_flows)
+    sum += undelivered(flow);
+    return sum;
+}
+
 void naru_gate_tcp_deinit(struct naru_gate_tcp *tcp)
 {
     struct naru_list_node *node;
@@ -432,8 +453,10 @@ void naru_gate_tcp_deinit(struct naru_gate_tcp *tcp)
     while ((node = naru_list_pop(&tcp->flows)) != NULL) {
         struct flow *flow = NARU_CONTAINER_OF(node, struct flow, in_flows);
         stop_watching(flow);
-        if (flow->relay.fd >= 0)
+        if (flow->relay.fd >= 0 && flow->relay.out_done)
             close(flow->relay.fd);
+        else if (flow->relay.fd >= 0)
+            naru_host_sock_reset(flow->relay.fd); /* it is not complete, and must not look so */
         naru_mem_free(&tcp->env->mem, flow, sizeof(*flow));
     }
 }

@@ -37,9 +37,13 @@ struct naru_gate_tcp {
 };
 
 enum naru_err naru_gate_tcp_init(struct naru_gate_tcp *tcp, struct naru_gate_env *env);
-/* Also after an init that failed.  Descriptors are closed; the stack's sockets go with the stack.
+/*
+ * Also after an init that failed.  Descriptors are closed, or reset where the guest had not ended;
+ * the stack's sockets go with the stack.
  */
 void naru_gate_tcp_deinit(struct naru_gate_tcp *tcp);
+
+uint64_t naru_gate_tcp_undelivered(const struct naru_gate_tcp *tcp);
 
 /* Flows count their bytes when they end; this adds those of the living. */
 void naru_gate_tcp_add_bytes(const struct naru_gate_tcp *tcp, struct naru_gate_stats *stats);

@@ -252,10 +252,12 @@ static void a_slow_host_holds_the_guest_back(void **state)
     assert_true(r.s.len > 0 && r.s.len < 64U << 20);
     naru_stack_get_stats(naru_gate_stack(lab.gate), &stats);
     assert_true(stats.memory_used < 32U << 20);
+    assert_true(naru_gate_undelivered(lab.gate) > 0);
     guest_shutdown(&lab, sock);
     pthread_mutex_unlock(&r.lock);
     lab_join(&lab, thread);
     assert_true(r.s.ok);
+    assert_int_equal(naru_gate_undelivered(lab.gate), 0);
     guest_close(&lab, sock);
     free(data);
     close(r.s.fd);

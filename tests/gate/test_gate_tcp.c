@@ -322,6 +322,48 @@ static void a_hosts_reset_after_its_end_reaches_the_guest(void **state)
     over_both(host_resets_after_its_end);
 }
 
+/* ---- The gateway's own end ---- */
+
+static void *wait_for_end(void *arg)
+{
+    struct server *s = arg;
+    uint8_t data[4096];
+    ssize_t n;
+    int fd = host_accept(s->fd);
+
+    while ((n = recv(fd, data, sizeof(data), 0)) > 0)
+        s->len += (size_t)n;
+    s->ok = n == 0; /* and not a reset */
+    close(fd);
+    return NULL;
+}
+
+static void what_is_not_complete_does_not_look_so(void **state)
+{
+    struct gate_lab lab;
+    struct server s[2] = { server_open(4), server_open(4) };
+    struct naru_sock *sock[2];
+    pthread_t thread[2];
+    (void)state;
+    lab_open(&lab, NULL);
+    for (unsigned i = 0; i < 2; i++) {
+        thread[i] = host_start(wait_for_end, &s[i]);
+        struct naru_endpoint to = lab_gateway(4, s[i].port);
+        sock[i] = guest_connected(&lab, &to);
+        guest_send(&lab, sock[i], "begin", 5);
+    }
+    guest_shutdown(&lab, sock[0]); /* the other has not said that this is all */
+    lab_run_for(&lab, NARU_MS(50));
+    assert_int_equal(naru_gate_undelivered(lab.gate), 0);
+    lab_close(&lab);
+    for (unsigned i = 0; i < 2; i++) {
+        pthread_join(thread[i], NULL);
+        assert_int_equal(s[i].len, 5);
+        assert_int_equal(s[i].ok, i == 0);
+        close(s[i].fd);
+    }
+}
+
 /* ---- Urgent data ---- */
 
 static void *send_urgent(void *arg)
@@ -405,6 +447,7 @@ int main(void)
         cmocka_unit_test(a_guests_reset_reaches_the_host),
         cmocka_unit_test(a_hosts_reset_reaches_the_guest),
         cmocka_unit_test(a_hosts_reset_after_its_end_reaches_the_guest),
+        cmocka_unit_test(what_is_not_complete_does_not_look_so),
         cmocka_unit_test(the_hosts_urgent_byte_keeps_its_place),
         cmocka_unit_test(the_guests_urgent_byte_keeps_its_place),
     };
