@@ -314,6 +314,24 @@ TEST(more_is_a_cork_for_one_call)
     tcp_play_end(&p);
 }
 
+TEST(end_of_record)
+{
+    BEGIN(tcp_play_accept);
+    tcp_play(&p, "+0 hold\n"
+                 "+0 write 2000 eor\n"
+                 "+0 write 100\n"
+                 "+0 write 100 eor -> AGAIN\n"
+                 "+0 go\n"
+                 "+0 > . 1:1461(1460) ack 1\n"
+                 "+0 > P. 1461:2001(540) ack 1\n"
+                 "+0 < . 1:1(0) ack 2001 win 65535\n"
+                 "+0 > P. 2001:2101(100) ack 1\n"
+                 "+0 write 100 eor\n"
+                 "+0 < . 1:1(0) ack 2101 win 65535\n"
+                 "+0 > P. 2101:2201(100) ack 1\n");
+    tcp_play_end(&p);
+}
+
 TEST(close_goes_through_the_cork)
 {
     BEGIN(tcp_play_accept);
@@ -486,6 +504,7 @@ int main(void)
         cmocka_unit_test(cork),
         cmocka_unit_test(cork_holds_200_ms_at_most),
         cmocka_unit_test(more_is_a_cork_for_one_call),
+        cmocka_unit_test(end_of_record),
         cmocka_unit_test(close_goes_through_the_cork),
         cmocka_unit_test(tiny_mss),
         cmocka_unit_test(maxseg),

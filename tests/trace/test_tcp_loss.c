@@ -392,6 +392,28 @@ TEST(not_limited_not_grown)
     tcp_play_end(&p);
 }
 
+/* RFC 3522: the retransmission was answered before it was sent. */
+TEST(a_delay_is_not_a_loss)
+{
+    BEGIN(tcp_play_begin);
+    p.host.config.tcp_timestamps = true;
+    tcp_play(&p, "+0 < S 0:0(0) win 65535 <mss 1460,sackOK,TS val 1 ecr 0>\n"
+                 "+0 > S. 0:0(0) ack 1\n"
+                 "+0 < . 1:1(0) ack 1 win 65535 <nop,nop,TS val 1 ecr 1000000>\n"
+                 "+0 write 2896\n"
+                 "+0 > . 1:1449(1448) ack 1 <nop,nop,TS val 1000000 ecr 1>\n"
+                 "+0 > P. 1449:2897(1448) ack 1 <nop,nop,TS val 1000000 ecr 1>\n"
+                 "+200 > . 1:1449(1448) ack 1 <nop,nop,TS val 1000200 ecr 1>\n"
+                 "+0 info ca_state -> 4\n"
+                 "+0 info cwnd -> 1\n"
+                 "+10 < . 1:1(0) ack 1449 win 65535 <nop,nop,TS val 2 ecr 1000000>\n"
+                 "+0 info ca_state -> 0\n"
+                 "+0 info cwnd -> 10\n"
+                 "+0 info lost -> 0\n"
+                 "+0 < . 1:1(0) ack 2897 win 65535 <nop,nop,TS val 2 ecr 1000000>\n");
+    tcp_play_end(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -405,6 +427,7 @@ int main(void)
         cmocka_unit_test(a_peer_that_forgot_what_it_had),
         cmocka_unit_test(karn),
         cmocka_unit_test(timestamps_measure_retransmissions),
+        cmocka_unit_test(a_delay_is_not_a_loss),
         cmocka_unit_test(gives_up),
         cmocka_unit_test(gives_up_with_what_icmp_said),
         cmocka_unit_test(user_timeout),

@@ -36,14 +36,18 @@ static void look_at_persist(struct naru_tcp *c, naru_time now)
 
 /* ---- Round trips ---- */
 
+static bool echoes(const struct naru_tcp *c, const struct naru_tcp_hdr *h)
+{
+    return (c->flags & NARU_TCP_F_TIMESTAMPS) && (h->opts & NARU_TCP_OPT_TS) && h->ts_ecr != 0;
+}
+
 static void measure(struct naru_tcp *c, const struct naru_tcp_seg *s,
                     const struct naru_tcp_acked *a)
 {
     if (a->first_sent != NARU_NEVER && !a->retransmitted) {
         naru_tcp_rtt_sample(c, naru_tcp_us(s->now - a->first_sent));
-    } else if (a->acked > 0 && (c->flags & NARU_TCP_F_TIMESTAMPS) &&
-               (s->h->opts & NARU_TCP_OPT_TS) && s->h->ts_ecr != 0) { /* RFC 7323 4 */
-        uint32_t ms = naru_tcp_ts_now(c, s->now) - s->h->ts_ecr;
+    } else if (a->acked > 0 && a->echo_known) { /* RFC 7323 4 */
+        uint32_t ms = naru_tcp_ts_now(c, s->now) - a->echo;
         if (ms <= NARU_TCP_RTO_MAX / 1000)
             naru_tcp_rtt_sample(c, NARU_MAX(ms, 1u) * 1000);
     }
@@ -92,7 +96,9 @@ void naru_tcp_ack_process(struct naru_tcp *c, struct naru_tcp_seg *s)
 {
     struct naru_tcp_acked a = { .first_sent = NARU_NEVER,
                                 .last_sent = NARU_NEVER,
-                                .prior_flight = naru_tcp_flight(c) };
+                                .prior_flight = naru_tcp_flight(c),
+                                .echo = s->h->ts_ecr,
+                                .echo_known = echoes(c, s->h) };
     c->last_ack_recv = s->now;
     if (naru_seq_after(s->ack, c->snd.una)) {
         advance(c, s->ack, &a);

@@ -50,7 +50,7 @@ void naru_tcp_cc_loss(struct naru_tcp *c, naru_time now)
 {
     c->undo_cwnd = c->cwnd;
     c->undo_ssthresh = c->ssthresh;
-    c->flags |= NARU_TCP_F_UNDO;
+    c->flags = (c->flags | NARU_TCP_F_UNDO) & ~(uint32_t)NARU_TCP_F_RETRANS_TS;
     c->ssthresh = NARU_MAX(ops(c)->ssthresh(c, now), 2u * c->snd.mss);
     c->cwnd = c->ssthresh;
 }

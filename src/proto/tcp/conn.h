@@ -125,7 +125,6 @@ struct naru_tcp {
 
     uint32_t cwnd, ssthresh; /* bytes */
     uint32_t ts_recent;      /* RFC 7323 */
-    uint32_t ts_recent_ms;   /* our clock when it was heard */
     uint32_t ts_offset;      /* RFC 7323 5.4: added to our clock */
 
     /* Receive queue: in order, linked by next. */
@@ -150,6 +149,7 @@ struct naru_tcp {
     struct naru_tcp_ooo *ooo;
     struct naru_tcp_opts *own_opts; /* NULL: the stack's */
     naru_seq iss, irs;
+    naru_seq snd_eor; /* with F_EOR: no segment reaches across it */
     naru_seq snd_up;  /* one beyond the last urgent byte sent (RFC 6093) */
     naru_seq rcv_up;  /* the last urgent byte announced by the peer */
     naru_seq recover; /* end of the loss episode (RFC 6582, RFC 6675) */
@@ -178,8 +178,9 @@ struct naru_tcp {
     uint32_t cwnd_used; /* most bytes in flight of the round that ends at cwnd_used_seq */
     naru_seq cwnd_used_seq;
     uint32_t min_rtt; /* microseconds */
-    uint32_t cc[10];  /* the congestion control's own */
+    uint32_t cc[9];   /* the congestion control's own */
     uint32_t undo_cwnd, undo_ssthresh;
+    uint32_t retrans_ts; /* our timestamp in the first retransmission of an episode */
 
     naru_time last_sent, last_recv, last_ack_recv; /* data, data, any acceptable segment */
     uint32_t challenge_ms;  /* last challenge ACK, and last answer to an old segment */
@@ -187,31 +188,33 @@ struct naru_tcp {
 
     uint64_t bytes_acked, bytes_received;
     uint32_t segments_in, segments_out, data_in, data_out, segments_retrans, delivered;
-    uint32_t ooo_in, dsack_dups;
+    uint16_t ooo_in, dsack_dups; /* stay at their largest value */
 };
 
 enum naru_tcp_fact {
-    NARU_TCP_F_PASSIVE = 1 << 0,       /* came from LISTEN */
-    NARU_TCP_F_DEFERRED = 1 << 1,      /* the SYN waits for naru_tcp_answer */
-    NARU_TCP_F_TIMESTAMPS = 1 << 2,    /* agreed */
-    NARU_TCP_F_SACK = 1 << 3,          /* agreed */
-    NARU_TCP_F_WSCALE = 1 << 4,        /* agreed */
-    NARU_TCP_F_FIN_WANTED = 1 << 5,    /* the user sends no more: FIN after snd.end */
-    NARU_TCP_F_FIN_SENT = 1 << 6,      /* snd.nxt is beyond FIN */
-    NARU_TCP_F_FIN_RECEIVED = 1 << 7,  /* rcv.nxt is beyond the peer's FIN */
-    NARU_TCP_F_READ_SHUT = 1 << 8,     /* the user reads no more */
-    NARU_TCP_F_ORPHAN = 1 << 9,        /* no holder */
-    NARU_TCP_F_MORE = 1 << 10,         /* the last write said that more follows */
-    NARU_TCP_F_PROBING = 1 << 11,      /* the retransmission timer is the persist timer */
-    NARU_TCP_F_NO_SPACE = 1 << 13,     /* a send found the buffer full: WRITE is owed */
-    NARU_TCP_F_CWND_LIMITED = 1 << 14, /* cwnd, and nothing else, held data back */
-    NARU_TCP_F_OVERRIDE = 1 << 15,     /* silly-window override: send what the window takes */
-    NARU_TCP_F_SYN_RETRANSMITTED = 1 << 16,
-    NARU_TCP_F_UNDO = 1 << 19, /* undo_cwnd holds what a spurious episode took */
-    NARU_TCP_F_DSACK_DUE = 1 << 20,
-    NARU_TCP_F_PUSHED = 1 << 24,   /* CORK or MORE overridden: what is there may go */
-    NARU_TCP_F_ANSWERED = 1 << 26, /* challenge_ms has a meaning */
-    NARU_TCP_F_FORCE = 1 << 25,    /* one retransmission whatever the window says */
+    NARU_TCP_F_PASSIVE = 1 << 0,            /* came from LISTEN */
+    NARU_TCP_F_DEFERRED = 1 << 1,           /* the SYN waits for naru_tcp_answer */
+    NARU_TCP_F_TIMESTAMPS = 1 << 2,         /* agreed */
+    NARU_TCP_F_SACK = 1 << 3,               /* agreed */
+    NARU_TCP_F_WSCALE = 1 << 4,             /* agreed */
+    NARU_TCP_F_FIN_WANTED = 1 << 5,         /* the user sends no more: FIN after snd.end */
+    NARU_TCP_F_FIN_SENT = 1 << 6,           /* snd.nxt is beyond FIN */
+    NARU_TCP_F_FIN_RECEIVED = 1 << 7,       /* rcv.nxt is beyond the peer's FIN */
+    NARU_TCP_F_READ_SHUT = 1 << 8,          /* the user reads no more */
+    NARU_TCP_F_ORPHAN = 1 << 9,             /* no holder */
+    NARU_TCP_F_MORE = 1 << 10,              /* the last write said that more follows */
+    NARU_TCP_F_EOR = 1 << 11,               /* the user ended a record at snd_eor */
+    NARU_TCP_F_PROBING = 1 << 12,           /* the retransmission timer is the persist timer */
+    NARU_TCP_F_NO_SPACE = 1 << 13,          /* a send found the buffer full: WRITE is owed */
+    NARU_TCP_F_CWND_LIMITED = 1 << 14,      /* cwnd, and nothing else, held data back */
+    NARU_TCP_F_OVERRIDE = 1 << 15,          /* silly-window override: send what the window takes */
+    NARU_TCP_F_PUSHED = 1 << 16,            /* CORK or MORE overridden: what is there may go */
+    NARU_TCP_F_FORCE = 1 << 17,             /* one retransmission whatever cwnd says */
+    NARU_TCP_F_SYN_RETRANSMITTED = 1 << 18, /* more than once: cwnd begins at one segment */
+    NARU_TCP_F_UNDO = 1 << 19,              /* undo_cwnd holds what a loss episode took */
+    NARU_TCP_F_RETRANS_TS = 1 << 20, /* retrans_ts is of the first retransmission of this episode */
+    NARU_TCP_F_DSACK_DUE = 1 << 21,  /* dsack_start.. was received twice */
+    NARU_TCP_F_ANSWERED = 1 << 22,   /* challenge_ms has a meaning */
 };
 
 /* Why header prediction is off. */

@@ -117,7 +117,7 @@ bool naru_tcp_step_text(struct naru_tcp *c, struct naru_tcp_seg *s)
     c->data_in += gso == 0 ? 1 : (len + gso - 1) / gso;
     s->pkt = NULL;
     if (!naru_seq_eq(s->seq, c->rcv.nxt)) {
-        c->ooo_in++;
+        c->ooo_in = (uint16_t)(c->ooo_in + (c->ooo_in < UINT16_MAX));
         c->due |= NARU_TCP_DUE_ACK;
         s->drop = naru_tcp_ooo_add(c, s->seq, pkt);
         return true;

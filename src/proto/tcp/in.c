@@ -53,7 +53,7 @@ static bool step_paws(struct naru_tcp *c, struct naru_tcp_seg *s)
         return true;
     if ((int32_t)(s->h->ts_val - c->ts_recent) >= 0)
         return true;
-    if (naru_tcp_ms(s->now) - c->ts_recent_ms > NARU_TCP_PAWS_IDLE_MS)
+    if (s->now - c->last_ack_recv > NARU_TCP_PAWS_IDLE)
         return true; /* 5.5: too old to be compared */
     s->drop = NARU_DROP_TCP_PAWS;
     naru_tcp_answer_old(c, s);
@@ -67,11 +67,9 @@ static void note_timestamp(struct naru_tcp *c, const struct naru_tcp_hdr *h, nar
         return;
     if (naru_seq_after(h->seq, c->rcv.ack))
         return;
-    if ((int32_t)(h->ts_val - c->ts_recent) < 0 &&
-        naru_tcp_ms(now) - c->ts_recent_ms <= NARU_TCP_PAWS_IDLE_MS)
+    if ((int32_t)(h->ts_val - c->ts_recent) < 0 && now - c->last_ack_recv <= NARU_TCP_PAWS_IDLE)
         return;
     c->ts_recent = h->ts_val;
-    c->ts_recent_ms = naru_tcp_ms(now);
 }
 
 /* ---- First check: sequence number ---- */

@@ -23,7 +23,7 @@
 #define NARU_TCP_DUPTHRESH      3u
 #define NARU_TCP_IW             10u /* RFC 6928, segments */
 #define NARU_TCP_QUICK_MAX      16u
-#define NARU_TCP_PAWS_IDLE_MS   (24u * 24 * 3600 * 1000)
+#define NARU_TCP_PAWS_IDLE      NARU_SEC(24 * 24 * 3600) /* RFC 7323 5.5 */
 #define NARU_TCP_ANSWER_MS      500u /* between answers to unacceptable segments */
 #define NARU_TCP_ORPHAN_RETRIES 8u
 #define NARU_TCP_SSTHRESH_INF   0x7fffffffu
@@ -156,7 +156,9 @@ struct naru_tcp_acked {
     naru_time first_sent;  /* of what was acknowledged and sent only once; NARU_NEVER: none */
     naru_time last_sent;
     bool retransmitted; /* something acknowledged had been sent twice */
-    bool dup;           /* a duplicate acknowledgement (RFC 5681 2) */
+    uint32_t echo;      /* of our timestamp */
+    bool echo_known;
+    bool dup; /* a duplicate acknowledgement (RFC 5681 2) */
     bool dsack;
 };
 

@@ -38,6 +38,18 @@ static bool small_ok(struct naru_tcp *c, bool fin, naru_time now)
     return naru_seq_before_eq(c->snd.sml, c->snd.una) || naru_tcp_flight(c) == 0;
 }
 
+/* New data, but none beyond the end of a record (MSG_EOR). */
+static uint32_t to_record_end(struct naru_tcp *c)
+{
+    uint32_t unsent = naru_tcp_unsent_new(c);
+    if (!(c->flags & NARU_TCP_F_EOR))
+        return unsent;
+    if (naru_seq_before(c->snd.nxt, c->snd_eor))
+        return naru_seq_len(c->snd.nxt, c->snd_eor);
+    c->flags &= ~(uint32_t)NARU_TCP_F_EOR;
+    return unsent;
+}
+
 /* Full segments: as many as windows and room allow, and the rest of the data if it may join. */
 static void plan_full(struct naru_tcp *c, struct plan *p, uint32_t len, uint32_t unsent,
                       uint32_t cwnd_room, const struct naru_tcp_room *room, naru_time now)
@@ -59,9 +71,9 @@ static void plan_full(struct naru_tcp *c, struct plan *p, uint32_t len, uint32_t
 static struct plan make_plan(struct naru_tcp *c, const struct naru_tcp_room *room, naru_time now)
 {
     struct plan p = { .mss = c->snd.mss - naru_tcp_sack_len(c) };
-    uint32_t unsent = naru_tcp_unsent_new(c), window = wnd_room(c), pipe = naru_tcp_pipe(c);
+    uint32_t unsent = to_record_end(c), window = wnd_room(c), pipe = naru_tcp_pipe(c);
     uint32_t len = NARU_MIN(unsent, window), cwnd_room = minus(c->cwnd, pipe);
-    bool fin = naru_tcp_fin_unsent(c);
+    bool fin = naru_tcp_fin_unsent(c) && unsent == naru_tcp_unsent_new(c);
 
     if (unsent > 0 && pipe > 0 && cwnd_room < NARU_MIN(unsent, p.mss)) {
         p.by_cwnd = true;
@@ -138,7 +150,9 @@ static bool build_new(struct naru_tcp *c, struct naru_tcp_segment *out, struct p
     uint16_t flags = NARU_TCP_ACK;
     if (fin)
         flags |= NARU_TCP_FIN;
-    if (len > 0 && (naru_seq_eq(end, c->snd.end) || len > p->mss || (p->last && c->burst > 0)))
+    bool record = (c->flags & NARU_TCP_F_EOR) && naru_seq_eq(end, c->snd_eor);
+    if (len > 0 &&
+        (naru_seq_eq(end, c->snd.end) || record || len > p->mss || (p->last && c->burst > 0)))
         flags |= NARU_TCP_PSH;
     out->retransmit = false;
     naru_tcp_header(c, &out->hdr, seq, flags, now);

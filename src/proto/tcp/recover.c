@@ -10,8 +10,11 @@
  * Phases, as Linux names them: OPEN, DISORDER (something beyond a hole has arrived), RECOVERY (fast
  * retransmit happened), LOSS (RTO).  The last two end when RECOVER is acknowledged.
  *
- * The place for RACK-TLP (8985), PRR (6937), F-RTO (5682) and Eifel is here: records know when each
- * range was sent, struct naru_tcp_acked tells what arrived.
+ * When the acknowledgement of something sent twice echoes the timestamp of the first copy, nothing
+ * had been lost but time (Eifel, RFC 3522 and 4015): cwnd and ssthresh become what they were.
+ *
+ * The place for RACK-TLP (8985), PRR (6937) and F-RTO (5682) is here: records know when each range
+ * was sent, struct naru_tcp_acked tells what arrived.
  */
 #include "proto/tcp/internal.h"
 
@@ -99,7 +102,7 @@ static void done(struct naru_tcp *c)
 {
     c->snd.dupacks = 0;
     c->reno = 0;
-    c->flags &= ~(uint32_t)(NARU_TCP_F_UNDO | NARU_TCP_F_FORCE);
+    c->flags &= ~(uint32_t)(NARU_TCP_F_UNDO | NARU_TCP_F_RETRANS_TS | NARU_TCP_F_FORCE);
     phase(c, c->sacked > 0 ? NARU_CA_DISORDER : NARU_CA_OPEN);
 }
 
@@ -113,6 +116,28 @@ static void enter_recovery(struct naru_tcp *c, naru_time now)
     mark_by_sack(c);
     c->flags |= NARU_TCP_F_FORCE;
     phase(c, NARU_CA_RECOVERY);
+}
+
+/* The first copy had arrived: what is marked as lost and not yet sent again is not lost. */
+static void undo(struct naru_tcp *c)
+{
+    for (unsigned i = 0; i < naru_tcp_sent_count(c) && c->lost > c->retrans; i++) {
+        struct naru_tcp_sent *r = naru_tcp_sent_at(c, i);
+        if ((r->flags & (NARU_TCP_SENT_LOST | NARU_TCP_SENT_RETRANS)) == NARU_TCP_SENT_LOST)
+            naru_tcp_sent_flag(c, r, (uint8_t)(r->flags & ~NARU_TCP_SENT_LOST));
+    }
+    naru_tcp_cc_undo(c);
+    c->recover = c->snd.una;
+    c->lost_upto = c->snd.una;
+    done(c);
+}
+
+/* RFC 3522 3.2 (5): the echoed timestamp is older than our first retransmission. */
+static bool spurious(const struct naru_tcp *c, const struct naru_tcp_acked *a)
+{
+    const uint32_t both = NARU_TCP_F_UNDO | NARU_TCP_F_RETRANS_TS;
+    return a->acked > 0 && a->echo_known && (c->flags & both) == both &&
+           (int32_t)(a->echo - c->retrans_ts) < 0;
 }
 
 /* OPEN and DISORDER: is it time? */
@@ -138,6 +163,10 @@ static void watch(struct naru_tcp *c, const struct naru_tcp_acked *a, naru_time 
 void naru_tcp_recover_acked(struct naru_tcp *c, const struct naru_tcp_acked *a, naru_time now)
 {
     bool over = naru_seq_after_eq(c->snd.una, c->recover);
+    if (c->ca_state >= NARU_CA_RECOVERY && spurious(c, a)) {
+        undo(c);
+        return;
+    }
     switch ((enum naru_ca_state)c->ca_state) {
     case NARU_CA_OPEN:
     case NARU_CA_DISORDER:
@@ -247,5 +276,9 @@ void naru_tcp_recover_sent(struct naru_tcp *c, naru_seq start, uint32_t len, nar
     r->sent_at = now;
     naru_tcp_sent_flag(c, r, r->flags | NARU_TCP_SENT_RETRANS | NARU_TCP_SENT_EVER);
     c->rtx_next = end;
+    if (!(c->flags & NARU_TCP_F_RETRANS_TS)) {
+        c->retrans_ts = naru_tcp_ts_now(c, now);
+        c->flags |= NARU_TCP_F_RETRANS_TS;
+    }
     naru_tcp_sent_merge(c, i);
 }

@@ -72,7 +72,7 @@ void naru_tcp_sack_input(struct naru_tcp *c, const struct naru_tcp_hdr *h, naru_
     unsigned first = 0;
     if (is_dsack(h, ack)) {
         a->dsack = true;
-        c->dsack_dups++;
+        c->dsack_dups = (uint16_t)(c->dsack_dups + (c->dsack_dups < UINT16_MAX));
         first = 1;
     }
     for (unsigned i = first; i < h->sack_count; i++)

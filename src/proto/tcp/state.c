@@ -8,6 +8,9 @@
 #include "base/rand.h"
 #include <string.h>
 
+/* An idle connection is this and no more. */
+_Static_assert(sizeof(struct naru_tcp) <= 512, "struct naru_tcp has grown");
+
 #define S(state) (1u << NARU_TCP_##state)
 
 /* Where each state may go.  A child of a listener is born in LISTEN; RST and abort end any. */
@@ -174,7 +177,6 @@ void naru_tcp_sync_options(struct naru_tcp *c, const struct naru_tcp_hdr *syn, n
     if ((syn->opts & NARU_TCP_OPT_TS) && config->tcp_timestamps) {
         c->flags |= NARU_TCP_F_TIMESTAMPS;
         c->ts_recent = syn->ts_val;
-        c->ts_recent_ms = naru_tcp_ms(now);
     }
     if ((syn->opts & NARU_TCP_OPT_SACK_OK) && config->tcp_sack)
         c->flags |= NARU_TCP_F_SACK;
@@ -184,6 +186,7 @@ void naru_tcp_sync_options(struct naru_tcp *c, const struct naru_tcp_hdr *syn, n
         c->rcv.wscale = c->env->wscale;
     }
     naru_tcp_update_mss(c);
+    c->last_ack_recv = now;
     c->irs = syn->seq;
     c->rcv.nxt = c->rcv.ack = c->space_seq = c->space_rtt_seq = naru_seq_add(syn->seq, 1);
     c->rcv_up = syn->seq;

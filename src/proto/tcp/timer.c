@@ -225,9 +225,16 @@ static void retransmit_fired(struct naru_tcp *c, naru_time now)
     set(c, NARU_TCP_TIMER_RETRANSMIT, now + naru_tcp_rto(c));
 }
 
+/* Nobody holds it, and the window has been closed for about as long as RTO grows. */
+static bool orphan_stuck(const struct naru_tcp *c)
+{
+    return (c->flags & NARU_TCP_F_ORPHAN) && c->backoff >= NARU_TCP_ORPHAN_RETRIES &&
+           naru_tcp_rto(c) >= NARU_US((naru_time)NARU_TCP_RTO_MAX);
+}
+
 static void persist_fired(struct naru_tcp *c, naru_time now)
 {
-    if (c->probes >= retries_max(c)) {
+    if (c->probes >= retries_max(c) || orphan_stuck(c)) {
         naru_tcp_die(c, timeout_error(c), now);
         return;
     }

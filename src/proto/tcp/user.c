@@ -28,8 +28,14 @@ static int gone(struct naru_tcp *c, int after)
 
 /* ---- SEND ---- */
 
+/* The end of one record is remembered; a second has to wait until the first was sent. */
+static bool record_waits(const struct naru_tcp *c)
+{
+    return (c->flags & NARU_TCP_F_EOR) && naru_seq_before(c->snd.nxt, c->snd_eor);
+}
+
 /* Bytes that may be written now, or why none. */
-static int64_t send_room(struct naru_tcp *c)
+static int64_t send_room(struct naru_tcp *c, unsigned flags)
 {
     if (c->state == NARU_TCP_CLOSED)
         return gone(c, NARU_ERR_PIPE);
@@ -41,6 +47,8 @@ static int64_t send_room(struct naru_tcp *c)
     }
     uint32_t room = naru_tcp_sndq_room(c);
     if (naru_tcp_unsent_new(c) >= naru_tcp_opts(c)->notsent_lowat)
+        room = 0;
+    if ((flags & NARU_MSG_EOR) && record_waits(c))
         room = 0;
     if (room == 0) {
         c->flags |= NARU_TCP_F_NO_SPACE;
@@ -57,6 +65,10 @@ static void written(struct naru_tcp *c, unsigned flags)
         c->flags &= ~(uint32_t)NARU_TCP_F_MORE;
     if (flags & NARU_MSG_OOB)
         c->snd_up = c->snd.end;
+    if (flags & NARU_MSG_EOR) {
+        c->snd_eor = c->snd.end;
+        c->flags |= NARU_TCP_F_EOR;
+    }
     c->due |= NARU_TCP_DUE_DATA;
 }
 
@@ -64,7 +76,7 @@ int64_t naru_tcp_send(struct naru_tcp *c, const struct naru_slice *slice, unsign
                       unsigned flags, naru_time now)
 {
     (void)now;
-    int64_t room = send_room(c);
+    int64_t room = send_room(c, flags);
     if (room < 0)
         return room;
     int64_t n = naru_tcp_sndq_write(c, slice, slice_count, (uint32_t)room);
@@ -75,7 +87,7 @@ int64_t naru_tcp_send(struct naru_tcp *c, const struct naru_slice *slice, unsign
         bool all = (uint64_t)n == wanted;
         if (!all)
             c->flags |= NARU_TCP_F_NO_SPACE;
-        written(c, all ? flags : flags & ~(unsigned)NARU_MSG_OOB);
+        written(c, all ? flags : flags & ~(unsigned)(NARU_MSG_OOB | NARU_MSG_EOR));
     }
     return n;
 }
@@ -83,7 +95,7 @@ int64_t naru_tcp_send(struct naru_tcp *c, const struct naru_slice *slice, unsign
 int naru_tcp_send_reserve(struct naru_tcp *c, struct naru_room *room, unsigned max, naru_time now)
 {
     (void)now;
-    int64_t space = send_room(c);
+    int64_t space = send_room(c, 0);
     if (space < 0)
         return (int)space;
     return naru_tcp_sndq_reserve(c, room, max, (uint32_t)space);
