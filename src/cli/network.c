@@ -299,3 +299,8 @@ bool naru_cli_network_busy(const struct naru_cli_network *network)
     naru_gate_get_stats(network->gate, &stats);
     return stats.tcp_flows > 0;
 }
+
+uint64_t naru_cli_network_undelivered(const struct naru_cli_network *network)
+{
+    return network->gate == NULL ? 0 : naru_gate_undelivered(network->gate);
+}

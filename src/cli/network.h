@@ -40,5 +40,7 @@ void naru_cli_network_down(struct naru_cli_network *network);
 
 /* Bytes of the program may still be on their way to the host. */
 bool naru_cli_network_busy(const struct naru_cli_network *network);
+/* What the gateway has of the program, and the host has not taken yet; see gate/gate.h. */
+uint64_t naru_cli_network_undelivered(const struct naru_cli_network *network);
 
 #endif

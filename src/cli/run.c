@@ -2,8 +2,8 @@
  * naru run: puts the parts together, waits for the program's end, lets the last bytes out.
  *
  * After the program's end its connections may still have bytes and FINs to deliver, as they would
- * in a kernel; the loop goes on until they are acknowledged, at most LINGER_MAX, or until a second
- * signal.
+ * in a kernel; the loop goes on until the other side has them, at most LINGER_MAX without any
+ * progress, or until a second signal.
  */
 #include "run/run.h"
 #include "cli/command.h"
@@ -56,6 +56,8 @@ struct session {
     struct naru_run *run;
     struct naru_loop_timer linger;
     naru_time ended_at;
+    naru_time progress_at; /* since then: when owed last changed */
+    uint64_t owed;         /* bytes of the program that are still to be delivered */
     int status;
 };
 
@@ -65,25 +67,28 @@ static int fail(const char *what, int error)
     return error;
 }
 
-/* Bytes or a FIN of the program that have not arrived yet. */
-static bool stack_busy(const struct naru_stack *stack)
+/* Bytes (and FINs, each as one) of the program that its stack has not delivered yet. */
+static uint64_t undelivered(const struct naru_stack *stack)
 {
     struct naru_sock_entry entry;
-    uint64_t cursor = 0;
+    uint64_t cursor = 0, sum = 0;
     while (naru_stack_walk(stack, &cursor, &entry))
         if (entry.type == NARU_SOCK_STREAM && entry.state != NARU_TCP_LISTEN &&
             (entry.send_queue > 0 || entry.state == NARU_TCP_FIN_WAIT_1 ||
              entry.state == NARU_TCP_CLOSING || entry.state == NARU_TCP_LAST_ACK))
-            return true;
-    return false;
+            sum += entry.send_queue + (uint64_t)1;
+    return sum;
 }
 
 static void linger(struct naru_loop_timer *timer, naru_time now)
 {
     struct session *session = timer->user;
-    naru_time spent = now - session->ended_at;
-    if ((stack_busy(session->stack) && spent < LINGER_MAX) ||
-        (naru_cli_network_busy(&session->network) && spent < LINGER_GATE_MAX))
+    uint64_t owed = undelivered(session->stack) + naru_cli_network_undelivered(&session->network);
+    if (owed != session->owed)
+        session->progress_at = now;
+    session->owed = owed;
+    if ((owed > 0 && now - session->progress_at < LINGER_MAX) ||
+        (naru_cli_network_busy(&session->network) && now - session->ended_at < LINGER_GATE_MAX))
         naru_loop_timer_set(session->loop, timer, now + LINGER_STEP);
     else
         naru_loop_stop(session->loop);
@@ -94,6 +99,7 @@ static void ended(void *user, int status)
     struct session *session = user;
     session->status = status;
     session->ended_at = naru_loop_now(session->loop);
+    session->progress_at = session->ended_at;
     naru_loop_timer_set(session->loop, &session->linger, session->ended_at);
 }
 
