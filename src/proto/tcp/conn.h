@@ -59,6 +59,7 @@ struct naru_tcp_opts {
     uint16_t flags;          /* enum naru_tcp_set_flag */
     uint8_t keepcnt, syncnt; /* syncnt 0: the stack's */
     uint8_t congestion;      /* enum naru_congestion */
+    uint8_t unused;          /* no padding: options are compared as bytes */
 };
 
 /* Instants at which something must happen; the earliest wins. */
