@@ -553,7 +553,8 @@ static void buffers_grow_with_the_path(void **state)
         assert_true(s->end[1].got == s->end[1].expect);
         double seconds = (double)(s->now - NARU_SEC(1000)) / 1e9;
         if (verbose)
-            printf("%.3f s, sndbuf %u, rcvbuf %u\n", seconds, s->end[0].c.sndbuf, s->end[1].c.rcv.buf);
+            printf("%.3f s, sndbuf %u, rcvbuf %u\n", seconds, s->end[0].c.sndbuf,
+                   s->end[1].c.rcv.buf);
         assert_true(s->end[0].c.sndbuf == s->end[0].host.config.tcp_sndbuf_max);
         assert_true(s->end[1].c.rcv.buf >= 4u << 20);
         assert_true(seconds < 4.5); /* 4 MiB a round trip would be 1.6 s */
