@@ -45,6 +45,18 @@ NARU_INLINE enum naru_mem_pressure naru_mem_pressure(const struct naru_mem *m)
     return m->used < m->exhausted ? NARU_MEM_LOW : NARU_MEM_EXHAUSTED;
 }
 
+/*
+ * May what stays be kept?  EXHAUSTED memory is for packets that pass by, above all acknowledgements
+ * that free some: a queue that holds something already waits (first: it holds nothing), and the
+ * last 64th part is for nobody who stays.
+ */
+NARU_INLINE bool naru_mem_may_hold(const struct naru_mem *m, bool first)
+{
+    if (NARU_LIKELY(m->used < m->exhausted))
+        return true;
+    return first && m->max - m->used > m->max / 64;
+}
+
 /* Bytes that may still be asked for. */
 NARU_INLINE uint64_t naru_mem_left(const struct naru_mem *m) { return m->max - m->used; }
 

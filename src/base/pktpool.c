@@ -7,6 +7,8 @@
 
 #include "base/mem.h"
 
+#include <string.h>
+
 enum { FREE = 0xff };
 
 static const uint32_t room[NARU_PKTPOOL_CLASSES] = {
@@ -123,6 +125,35 @@ unsigned naru_pktpool_put_chain(struct naru_pkt *pkt)
         count++;
     }
     return count;
+}
+
+static NARU_NOINLINE struct naru_pkt *fit_slow(struct naru_pkt *pkt)
+{
+    struct naru_pkt *copy = naru_pktpool_get(pkt->pool, 0, pkt->len);
+    if (copy == NULL)
+        return pkt;
+    if (copy->capacity >= pkt->capacity) {
+        naru_pktpool_put(copy);
+        return pkt;
+    }
+    memcpy(copy->data, pkt->data, pkt->len);
+    copy->len = pkt->len;
+    copy->offload = pkt->offload;
+    copy->seq = pkt->seq;
+    copy->flags = pkt->flags;
+    copy->ifindex = pkt->ifindex;
+    copy->tos = pkt->tos;
+    copy->hop_limit = pkt->hop_limit;
+    copy->meta = pkt->meta;
+    naru_pktpool_put(pkt);
+    return copy;
+}
+
+struct naru_pkt *naru_pktpool_fit(struct naru_pkt *pkt)
+{
+    if (NARU_LIKELY(pkt->capacity <= NARU_PKT_ROOM_SMALL || pkt->len > pkt->capacity / 2))
+        return pkt;
+    return fit_slow(pkt);
 }
 
 size_t naru_pkt_truesize(const struct naru_pkt *pkt) { return NARU_PKT_HEAD + pkt->capacity; }

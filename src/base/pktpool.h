@@ -57,6 +57,12 @@ void naru_pktpool_put(struct naru_pkt *pkt);
 /* Puts a chain linked by next; returns how many there were. */
 unsigned naru_pktpool_put_chain(struct naru_pkt *pkt);
 
+/*
+ * pkt, or a copy of it in a smaller one where it would pin more than twice what it needs: for
+ * packets that may stay for long.  Its place in lists is the caller's business.
+ */
+struct naru_pkt *naru_pktpool_fit(struct naru_pkt *pkt);
+
 /* What the packet costs: its struct and whole buffer, used or not. */
 size_t naru_pkt_truesize(const struct naru_pkt *pkt);
 

@@ -109,6 +109,12 @@ bool naru_tcp_step_text(struct naru_tcp *c, struct naru_tcp_seg *s)
     }
     if (nobody_reads(c, s))
         return false;
+    if (naru_seq_eq(s->seq, c->rcv.nxt) && !naru_tcp_may_keep(c)) {
+        s->drop = NARU_DROP_TCP_RECV_FULL; /* it comes again, when there is memory maybe */
+        s->fin = false;
+        c->due |= NARU_TCP_DUE_ACK;
+        return true;
+    }
     struct naru_pkt *pkt = s->pkt;
     uint32_t gso = pkt->offload.gso_size, len = s->len;
     refill_quick(c, s->now);

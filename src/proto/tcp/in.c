@@ -294,7 +294,7 @@ static bool predicted(struct naru_tcp *c, const struct naru_tcp_hdr *h, struct n
     unsigned opts = c->flags & NARU_TCP_F_TIMESTAMPS ? NARU_TCP_OPT_TS : 0;
     if (c->slow != 0 || (h->flags & ~(unsigned)NARU_TCP_PSH) != NARU_TCP_ACK || h->opts != opts ||
         !naru_seq_eq(h->seq, c->rcv.nxt) || len > c->rcv.wnd || acked > naru_tcp_flight(c) ||
-        (len == 0 && acked == 0))
+        (len == 0 && acked == 0) || (len > 0 && !naru_tcp_may_keep(c)))
         return false;
     if (opts != 0) {
         if ((int32_t)(h->ts_val - c->ts_recent) < 0)

@@ -12,6 +12,7 @@
 #ifndef NARU_PROTO_TCP_INTERNAL_H
 #define NARU_PROTO_TCP_INTERNAL_H
 
+#include "base/mem.h"
 #include "proto/tcp/tcp.h"
 
 /* Linux's constants where RFC 6298 gives a choice. */
@@ -206,6 +207,12 @@ void naru_tcp_sndq_check(const struct naru_tcp *c);
 /* ---- rcvq.c ---- */
 
 void naru_tcp_rcvq_append(struct naru_tcp *c, struct naru_pkt *pkt);
+/* Is there memory for data that wait for the user? */
+static inline bool naru_tcp_may_keep(const struct naru_tcp *c)
+{
+    return naru_mem_may_hold(c->env->mem, c->rcv.unread == 0) ||
+           (c->flags & NARU_TCP_F_READ_SHUT) != 0;
+}
 uint32_t naru_tcp_rcvq_copy(const struct naru_tcp *c, uint32_t skip, void *at, uint32_t len);
 void naru_tcp_rcvq_consume(struct naru_tcp *c, uint32_t len);
 void naru_tcp_rcvq_free(struct naru_tcp *c);

@@ -208,6 +208,7 @@ enum naru_drop naru_tcp_ooo_add(struct naru_tcp *c, naru_seq seq, struct naru_pk
 
     struct naru_tcp_ooo *o = c->ooo;
     uint32_t i = find(o, seq);
+    pkt = naru_pktpool_fit(pkt);
     pkt->seq = seq.v;
     if (i < o->count && naru_seq_eq(o->at[i].end, seq)) {
         append(c, &o->at[i], pkt);

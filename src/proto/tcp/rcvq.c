@@ -24,6 +24,7 @@ void naru_tcp_rcvq_append(struct naru_tcp *c, struct naru_pkt *pkt)
         naru_pktpool_put(pkt);
         return;
     }
+    pkt = naru_pktpool_fit(pkt);
     pkt->next = NULL;
     if (last == NULL)
         c->rcv_first = pkt;

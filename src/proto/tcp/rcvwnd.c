@@ -10,7 +10,7 @@
 
 #include "base/mem.h"
 
-enum { SPACE_GROWTH_SEGMENTS = 16, SMALL_SEGMENT = 128 };
+enum { SPACE_GROWTH_SEGMENTS = 16, SMALL_SEGMENT = 128, PRESSED_SEGMENTS = 4 };
 
 static uint32_t scale_max(const struct naru_tcp *c) { return 65535u << c->rcv.wscale; }
 
@@ -30,6 +30,8 @@ static uint32_t free_space(const struct naru_tcp *c)
     if (naru_tcp_opts(c)->window_clamp != 0)
         limit = NARU_MIN(limit, naru_tcp_opts(c)->window_clamp);
     limit = NARU_MIN(limit, scale_max(c));
+    if (naru_mem_pressure(c->env->mem) != NARU_MEM_NORMAL)
+        limit = NARU_MIN(limit, PRESSED_SEGMENTS * (uint32_t)c->mss_advertised);
     /* A user who leaves packets that waste memory: the other half of the promise. */
     if (c->rcv_truesize / 4 > c->rcv.buf)
         return 0;
@@ -71,7 +73,8 @@ static void adjust(struct naru_tcp *c, naru_time now)
     if (c->space_rtt == 0 || now - c->space_at < NARU_US(c->space_rtt))
         return;
     uint32_t copied = naru_seq_len(c->space_seq, naru_tcp_copied(c));
-    if (copied > c->space && !(c->opt_flags & NARU_TCP_SET_RCVBUF_FIXED)) {
+    if (copied > c->space && !(c->opt_flags & NARU_TCP_SET_RCVBUF_FIXED) &&
+        naru_mem_pressure(c->env->mem) == NARU_MEM_NORMAL) {
         uint64_t want = 2 * (uint64_t)copied + SPACE_GROWTH_SEGMENTS * c->mss_advertised;
         want += 2 * (want * (copied - c->space) / NARU_MAX(c->space, 1u));
         want = NARU_MIN(want, (uint64_t)c->env->config->tcp_rcvbuf_max);

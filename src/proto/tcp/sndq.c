@@ -11,6 +11,7 @@
 #include "proto/tcp/internal.h"
 
 #include "base/block.h"
+#include "base/mem.h"
 #include <string.h>
 
 enum { BLOCK_WANT_MAX = 32768 };
@@ -39,6 +40,8 @@ static struct naru_block *tail(struct naru_tcp *c, uint32_t want)
             b->seq = c->snd.end.v;
         return b;
     }
+    if (!naru_mem_may_hold(c->env->mem, c->snd_first == NULL))
+        return NULL;
     want = NARU_MIN(NARU_MAX(want, naru_tcp_buffered(c)), (uint32_t)BLOCK_WANT_MAX);
     b = naru_block_get(c->env->blockpool, want);
     if (b == NULL)
