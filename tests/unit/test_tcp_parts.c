@@ -304,6 +304,88 @@ static void send_buffer(void **state)
     }
 }
 
+/* ---- Several times around the circle ---- */
+
+static void acknowledge(struct naru_tcp *c, naru_seq ack, naru_time now)
+{
+    struct naru_tcp_hdr h = { .seq = c->rcv.nxt, .ack = ack, .flags = NARU_TCP_ACK, .wnd = 60000 };
+    naru_tcp_input(c, &h, NULL, now);
+}
+
+/* Nothing that remembers a number may be fooled by it when it comes round again. */
+static void sending_goes_around(void **state)
+{
+    struct naru_tcp c;
+    struct naru_tcp_segment out;
+    struct naru_tcp_room room = { .payload_max = 65000 };
+    naru_time now = NARU_SEC(1);
+    uint64_t sent = 0;
+    (void)state;
+    established(&c);
+    while (sent < 9u * (1ull << 30) + 12345) {
+        struct naru_room space[2];
+        int count = naru_tcp_send_reserve(&c, space, 2, now);
+        for (int i = 0; i < count; i++)
+            naru_tcp_send_commit(&c, i == 0 ? space[0].len : 0, 0, now);
+        while (naru_tcp_output(&c, &room, &out, now))
+            sent += out.len;
+        now += NARU_MS(1);
+        acknowledge(&c, c.snd.nxt, now);
+        if ((sent >> 20) % 512 == 0)
+            naru_tcp_check(&c);
+    }
+    naru_tcp_check(&c);
+    assert_int_equal(c.segments_retrans, 0);
+    assert_int_equal(c.bytes_acked, sent);
+
+    /* And a loss is still repaired at once. */
+    static uint8_t bytes[20000];
+    struct naru_slice slice = { .at = bytes, .len = sizeof(bytes) };
+    assert_int_equal(naru_tcp_send(&c, &slice, 1, 0, now), sizeof(bytes));
+    while (naru_tcp_output(&c, NULL, &out, now)) {
+    }
+    struct naru_tcp_hdr h = { .seq = c.rcv.nxt,
+                              .ack = c.snd.una,
+                              .flags = NARU_TCP_ACK,
+                              .wnd = 60000,
+                              .opts = NARU_TCP_OPT_SACK,
+                              .sack_count = 1 };
+    h.sack[0].left = naru_seq_add(c.snd.una, 1000);
+    h.sack[0].right = naru_seq_add(c.snd.una, 5000);
+    naru_tcp_input(&c, &h, NULL, now);
+    assert_int_equal(c.ca_state, NARU_CA_RECOVERY);
+    assert_true(naru_tcp_output(&c, NULL, &out, now));
+    assert_true(out.retransmit && naru_seq_eq(out.hdr.seq, c.snd.una));
+    naru_tcp_check(&c);
+    finished(&c);
+}
+
+static void receiving_goes_around(void **state)
+{
+    struct naru_tcp c;
+    struct naru_tcp_segment out;
+    naru_time now = NARU_SEC(1);
+    (void)state;
+    established(&c);
+    for (unsigned i = 0; i < 150000; i++) {
+        struct naru_pkt *pkt = naru_pktpool_get(&host.pktpool, 0, 60000);
+        struct naru_tcp_hdr h = {
+            .seq = c.rcv.nxt, .ack = c.snd.nxt, .flags = NARU_TCP_ACK, .wnd = 60000
+        };
+        pkt->len = NARU_MIN(60000u, c.rcv.wnd);
+        assert_int_equal(naru_tcp_input(&c, &h, pkt, now).drop, NARU_DROP_NONE);
+        naru_tcp_recv_consume(&c, c.rcv.unread, now);
+        while (naru_tcp_output(&c, NULL, &out, now)) {
+        }
+        now += NARU_MS(1);
+        if (i % 5000 == 0)
+            naru_tcp_check(&c);
+    }
+    assert_true(c.bytes_received > 2ull << 32);
+    naru_tcp_check(&c);
+    finished(&c);
+}
+
 /* ---- Numbers ---- */
 
 static double cube(double x) { return x * x * x; }
@@ -395,6 +477,8 @@ int main(void)
         cmocka_unit_test(out_of_order_data_is_bounded),
         cmocka_unit_test(tiny_segments_share_memory),
         cmocka_unit_test(send_buffer),
+        cmocka_unit_test(sending_goes_around),
+        cmocka_unit_test(receiving_goes_around),
         cmocka_unit_test(cubic_follows_its_formula),
         cmocka_unit_test(reno_grows_by_one_segment_a_round_trip),
         cmocka_unit_test(rto_of_rfc_6298),

@@ -148,6 +148,8 @@ static void watch(struct naru_tcp *c, const struct naru_tcp_acked *a, naru_time 
     if (a->acked > 0) {
         c->snd.dupacks = 0;
         c->reno = 0;
+        if (!again)
+            c->recover = c->snd.una; /* lest it fall behind by half the circle */
     }
     if (a->dup && c->snd.dupacks < UINT8_MAX) {
         c->snd.dupacks++;

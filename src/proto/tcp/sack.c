@@ -36,6 +36,10 @@ static void mark(struct naru_tcp *c, unsigned i, struct naru_tcp_acked *a)
         a->retransmitted = a->retransmitted || a->acked == 0;
     else if (a->acked == 0)
         a->first_sent = a->last_sent = r->sent_at;
+    if (c->sacked == 0) { /* what these said before may be half a circle old */
+        c->high_sacked = r->end;
+        c->lost_upto = c->snd.una;
+    }
     c->high_sacked = naru_seq_max(c->high_sacked, r->end);
     naru_tcp_sent_flag(c, r, (r->flags & NARU_TCP_SENT_EVER) | NARU_TCP_SENT_SACKED);
     naru_tcp_sent_merge(c, i);

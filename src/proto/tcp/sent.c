@@ -33,12 +33,6 @@ NARU_INLINE struct naru_tcp_sent *slot(struct naru_tcp_ring *r, uint32_t i)
     return &r->at[(r->first + i) & (r->size - 1)];
 }
 
-/* The first sequence number that a record may hold: SYN has none. */
-static naru_seq first_seq(const struct naru_tcp *c)
-{
-    return naru_seq_max(c->snd.una, naru_seq_add(c->iss, 1));
-}
-
 unsigned naru_tcp_sent_count(const struct naru_tcp *c)
 {
     if (c->ring != NULL)
@@ -250,7 +244,7 @@ void naru_tcp_sent_trim(struct naru_tcp *c)
 void naru_tcp_sent_check(struct naru_tcp *c)
 {
     uint32_t sacked = 0, lost = 0, retrans = 0;
-    naru_seq at = first_seq(c);
+    naru_seq at = naru_tcp_synchronized(c) ? c->snd.una : c->snd.nxt;
     for (unsigned i = 0; i < naru_tcp_sent_count(c); i++) {
         const struct naru_tcp_sent *r = naru_tcp_sent_at(c, i);
         uint32_t len = naru_seq_len(r->start, r->end);
