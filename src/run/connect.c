@@ -131,7 +131,7 @@ static int64_t begin(struct naru_call *call, struct naru_endpoint *to)
 {
     struct naru_object *object = call->object;
     naru_connect_destination(to);
-    naru_resolver_map(&call->runner->resolver, to, &object->dgram.asked);
+    naru_resolver_map(&call->runner->resolver, call->runner->stack, to, &object->dgram.asked);
     enum naru_err err = naru_sock_connect(object->sock, to, call->now);
     object->connect_told = false;
     if (err == NARU_ERR_INPROGRESS) {

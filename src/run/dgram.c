@@ -37,7 +37,8 @@ int naru_datagram_connect(struct naru_object *object, const struct naru_endpoint
     object->dgram.asked = (struct naru_endpoint){ .port = 0 };
     if (remote != NULL) {
         to = *remote;
-        naru_resolver_map(&object->runner->resolver, &to, &object->dgram.asked);
+        naru_resolver_map(&object->runner->resolver, object->runner->stack, &to,
+                          &object->dgram.asked);
     }
     enum naru_err err = naru_sock_connect(object->sock, remote == NULL ? NULL : &to, now);
     if (err == NARU_OK)

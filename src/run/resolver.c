@@ -7,6 +7,7 @@
  */
 #include "run/resolver.h"
 
+#include <naru/sock.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,8 +42,31 @@ void naru_resolver_read(struct naru_resolver *resolver, const char *path)
     fclose(file);
 }
 
-void naru_resolver_map(const struct naru_resolver *resolver, struct naru_endpoint *to,
-                       struct naru_endpoint *asked)
+static bool is_loopback(const struct naru_addr *addr)
+{
+    static const struct naru_addr loopback6 = { .b = { [15] = 1 } };
+    return is_v4(addr) ? addr->b[12] == 127 : memcmp(addr, &loopback6, sizeof loopback6) == 0;
+}
+
+/* Somebody of the stack listens there. */
+static bool is_served(const struct naru_stack *stack, const struct naru_endpoint *to)
+{
+    static const struct naru_addr any6;
+    struct naru_addr any4 = naru_addr_v4(0);
+    struct naru_sock_entry entry;
+    uint64_t cursor = 0;
+    while (naru_stack_walk(stack, &cursor, &entry))
+        if (entry.local.port == to->port &&
+            (entry.type != NARU_SOCK_STREAM || entry.state == NARU_TCP_LISTEN) &&
+            (memcmp(&entry.local.addr, &to->addr, sizeof to->addr) == 0 ||
+             memcmp(&entry.local.addr, &any4, sizeof any4) == 0 ||
+             memcmp(&entry.local.addr, &any6, sizeof any6) == 0))
+            return true;
+    return false;
+}
+
+void naru_resolver_map(const struct naru_resolver *resolver, const struct naru_stack *stack,
+                       struct naru_endpoint *to, struct naru_endpoint *asked)
 {
     if (to->port != DNS_PORT)
         return;
@@ -50,7 +74,7 @@ void naru_resolver_map(const struct naru_resolver *resolver, struct naru_endpoin
         if (memcmp(&resolver->server[i], &to->addr, sizeof to->addr) != 0)
             continue;
         const struct naru_addr *relay = is_v4(&to->addr) ? &resolver->relay4 : &resolver->relay6;
-        if (is_zero(relay))
+        if (is_zero(relay) || (is_loopback(&to->addr) && is_served(stack, to)))
             return;
         *asked = *to;
         to->addr = *relay;

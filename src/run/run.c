@@ -67,7 +67,7 @@ static void tell_end(struct naru_run *run)
 
 static void listener_gone(struct naru_runner *runner)
 {
-    tell_end((struct naru_run *)((char *)runner - offsetof(struct naru_run, runner)));
+    tell_end((struct naru_run *)(void *)((char *)runner - offsetof(struct naru_run, runner)));
 }
 
 /* A signal for every child that is left: our own, and those that were orphaned to us. */

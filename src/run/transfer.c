@@ -64,7 +64,8 @@ static int read_destination(const struct naru_call *call, uint64_t address, uint
     if (info->to.port == 0 && call->object->type == NARU_SOCK_DGRAM)
         return -EINVAL;
     naru_connect_destination(&info->to);
-    naru_resolver_map(&call->runner->resolver, &info->to, &call->object->dgram.asked);
+    naru_resolver_map(&call->runner->resolver, call->runner->stack, &info->to,
+                      &call->object->dgram.asked);
     return 0;
 }
 

@@ -91,13 +91,27 @@ int naru_waiter_add(struct naru_waiters *waiters, struct naru_object *object,
     return 0;
 }
 
+static struct naru_waiter *untried(const struct naru_object *object, unsigned pass)
+{
+    struct naru_waiter *waiter = object->waiters.first;
+    while (waiter != NULL && (waiter->busy || waiter->pass == pass))
+        waiter = waiter->next;
+    return waiter;
+}
+
+/* What a call does may end the object and fail the others, so the list is looked at anew each time.
+ */
 void naru_waiters_retry(struct naru_object *object)
 {
     struct naru_waiters *waiters = &object->runner->waiters;
-    struct naru_waiter *waiter = object->waiters.first, *next;
-    for (; waiter != NULL; waiter = next) {
-        next = waiter->next;
-        if (naru_call_retry(waiter))
+    unsigned pass = ++object->waiters.pass;
+    struct naru_waiter *waiter;
+    while ((waiter = untried(object, pass)) != NULL) {
+        waiter->pass = pass;
+        waiter->busy = true;
+        bool answered = naru_call_retry(waiter);
+        waiter->busy = false;
+        if (answered)
             forget(waiters, waiter);
         else if (object->phase == NARU_PHASE_LISTENING)
             break; /* all others want the same */
@@ -107,9 +121,13 @@ void naru_waiters_retry(struct naru_object *object)
 void naru_waiters_fail(struct naru_object *object, int error)
 {
     struct naru_runner *runner = object->runner;
-    while (object->waiters.first != NULL) {
-        naru_notify_answer(runner->listener, object->waiters.first->notice.id, -error);
-        forget(&runner->waiters, object->waiters.first);
+    struct naru_waiter *waiter = object->waiters.first, *next;
+    for (; waiter != NULL; waiter = next) {
+        next = waiter->next;
+        if (waiter->busy)
+            continue;
+        naru_notify_answer(runner->listener, waiter->notice.id, -error);
+        forget(&runner->waiters, waiter);
     }
 }
 

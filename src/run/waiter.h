@@ -23,10 +23,13 @@ struct naru_waiter {
     struct naru_notice notice;
     naru_time deadline; /* NARU_NEVER */
     int deadline_error; /* the errno it fails with then */
+    unsigned pass;      /* of naru_waiters_retry that tried it last */
+    bool busy;          /* being tried: it will be answered by that */
 };
 
 struct naru_waiter_list {
     struct naru_waiter *first, **last;
+    unsigned pass;
 };
 
 /* All waiting calls of a runner, in a ring that the timer walks bit by bit. */
