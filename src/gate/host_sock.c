@@ -32,6 +32,14 @@ static void set_int(int fd, int level, int option, int value)
     (void)setsockopt(fd, level, option, &value, sizeof(value));
 }
 
+/* What close means, also the kernel's when the process dies: a reset, or the end after all data. */
+static void set_linger(int fd, bool reset)
+{
+    struct linger linger = { .l_onoff = reset, .l_linger = 0 };
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
 /* 0 or an errno; EINPROGRESS counts as success. */
 static int begin_connect(int fd, const struct naru_endpoint *to)
 {
@@ -67,6 +75,7 @@ int naru_host_sock_stream(const struct naru_endpoint *to)
     set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
     /* The urgent byte stays in its place, so that the mark can be passed on. */
     set_int(fd, SOL_SOCKET, SO_OOBINLINE, 1);
+    set_linger(fd, true);
     return connected(fd, to);
 }
 
@@ -155,13 +164,15 @@ int naru_host_sock_error(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 ? errno : error;
 }
 
-int naru_host_sock_end(int fd) { return shutdown(fd, SHUT_WR) < 0 ? -errno : 0; }
+int naru_host_sock_end(int fd)
+{
+    set_linger(fd, false);
+    return shutdown(fd, SHUT_WR) < 0 ? -errno : 0;
+}
 
 void naru_host_sock_reset(int fd)
 {
-    struct linger linger = { .l_onoff = 1, .l_linger = 0 };
-
-    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+    set_linger(fd, true);
     close(fd);
 }
 

@@ -9,7 +9,11 @@
 #include <naru/sock.h>
 #include <naru/types.h>
 
-/* TCP, connecting; writable when that has ended, and naru_host_sock_error says how. */
+/*
+ * TCP, connecting; writable when that has ended, and naru_host_sock_error says how.  Until
+ * naru_host_sock_end its close is a reset, also when this process is killed: the host's peer must
+ * not take half a stream for a whole one.
+ */
 int naru_host_sock_stream(const struct naru_endpoint *to);
 
 /* UDP and ICMP echo, open for every destination of the family. */

@@ -453,10 +453,8 @@ void naru_gate_tcp_deinit(struct naru_gate_tcp *tcp)
     while ((node = naru_list_pop(&tcp->flows)) != NULL) {
         struct flow *flow = NARU_CONTAINER_OF(node, struct flow, in_flows);
         stop_watching(flow);
-        if (flow->relay.fd >= 0 && flow->relay.out_done)
-            close(flow->relay.fd);
-        else if (flow->relay.fd >= 0)
-            naru_host_sock_reset(flow->relay.fd); /* it is not complete, and must not look so */
+        if (flow->relay.fd >= 0)
+            close(flow->relay.fd); /* a reset, where the guest has not ended */
         naru_mem_free(&tcp->env->mem, flow, sizeof(*flow));
     }
 }
