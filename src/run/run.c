@@ -56,6 +56,8 @@ static const uint64_t caught_mask = BIT(SIGCHLD) | BIT(SIGINT) | BIT(SIGTERM) | 
                                     BIT(SIGQUIT) | BIT(SIGUSR1) | BIT(SIGUSR2) | BIT(SIGALRM) |
                                     BIT(SIGWINCH) | BIT(SIGCONT);
 
+static const uint64_t ending_mask = BIT(SIGINT) | BIT(SIGTERM) | BIT(SIGHUP) | BIT(SIGQUIT);
+
 static void tell_end(struct naru_run *run)
 {
     if (run->told || run->pid != 0 || !run->runner.gone)
@@ -118,7 +120,9 @@ static void caught(struct naru_loop_signals *signals, const struct signalfd_sigi
     struct naru_run *run = signals->user;
     if (info->ssi_signo == SIGCHLD)
         reap(run);
-    else if (info->ssi_code == SI_KERNEL)
+    else if (run->told && (BIT(info->ssi_signo) & ending_mask) != 0)
+        naru_loop_stop(run->config.loop); /* never mind the last bytes */
+    else if (run->told || info->ssi_code == SI_KERNEL)
         return;
     else if (run->pid > 0)
         kill(run->pid, (int)info->ssi_signo);
