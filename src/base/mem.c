@@ -14,7 +14,7 @@ void naru_mem_init(struct naru_mem *m, void *(*alloc)(void *user, size_t size),
         .user = user,
         .max = max,
         .low = max - max / 4,
-        .exhausted = max - max / 32,
+        .exhausted = max - max / 16,
     };
 }
 

@@ -17,7 +17,7 @@ struct naru_mem {
     uint64_t max; /* bytes */
     uint64_t used, peak;
     uint64_t low;       /* used from which pressure is LOW: three quarters of max */
-    uint64_t exhausted; /* used from which pressure is EXHAUSTED: 31 of 32 parts */
+    uint64_t exhausted; /* used from which pressure is EXHAUSTED: 15 of 16 parts */
     uint64_t refused;   /* allocations that failed, by the limit or by the embedder */
 };
 

@@ -40,9 +40,12 @@ static struct naru_block *tail(struct naru_tcp *c, uint32_t want)
             b->seq = c->snd.end.v;
         return b;
     }
-    if (!naru_mem_may_hold(c->env->mem, c->snd_first == NULL))
+    bool first = b == NULL;
+    if (!naru_mem_may_hold(c->env->mem, first))
         return NULL;
     want = NARU_MIN(NARU_MAX(want, naru_tcp_buffered(c)), (uint32_t)BLOCK_WANT_MAX);
+    if (naru_mem_pressure(c->env->mem) != NARU_MEM_NORMAL)
+        want = NARU_MIN(want, first ? NARU_BLOCK_ROOM_SMALL : NARU_BLOCK_ROOM_MEDIUM);
     b = naru_block_get(c->env->blockpool, want);
     if (b == NULL)
         return NULL;
