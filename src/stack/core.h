@@ -10,8 +10,8 @@
  *   out_ip.c  packets we make: headers, fragments     icmp_out.c errors we send
  *   path.c    routes, neighbours, path MTU together   nd.c       ARP, ND, autoconfiguration, groups
  *   demux.c   who a segment or datagram is for        event.c    what sockets have to tell
- *   tcp.c     TCP in, out, in time; TIME-WAIT         loop.c     the loopback interface
- *   listen.c  SYN to connection                       udp.c      datagrams in and out
+ *   tcp.c     TCP in, out, in time; TIME-WAIT         udp.c      datagrams in and out
+ *   listen.c  SYN to connection                       pressure.c what goes when memory is short
  */
 #ifndef NARU_STACK_CORE_H
 #define NARU_STACK_CORE_H
@@ -261,6 +261,9 @@ struct naru_stack {
     naru_time now;
     bool chores; /* a machine may have something to send: look before the next frame */
 
+    naru_time relieved_at; /* when caches were last given back; pressure.c */
+    uint64_t refused_then; /* mem.refused at that time */
+
     struct naru_wheel wheel;      /* struct naru_timer of connections and TIME-WAIT */
     struct naru_table flows;      /* struct naru_flow */
     struct naru_table ports;      /* struct port_bucket */
@@ -333,6 +336,14 @@ struct naru_ip_out {
     uint8_t csum_offset;   /* the transport checksum's place, made for whatever source is chosen;
                               0xff: none */
 };
+
+/* pressure.c */
+void naru_stack_relieve(struct naru_stack *stack);
+static inline bool naru_stack_pressed(const struct naru_stack *stack)
+{
+    return naru_mem_pressure(&stack->mem) != NARU_MEM_NORMAL ||
+           stack->mem.refused != stack->refused_then;
+}
 
 /* stack.c, drop.c */
 void naru_drop_count(struct naru_stack *stack, enum naru_drop reason, unsigned count);

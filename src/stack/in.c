@@ -97,6 +97,8 @@ void naru_stack_input(struct naru_stack *stack, unsigned ifindex, struct naru_pk
         naru_pktpool_put(pkt);
         return;
     }
+    if (NARU_UNLIKELY(naru_stack_pressed(stack)))
+        naru_stack_relieve(stack);
     iface->rx_packets++;
     iface->rx_bytes += pkt->len;
     if (NARU_UNLIKELY(stack->config.trace != NULL)) {

@@ -206,7 +206,12 @@ void naru_stack_free(struct naru_stack *stack)
 
 struct naru_pkt *naru_pkt_new(struct naru_stack *stack, size_t capacity)
 {
-    return naru_pktpool_get(&stack->pkts, 0, capacity);
+    struct naru_pkt *pkt = naru_pktpool_get(&stack->pkts, 0, capacity);
+    if (NARU_UNLIKELY(pkt == NULL) && capacity <= NARU_PKT_ROOM_SUPER) {
+        naru_stack_relieve(stack);
+        pkt = naru_pktpool_get(&stack->pkts, 0, capacity);
+    }
+    return pkt;
 }
 
 /* ---- Time ---- */
@@ -214,6 +219,8 @@ struct naru_pkt *naru_pkt_new(struct naru_stack *stack, size_t capacity)
 void naru_stack_tick(struct naru_stack *stack, naru_time now)
 {
     naru_stack_at(stack, now);
+    if (NARU_UNLIKELY(naru_stack_pressed(stack)))
+        naru_stack_relieve(stack);
     naru_stack_tcp_expire(stack);
     if (naru_neigh_deadline(&stack->neigh) <= stack->now)
         naru_neigh_tick(&stack->neigh, stack->now);

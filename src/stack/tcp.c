@@ -134,6 +134,8 @@ void naru_stack_tcp_init(struct naru_stack *stack)
 struct naru_sock_tcp *naru_tcp_sock_new(struct naru_stack *stack, const struct naru_tcp *like,
                                         const struct naru_tuple *tuple)
 {
+    if (naru_mem_pressure(&stack->mem) == NARU_MEM_EXHAUSTED)
+        return NULL;
     struct naru_sock_tcp *st = naru_pool_get(&stack->tcp_pool);
     if (st == NULL)
         return NULL;

@@ -86,7 +86,8 @@ static struct naru_pkt *slim(struct naru_stack *stack, struct naru_pkt *pkt)
 static enum naru_drop queue(struct naru_sock_udp *su, const struct naru_ip_in *in,
                             const struct naru_tuple *tuple, struct naru_pkt *pkt)
 {
-    if (su->s.shut_read || su->rx_bytes + naru_pkt_truesize(pkt) > su->rx_max)
+    if (su->s.shut_read || su->rx_bytes + naru_pkt_truesize(pkt) > su->rx_max ||
+        !naru_mem_may_hold(&su->s.stack->mem, naru_pktq_empty(&su->rx)))
         return naru_pkt_drop(pkt, NARU_DROP_UDP_QUEUE_FULL);
     pkt = slim(su->s.stack, pkt);
     pkt->meta.endpoint[0] = (struct naru_endpoint){ .addr = tuple->remote,
