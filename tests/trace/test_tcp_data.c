@@ -305,6 +305,35 @@ TEST(cork_holds_200_ms_at_most)
     tcp_play_end(&p);
 }
 
+TEST(cork_counts_from_what_it_holds)
+{
+    BEGIN(tcp_play_accept);
+    tcp_play(&p, "+0 set CORK 1\n"
+                 "+0 write 1460\n"
+                 "+0 > P. 1:1461(1460) ack 1\n"
+                 "+0 < . 1:1(0) ack 1461 win 65535\n"
+                 "+150 write 100\n"
+                 "+200 > P. 1461:1561(100) ack 1\n");
+    tcp_play_end(&p);
+}
+
+TEST(answers_carry_acknowledgements)
+{
+    BEGIN(tcp_play_accept);
+    tcp_play(&p, "+0 < P. 1:101(100) ack 1 win 65535\n"
+                 "+0 > . 1:1(0) ack 101\n"
+                 "+0 write 50\n"
+                 "+0 > P. 1:51(50) ack 101\n"
+                 "+10 < P. 101:201(100) ack 51 win 65535\n"
+                 "+20 write 50\n" /* in time: one segment for both */
+                 "+0 > P. 51:101(50) ack 201\n"
+                 "+10 < P. 201:301(100) ack 101 win 65535\n"
+                 "+40 > . 101:101(0) ack 301\n" /* not in time */
+                 "+0 < P. 301:401(100) ack 101 win 65535\n"
+                 "+0 > . 101:101(0) ack 401\n");
+    tcp_play_end(&p);
+}
+
 TEST(more_is_a_cork_for_one_call)
 {
     BEGIN(tcp_play_accept);
@@ -503,6 +532,8 @@ int main(void)
         cmocka_unit_test(nodelay_pushes_what_nagle_held),
         cmocka_unit_test(cork),
         cmocka_unit_test(cork_holds_200_ms_at_most),
+        cmocka_unit_test(cork_counts_from_what_it_holds),
+        cmocka_unit_test(answers_carry_acknowledgements),
         cmocka_unit_test(more_is_a_cork_for_one_call),
         cmocka_unit_test(end_of_record),
         cmocka_unit_test(close_goes_through_the_cork),

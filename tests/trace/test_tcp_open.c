@@ -194,6 +194,21 @@ TEST(syn_received_says_it_again)
     tcp_play_end(&p);
 }
 
+/* Karn: which of two SYN, ACKs was answered cannot be told. */
+TEST(no_round_trip_of_a_repeated_syn)
+{
+    BEGIN(tcp_play_begin);
+    tcp_play(&p, "+0 < S 0:0(0) win 65535 <mss 1460,sackOK>\n"
+                 "+0 > S. 0:0(0) ack 1\n"
+                 "+500 < S 0:0(0) win 65535 <mss 1460,sackOK>\n"
+                 "+0 > S. 0:0(0) ack 1\n"
+                 "+100 < . 1:1(0) ack 1 win 65535\n"
+                 "+0 info rtt_ms -> 0\n"
+                 "+0 info rto_ms -> 1000\n"
+                 "+0 info total_retrans -> 1\n");
+    tcp_play_end(&p);
+}
+
 TEST(syn_received_reset)
 {
     BEGIN(tcp_play_begin);
@@ -327,6 +342,7 @@ int main(void)
         cmocka_unit_test(simultaneous_open_refused),
         cmocka_unit_test(syn_received_wants_the_exact_ack),
         cmocka_unit_test(syn_received_says_it_again),
+        cmocka_unit_test(no_round_trip_of_a_repeated_syn),
         cmocka_unit_test(syn_received_reset),
         cmocka_unit_test(handshake_with_data_and_fin),
         cmocka_unit_test(deferred_answer),

@@ -95,7 +95,6 @@ static bool duplicate(const struct naru_tcp *c, const struct naru_tcp_seg *s, bo
 void naru_tcp_ack_process(struct naru_tcp *c, struct naru_tcp_seg *s)
 {
     struct naru_tcp_acked a = { .first_sent = NARU_NEVER,
-                                .last_sent = NARU_NEVER,
                                 .prior_flight = naru_tcp_flight(c),
                                 .echo = s->h->ts_ecr,
                                 .echo_known = echoes(c, s->h) };

@@ -211,6 +211,7 @@ enum naru_tcp_fact {
     NARU_TCP_F_OVERRIDE = 1 << 15,          /* silly-window override: send what the window takes */
     NARU_TCP_F_PUSHED = 1 << 16,            /* CORK or MORE overridden: what is there may go */
     NARU_TCP_F_FORCE = 1 << 17,             /* one retransmission whatever cwnd says */
+    NARU_TCP_F_SYN_SENT = 1 << 23,          /* our SYN was sent at least once */
     NARU_TCP_F_SYN_RETRANSMITTED = 1 << 18, /* more than once: cwnd begins at one segment */
     NARU_TCP_F_UNDO = 1 << 19,              /* undo_cwnd holds what a loss episode took */
     NARU_TCP_F_RETRANS_TS = 1 << 20, /* retrans_ts is of the first retransmission of this episode */
@@ -220,11 +221,9 @@ enum naru_tcp_fact {
 
 /* Why header prediction is off. */
 enum naru_tcp_slow {
-    NARU_TCP_SLOW_STATE = 1,  /* not ESTABLISHED */
-    NARU_TCP_SLOW_OOO = 2,    /* out-of-order data wait */
-    NARU_TCP_SLOW_URGENT = 4, /* urgent data are announced */
-    NARU_TCP_SLOW_LOSS = 8,   /* the peer reported holes, or we retransmitted */
-    NARU_TCP_SLOW_SHUT = 16,  /* the user does not read any more */
+    NARU_TCP_SLOW_STATE = 1, /* not ESTABLISHED */
+    NARU_TCP_SLOW_OOO = 2,   /* out-of-order data wait */
+    NARU_TCP_SLOW_LOSS = 4,  /* the peer reported holes, or we retransmitted */
 };
 
 enum naru_tcp_urgent {

@@ -308,6 +308,7 @@ static bool predicted(struct naru_tcp *c, const struct naru_tcp_hdr *h, struct n
         naru_tcp_ack_nothing(c, &s);
     if (len > 0)
         (void)naru_tcp_step_text(c, &s);
+    naru_pktpool_put(s.pkt); /* NULL, since the text was taken */
     return true;
 }
 

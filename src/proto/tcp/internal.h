@@ -19,7 +19,6 @@
 #define NARU_TCP_RTO_INITIAL    1000000u   /* us: RFC 6298 2.1 */
 #define NARU_TCP_RTO_MAX        120000000u /* us */
 #define NARU_TCP_ATO_MIN        NARU_MS(40)
-#define NARU_TCP_ATO_MAX        NARU_MS(200)
 #define NARU_TCP_CORK_MAX       NARU_MS(200)
 #define NARU_TCP_DUPTHRESH      3u
 #define NARU_TCP_IW             10u /* RFC 6928, segments */
@@ -155,9 +154,8 @@ struct naru_tcp_acked {
     uint32_t sacked;       /* of them by SACK */
     uint32_t prior_flight; /* FlightSize before */
     naru_time first_sent;  /* of what was acknowledged and sent only once; NARU_NEVER: none */
-    naru_time last_sent;
-    bool retransmitted; /* something acknowledged had been sent twice */
-    uint32_t echo;      /* of our timestamp */
+    bool retransmitted;    /* something acknowledged had been sent twice */
+    uint32_t echo;         /* of our timestamp */
     bool echo_known;
     bool dup; /* a duplicate acknowledgement (RFC 5681 2) */
     bool dsack;
@@ -259,18 +257,12 @@ void naru_tcp_timer_probe_answered(struct naru_tcp *c, naru_time now);
 void naru_tcp_timer_ack_wanted(struct naru_tcp *c, naru_time now);
 void naru_tcp_timer_ack_sent(struct naru_tcp *c);
 void naru_tcp_timer_corked(struct naru_tcp *c, naru_time now);
+void naru_tcp_timer_uncorked(struct naru_tcp *c); /* nothing is held back any more */
 void naru_tcp_timer_keepalive(struct naru_tcp *c, naru_time now); /* options changed */
 void naru_tcp_timer_entered(struct naru_tcp *c, naru_time now);   /* a new state */
 void naru_tcp_timer_user_timeout(struct naru_tcp *c, naru_time now);
 
 /* ---- header.c ---- */
-
-struct naru_tcp_build {
-    struct naru_tcp_segment *out;
-    naru_seq seq;
-    uint16_t flags; /* of the TCP header */
-    bool syn;
-};
 
 void naru_tcp_header(struct naru_tcp *c, struct naru_tcp_hdr *h, naru_seq seq, uint16_t flags,
                      naru_time now);

@@ -65,7 +65,7 @@ static void plan_full(struct naru_tcp *c, struct plan *p, uint32_t len, uint32_t
     p->go = true;
     uint32_t next = NARU_MIN(unsent - n, p->mss);
     p->last = n > p->mss || minus(len, n) < next || minus(cwnd_room, n) < next ||
-              (next < p->mss && !small_ok(c, naru_tcp_fin_unsent(c), now));
+              (next > 0 && next < p->mss && !small_ok(c, naru_tcp_fin_unsent(c), now));
 }
 
 static struct plan make_plan(struct naru_tcp *c, const struct naru_tcp_room *room, naru_time now)
@@ -164,8 +164,10 @@ static bool build_new(struct naru_tcp *c, struct naru_tcp_segment *out, struct p
     naru_tcp_sent_push(c, seq, end, now);
     c->snd.nxt = end;
     c->flags &= ~(uint32_t)NARU_TCP_F_OVERRIDE;
-    if (naru_seq_eq(end, c->snd.end))
+    if (naru_seq_eq(end, c->snd.end)) {
         c->flags &= ~(uint32_t)NARU_TCP_F_PUSHED;
+        naru_tcp_timer_uncorked(c);
+    }
     if (c->burst < UINT8_MAX)
         c->burst++;
     if (now - c->last_recv < NARU_TCP_ATO_MIN && c->last_recv != 0)
@@ -262,14 +264,13 @@ static bool syn(struct naru_tcp *c, struct naru_tcp_segment *out, naru_time now)
     if (c->state != NARU_TCP_SYN_SENT && !answer)
         return false;
     bare(c, out, c->iss, (uint16_t)(NARU_TCP_SYN | (answer ? NARU_TCP_ACK : 0)), now);
-    out->retransmit = c->retransmits > 0;
-    if (out->retransmit) {
+    out->retransmit = (c->flags & NARU_TCP_F_SYN_SENT) != 0;
+    c->flags |= NARU_TCP_F_SYN_SENT;
+    if (out->retransmit)
         c->sent.flags = NARU_TCP_SENT_EVER;
-        count_out(c, out);
-        c->segments_retrans++;
-    } else {
+    else
         c->sent.sent_at = now;
-    }
+    count_out(c, out);
     naru_tcp_timer_sent(c, now);
     return true;
 }

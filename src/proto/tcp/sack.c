@@ -35,7 +35,7 @@ static void mark(struct naru_tcp *c, unsigned i, struct naru_tcp_acked *a)
     if (r->flags & NARU_TCP_SENT_EVER)
         a->retransmitted = a->retransmitted || a->acked == 0;
     else if (a->acked == 0)
-        a->first_sent = a->last_sent = r->sent_at;
+        a->first_sent = r->sent_at;
     if (c->sacked == 0) { /* what these said before may be half a circle old */
         c->high_sacked = r->end;
         c->lost_upto = c->snd.una;

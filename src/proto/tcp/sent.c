@@ -124,10 +124,8 @@ static void tell(const struct naru_tcp_sent *r, uint32_t len, struct naru_tcp_ac
         a->delivered += len;
     if (r->flags & NARU_TCP_SENT_EVER) {
         a->retransmitted = true;
-    } else if (!(r->flags & NARU_TCP_SENT_SACKED)) {
-        if (a->first_sent == NARU_NEVER)
-            a->first_sent = r->sent_at;
-        a->last_sent = r->sent_at;
+    } else if (!(r->flags & NARU_TCP_SENT_SACKED) && a->first_sent == NARU_NEVER) {
+        a->first_sent = r->sent_at;
     }
 }
 

@@ -106,13 +106,14 @@ void naru_tcp_timer_corked(struct naru_tcp *c, naru_time now)
         set(c, NARU_TCP_TIMER_PACE, now + NARU_TCP_CORK_MAX);
 }
 
+void naru_tcp_timer_uncorked(struct naru_tcp *c) { set(c, NARU_TCP_TIMER_PACE, NARU_NEVER); }
+
 /* ---- Facts about acknowledgements ---- */
 
 void naru_tcp_timer_ack_wanted(struct naru_tcp *c, naru_time now)
 {
-    naru_time span = NARU_TCP_ATO_MIN;
     if (!armed(c, NARU_TCP_TIMER_ACK))
-        set(c, NARU_TCP_TIMER_ACK, now + span);
+        set(c, NARU_TCP_TIMER_ACK, now + NARU_TCP_ATO_MIN);
 }
 
 void naru_tcp_timer_ack_sent(struct naru_tcp *c) { set(c, NARU_TCP_TIMER_ACK, NARU_NEVER); }
@@ -296,6 +297,7 @@ void naru_tcp_tick(struct naru_tcp *c, naru_time now)
     if (now >= c->timer[NARU_TCP_TIMER_ACK]) {
         set(c, NARU_TCP_TIMER_ACK, NARU_NEVER);
         c->due |= NARU_TCP_DUE_ACK;
+        c->pingpong = 0; /* the user did not answer in time */
     }
     if (now >= c->timer[NARU_TCP_TIMER_PACE]) {
         set(c, NARU_TCP_TIMER_PACE, NARU_NEVER);
