@@ -16,7 +16,7 @@ void naru_gate_config_init(struct naru_gate_config *config)
         .dns6 = { .b = { 0xfd, [15] = 3 } },
         .mac = { 0x52, 0x55, 0x0a, 0x00, 0x02, 0x02 },
         .mtu = 65520,
-        .tcp_flows_max = 4096,
+        .tcp_flows_max = 16384,
         .udp_flows_max = 1024,
         .ping_flows_max = 64,
         .connect_timeout_ms = 30000,

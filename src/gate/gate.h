@@ -54,7 +54,7 @@ struct naru_gate_config {
     bool host_loopback; /* the gateway's addresses mean the host's 127.0.0.1 and ::1; false */
 
     /* Limits. */
-    uint32_t tcp_flows_max;         /* 4096; more are ignored until one ends */
+    uint32_t tcp_flows_max;         /* 16 384; more are ignored until one ends */
     uint32_t udp_flows_max;         /* 1024 guest endpoints; the least recently used makes room */
     uint32_t ping_flows_max;        /* 64 */
     uint32_t connect_timeout_ms;    /* 30 000; then host unreachable */
