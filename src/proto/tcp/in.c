@@ -229,6 +229,12 @@ static bool step_syn(struct naru_tcp *c, struct naru_tcp_seg *s)
 {
     if (!s->syn)
         return true;
+    if (c->state == NARU_TCP_SYN_RECEIVED && (c->flags & NARU_TCP_F_PASSIVE)) {
+        s->drop = NARU_DROP_TCP_SYN_CHALLENGE;
+        s->reset = true;
+        naru_tcp_die(c, NARU_ERR_CONNRESET, s->now); /* "return this connection to LISTEN" */
+        return false;
+    }
     naru_tcp_challenge(c, s, NARU_DROP_TCP_SYN_CHALLENGE);
     return false;
 }
