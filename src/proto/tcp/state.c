@@ -234,6 +234,8 @@ void naru_tcp_open_cookie(struct naru_tcp *c, const struct naru_tcp_cookie *cook
         syn.opts |= NARU_TCP_OPT_WSCALE;
     naru_tcp_open_passive(c, &syn, cookie->iss, false, now);
     c->due = 0;
+    c->flags |= NARU_TCP_F_SYN_SENT;
+    c->sent.flags = NARU_TCP_SENT_EVER; /* when the cookie went out is not known: no round trip */
     c->env->counters.cookies_accepted++;
     (void)naru_tcp_rcvwnd_select(c, true);
     naru_tcp_timer_sent(c, now);

@@ -176,9 +176,6 @@ static inline naru_time naru_tcp_deadline(const struct naru_tcp *c)
 
 void naru_tcp_tick(struct naru_tcp *c, naru_time now);
 
-/* R1 of RFC 9293 3.8.3 has passed: the next hop may be a wrong one, let it be probed. */
-static inline bool naru_tcp_suspects_path(const struct naru_tcp *c) { return c->retransmits >= 3; }
-
 /* ---- What users call: results are those of <naru/sock.h> ---- */
 
 int64_t naru_tcp_send(struct naru_tcp *c, const struct naru_slice *slice, unsigned slice_count,

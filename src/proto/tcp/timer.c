@@ -10,6 +10,9 @@
  *   IDLE        keep-alive (3.8.4), FIN-WAIT-2 without a holder, 2 MSL
  *   GIVE_UP     user timeout since the first retransmission or probe (3.8.3, RFC 5482)
  *   PACE        a corked segment has waited long enough
+ *
+ * R1 (3.8.3, "advise IP") needs no call: a connection without progress confirms its neighbour no
+ * more, and that machine then probes it by itself (RFC 4861 7.3.1).
  */
 #include "proto/tcp/internal.h"
 
