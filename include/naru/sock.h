@@ -124,6 +124,7 @@ enum naru_err naru_sock_answer_datagram(struct naru_sock *sock, const struct nar
  * DGRAM: all or nothing; info may be NULL on a connected socket.  MSGSIZE, DESTADDRREQ, NETUNREACH,
  * ACCES (broadcast), AGAIN (the interface's queue is full; READY_WRITE follows), CONNREFUSED (an
  * earlier datagram's ICMP error, once).
+ * Both: AGAIN also when memory is short; READY_WRITE follows when it is worth another try.
  */
 int64_t naru_sock_send(struct naru_sock *sock, const struct naru_slice *slice, unsigned slice_count,
                        unsigned flags, const struct naru_msg_info *info, naru_time now);

@@ -12,18 +12,27 @@ static enum naru_err check_stream(const struct naru_sock *sock)
     return st->listen != NULL || !sock->connected ? NARU_ERR_NOTCONN : NARU_OK;
 }
 
+/* Without memory a sender waits as if the buffer were full. */
+static int64_t or_wait(struct naru_sock *sock, int64_t result)
+{
+    if (result != NARU_ERR_NOMEM)
+        return result;
+    naru_sock_want_memory(sock);
+    return NARU_ERR_AGAIN;
+}
+
 int64_t naru_sock_send(struct naru_sock *sock, const struct naru_slice *slice, unsigned slice_count,
                        unsigned flags, const struct naru_msg_info *info, naru_time now)
 {
     naru_stack_at(sock->stack, now);
     if (sock->type != NARU_SOCK_STREAM)
-        return naru_dgram_send(naru_sock_udp_of(sock), slice, slice_count, info);
+        return or_wait(sock, naru_dgram_send(naru_sock_udp_of(sock), slice, slice_count, info));
     if (check_stream(sock) != NARU_OK)
         return NARU_ERR_PIPE; /* as Linux says of a socket that was never connected */
     struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
     int64_t sent = naru_tcp_send(&st->tcp, slice, slice_count, flags, sock->stack->now);
     naru_tcp_settle(st);
-    return sent;
+    return or_wait(sock, sent);
 }
 
 int64_t naru_sock_recv(struct naru_sock *sock, const struct naru_room *room, unsigned room_count,
@@ -69,7 +78,7 @@ int naru_sock_send_reserve(struct naru_sock *sock, struct naru_room *room, unsig
     naru_stack_at(sock->stack, now);
     if (check_stream(sock) != NARU_OK)
         return NARU_ERR_PIPE;
-    return naru_tcp_send_reserve(&naru_sock_tcp_of(sock)->tcp, room, max, now);
+    return (int)or_wait(sock, naru_tcp_send_reserve(&naru_sock_tcp_of(sock)->tcp, room, max, now));
 }
 
 void naru_sock_send_commit(struct naru_sock *sock, size_t len, unsigned flags, naru_time now)

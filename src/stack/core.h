@@ -118,6 +118,7 @@ struct naru_sock {
     struct naru_list_node port_node;  /* struct port_bucket: bound sockets */
     struct naru_list_node tx_node;    /* iface: ready, parked, or wants to write */
     struct naru_list_node all_node;   /* stack->socks */
+    struct naru_sock *memory_next;    /* stack->memory_waiters */
     uint8_t type;                     /* enum naru_sock_type */
     uint8_t changed;                  /* enum naru_ready, not yet told */
     int8_t error;                     /* enum naru_err, pending */
@@ -136,7 +137,8 @@ struct naru_sock {
     bool event_acked : 1;
     bool shut_read : 1;
     bool shut_write : 1;
-    uint8_t tx_list; /* enum naru_tx_list: where tx_node is */
+    bool wants_memory : 1; /* in stack->memory_waiters */
+    uint8_t tx_list;       /* enum naru_tx_list: where tx_node is */
     uint8_t tos;
     uint8_t mtu_discover;
     int16_t ttl; /* -1: the stack's */
@@ -259,7 +261,8 @@ struct naru_stack {
     struct naru_siphash_key flow_key;
     const struct naru_csum_ops *csum;
     naru_time now;
-    bool chores; /* a machine may have something to send: look before the next frame */
+    uint16_t in_ifindex; /* whose frame is being taken in; 0: none */
+    bool chores;         /* a machine may have something to send: look before the next frame */
 
     naru_time relieved_at; /* when caches were last given back; pressure.c */
     uint64_t refused_then; /* mem.refused at that time */
@@ -269,8 +272,10 @@ struct naru_stack {
     struct naru_table ports;      /* struct port_bucket */
     struct naru_list any_port[3]; /* by enum naru_sock_type: transparent sockets of port 0 */
     struct naru_list events;
-    struct naru_list time_waits; /* the oldest first */
-    struct naru_list socks;      /* every struct naru_sock */
+    struct naru_list time_waits;      /* the oldest first */
+    struct naru_list socks;           /* every struct naru_sock */
+    struct naru_sock *memory_waiters; /* senders that found no memory; told to try again ... */
+    struct naru_timer memory_timer;   /* ... when this fires */
     struct naru_ports ephemeral;
 
     struct naru_fib fib;
@@ -390,6 +395,9 @@ struct naru_sock *naru_port_next_group(const struct naru_stack *stack,
 /* event.c */
 void naru_sock_note(struct naru_sock *sock, unsigned changed);
 unsigned naru_sock_level(const struct naru_sock *sock);
+void naru_sock_want_memory(struct naru_sock *sock);
+void naru_memory_waiters_wake(struct naru_stack *stack);
+enum naru_stack_timer { TIMER_CONNECTION, TIMER_TIME_WAIT, TIMER_MEMORY };
 
 /* sockets' common half: event.c */
 void naru_sock_init(struct naru_sock *sock, struct naru_stack *stack, enum naru_sock_type type,

@@ -37,7 +37,8 @@ void naru_drop_count(struct naru_stack *stack, enum naru_drop reason, unsigned c
     if (stack->config.trace != NULL) {
         struct naru_trace_event event = { .kind = NARU_TRACE_DROP,
                                           .time = stack->now,
-                                          .reason = reason };
+                                          .reason = reason,
+                                          .ifindex = stack->in_ifindex };
         stack->config.trace(stack->config.trace_user, &event);
     }
 }

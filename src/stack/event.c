@@ -4,6 +4,8 @@
  */
 #include "stack/core.h"
 
+enum { MEMORY_RETRY_MS = 20 };
+
 void naru_sock_init(struct naru_sock *sock, struct naru_stack *stack, enum naru_sock_type type,
                     uint8_t proto)
 {
@@ -19,9 +21,21 @@ void naru_sock_init(struct naru_sock *sock, struct naru_stack *stack, enum naru_
     stack->sock_count++;
 }
 
+static void stop_wanting(struct naru_sock *sock)
+{
+    struct naru_sock **at = &sock->stack->memory_waiters;
+    if (!sock->wants_memory)
+        return;
+    while (*at != sock)
+        at = &(*at)->memory_next;
+    *at = sock->memory_next;
+    sock->wants_memory = false;
+}
+
 /* Out of everything that both kinds of sockets can be in. */
 void naru_sock_deinit(struct naru_sock *sock)
 {
+    stop_wanting(sock);
     naru_port_release(sock);
     naru_sock_set_tx_list(sock, NULL, TX_NONE);
     naru_flow_remove(sock->stack, &sock->flow);
@@ -69,9 +83,41 @@ bool naru_stack_event(struct naru_stack *stack, struct naru_event *event)
     return true;
 }
 
-/* How it is at this moment, as poll would say. */
-unsigned naru_sock_level(const struct naru_sock *sock)
+/* ---- Senders that found no memory ---- */
+
+/* sock is told WRITE a little later; until then it does not count as writable. */
+void naru_sock_want_memory(struct naru_sock *sock)
+{
+    struct naru_stack *stack = sock->stack;
+    if (sock->wants_memory)
+        return;
+    sock->wants_memory = true;
+    sock->memory_next = stack->memory_waiters;
+    stack->memory_waiters = sock;
+    naru_wheel_arm_earlier(&stack->wheel, &stack->memory_timer,
+                           stack->now + NARU_MS(MEMORY_RETRY_MS));
+}
+
+void naru_memory_waiters_wake(struct naru_stack *stack)
+{
+    struct naru_sock *sock = stack->memory_waiters, *next;
+    stack->memory_waiters = NULL;
+    for (; sock != NULL; sock = next) {
+        next = sock->memory_next;
+        sock->wants_memory = false;
+        naru_sock_note(sock, NARU_READY_WRITE);
+    }
+}
+
+static unsigned kind_level(const struct naru_sock *sock)
 {
     return sock->type == NARU_SOCK_STREAM ? naru_tcp_sock_level(naru_sock_tcp_of(sock))
                                           : naru_udp_level(naru_sock_udp_of(sock));
+}
+
+/* How it is at this moment, as poll would say. */
+unsigned naru_sock_level(const struct naru_sock *sock)
+{
+    unsigned level = kind_level(sock);
+    return sock->wants_memory ? level & ~(unsigned)NARU_READY_WRITE : level;
 }

@@ -106,7 +106,7 @@ void naru_stack_input(struct naru_stack *stack, unsigned ifindex, struct naru_pk
         naru_trace_frame(stack, iface, NARU_TRACE_FRAME_IN, &slice, 1, &pkt->offload);
     }
     enum naru_drop drop;
-    pkt->ifindex = (uint16_t)ifindex;
+    pkt->ifindex = stack->in_ifindex = (uint16_t)ifindex;
     if (NARU_UNLIKELY(!iface->up))
         drop = naru_pkt_drop(pkt, NARU_DROP_IFACE_DOWN);
     else if (NARU_UNLIKELY(!offload_sane(pkt)))
@@ -119,4 +119,5 @@ void naru_stack_input(struct naru_stack *stack, unsigned ifindex, struct naru_pk
         iface->rx_drops++;
         naru_drop_count(stack, drop, 1);
     }
+    stack->in_ifindex = 0;
 }

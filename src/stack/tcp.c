@@ -16,8 +16,6 @@ enum {
     DISCARD_MAX = 64, /* segments that a connection without a route loses in one go */
 };
 
-enum { TIMER_CONNECTION, TIMER_TIME_WAIT };
-
 /* ---- Paths ---- */
 
 static uint32_t ip_header_len(const struct naru_tuple *t)
@@ -372,6 +370,10 @@ void naru_stack_tcp_expire(struct naru_stack *stack)
 {
     struct naru_timer *timer;
     while ((timer = naru_wheel_expire(&stack->wheel, stack->now)) != NULL) {
+        if (timer->kind == TIMER_MEMORY) {
+            naru_memory_waiters_wake(stack);
+            continue;
+        }
         if (timer->kind == TIMER_TIME_WAIT) {
             time_wait_free(stack, NARU_CONTAINER_OF(timer, struct naru_time_wait, timer));
             continue;
