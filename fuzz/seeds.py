@@ -58,7 +58,8 @@ def ts(value, echo=0):
 
 
 def sack(*blocks):
-    return b'\x01\x01\x05' + bytes([2 + 8 * len(blocks)]) + b''.join(u32(a) + u32(b) for a, b in blocks)
+    return b'\x01\x01\x05' + bytes([2 + 8 * len(blocks)]) + b''.join(
+        u32(a) + u32(b) for a, b in blocks)
 
 
 def wait(b):
@@ -169,10 +170,12 @@ seeds = {
             message(V6, PEER, STACK, 58, icmp(128, more=b'x' * 16), 64) +
             message(V6, PEER, ALL, 58, icmp(128, more=b'x' * 16), 64),
     'udp': message(0, PEER, STACK, 17, UDP, 64) + message(V6, PEER, GROUP, 17, UDP, 64) +
-           call(2, RECV, u16(100) + b'\0') + message(0, PEER, STACK, 17, UDP[:2] + b'\0\x09' + UDP[4:]),
+           call(2, RECV, u16(100) + b'\0') +
+           message(0, PEER, STACK, 17, UDP[:2] + b'\0\x09' + UDP[4:]),
     'vlan': message(VLAN, PEER, STACK, 17, UDP) + message(VLAN | V6, PEER, ALL, 58, icmp(128)),
     # ARP and ND
-    'arp': frame(MAC + b'\x08\x06\0\x01\x08\0\x06\x04\0\x01' + MAC[6:] + b'\x0a\0\0\x02' + bytes(6) +
+    'arp': frame(MAC + b'\x08\x06\0\x01\x08\0\x06\x04\0\x01' + MAC[6:] +
+                 b'\x0a\0\0\x02' + bytes(6) +
                  b'\x0a\0\0\x01') +
            frame(MAC + b'\x08\x06\0\x01\x08\0\x06\x04\0\x02' + MAC[6:] + b'\x0a\0\0\x01' + MAC[:6] +
                  b'\x0a\0\0\x01'),
@@ -219,11 +222,14 @@ seeds = {
     'simultaneous-open': segment(SYN_SENT, SYN) + segment(SYN_SENT, SYN | ACK) + wait(NEXT),
     'split-handshake': segment(SYN_SENT, ACK) + segment(SYN_SENT, SYN) + segment(SYN_SENT, ACK),
     'options-bad': segment(OPEN, ACK, option=b'\x02\0') + segment(OPEN, ACK, option=b'\x08\x0a\0') +
-                   segment(OPEN, ACK, option=b'\x05\x03\0') + segment(OPEN, ACK, option=b'\x05\xff') +
+                   segment(OPEN, ACK, option=b'\x05\x03\0') +
+                   segment(OPEN, ACK, option=b'\x05\xff') +
                    segment(SYN_SENT, SYN | ACK, option=b'\x03\x03\xff\x02\x04\0\0\x04\x02') +
-                   segment(SYN_SENT6, SYN | ACK, option=b'\x02\x04\xff\xff\x03\x03\x0e' + ts(1)[2:]),
+                   segment(SYN_SENT6, SYN | ACK,
+                           option=b'\x02\x04\xff\xff\x03\x03\x0e' + ts(1)[2:]),
     'syn-mss-0': segment(SYN_SENT, SYN | ACK, option=b'\x02\x04\0\0') +
-                 call(SOCK_OF[SYN_SENT], SEND, u16(5000) + b'\0') + segment(SYN_SENT, ACK) + wait(NEXT),
+                 call(SOCK_OF[SYN_SENT], SEND, u16(5000) + b'\0') +
+                 segment(SYN_SENT, ACK) + wait(NEXT),
     'sack': segment(BUSY6, ACK, ack=-5000, option=ts(3) + sack((0, 100))) +
             segment(BUSY6, ACK, ack=-1448, option=ts(3) + sack((0xffffffff, 1), (5, 5))) +
             segment(BUSY6, ACK, option=ts(4) + sack((100, 1))) + wait(NEXT) * 3,
@@ -236,7 +242,8 @@ seeds = {
     'urgent': segment(OPEN, ACK | URG, urgent=0, data=b'abc', option=ts(3)) +
               segment(OPEN, ACK | URG, urgent=65535, data=b'abc', option=ts(3)) +
               segment(OPEN, ACK | URG, urgent=1, data=b'abc', option=ts(3)) +
-              call(SOCK_OF[OPEN], RECV, u16(10) + b'\x02') + call(SOCK_OF[OPEN], RECV, u16(10) + b'\0'),
+              call(SOCK_OF[OPEN], RECV, u16(10) + b'\x02') +
+              call(SOCK_OF[OPEN], RECV, u16(10) + b'\0'),
     'paws': segment(OPEN, ACK, data=b'abc', option=ts(0)) +
             segment(OPEN, ACK, data=b'abc', option=ts(0x80000000)) +
             segment(OPEN, ACK, data=b'abc', option=ts(5)) + wait(7 + 8 * 24) * 2 +
@@ -269,7 +276,8 @@ seeds = {
                  segment(SYN_RCVD, ACK | FIN, option=ts(3)) + call(0, ACCEPT) + wait(NEXT) * 4,
     'listener-closed': call(0, CLOSE) + segment(SYN_RCVD, ACK, option=ts(3)) + wait(NEXT),
     'syn-flood': b''.join(frame(ipv4(6, u16(1000 + i) + TCP_SYN[2:])) for i in range(40)) +
-                 frame(ipv4(6, b'\x0f\xa0\x00\x50' + u32(1001) + u32(77) + b'\x50\x10\x20\0\0\0\0\0')),
+                 frame(ipv4(6,
+                            b'\x0f\xa0\x00\x50' + u32(1001) + u32(77) + b'\x50\x10\x20\0\0\0\0\0')),
     # sockets
     'calls': call(0, NEW, b'\0') + call(12, CONNECT, b'\0\x01') + call(0, NEW, b'\x01') +
              call(13, BIND, b'\x01\x02') + call(13, SEND_TO, b'\0\x02\x10x\x20') +
