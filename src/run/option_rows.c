@@ -131,6 +131,8 @@ static const struct naru_option_row ip_rows[] = {
     { IPPROTO_IP, IP_RECVTTL, MEMO(0) },
     { IPPROTO_IP, IP_RECVTOS, MEMO(0) },
     { IPPROTO_IP, IP_RECVORIGDSTADDR, MEMO(0) },
+    { IPPROTO_IP, IP_RECVOPTS, MEMO(0) },
+    { IPPROTO_IP, IP_RETOPTS, MEMO(0) },
     { IPPROTO_IP, IP_RECVERR, MEMO(0) },
     { IPPROTO_IP, IP_FREEBIND, MEMO(0) },
     { IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, MEMO(0) },
