@@ -6,6 +6,7 @@ import os
 import pathlib
 import pty
 import select
+import shutil
 import signal
 import sys
 import time
@@ -208,6 +209,15 @@ def _():
                  "default via fd07::2"):
         assert word in text, text
     assert "eth0" not in text, text
+
+
+@test.case("ping: the loopback and the gateway, both families")
+def _():
+    if shutil.which("ping") is None:
+        raise netns.Skip("needs ping, which is not installed")
+    for address in ("127.0.0.1", "::1", "10.0.2.2", "fd00::2"):
+        done = test.run([netns.NARU, "run", "--", "ping", "-c", "2", "-i", "0.2", address])
+        assert "2 received" in output(done) and "ttl=64" in done.stdout, done
 
 
 @test.case("PR_SET_DUMPABLE, raw sockets, io_uring")
