@@ -55,6 +55,7 @@ static bool add_host(struct lab *lab, int n, const struct lab_options *options)
     iface.mtu = options->mtu != 0 ? options->mtu : 1500;
     iface.offload = options->offload;
     iface.dad = options->dad;
+    iface.autoconf = options->autoconf;
     iface.accept_any = options->accept_any;
     if (naru_iface_add(lab->stack[n], &iface, lab->now, &lab->ifindex[n]) != NARU_OK)
         return false;
