@@ -258,27 +258,6 @@ static bool chain_ok(const struct naru_pkt *pkt, const struct naru_frag_info *in
     }
 }
 
-/* pkt, or a copy of it in the smallest packet that can hold it, so that little pins little. */
-static struct naru_pkt *fit(struct naru_frag *frag, struct naru_pkt *pkt)
-{
-    if (pkt->capacity <= NARU_PKT_ROOM_SMALL || pkt->len * 2 > pkt->capacity)
-        return pkt;
-    struct naru_pkt *copy = naru_pktpool_get(frag->packets, 0, pkt->len);
-    if (copy == NULL)
-        return pkt;
-    if (copy->capacity >= pkt->capacity) {
-        naru_pktpool_put(copy);
-        return pkt;
-    }
-    memcpy(copy->data, pkt->data, pkt->len);
-    copy->len = pkt->len;
-    copy->ifindex = pkt->ifindex;
-    copy->tos = pkt->tos;
-    copy->hop_limit = pkt->hop_limit;
-    naru_pktpool_put(pkt);
-    return copy;
-}
-
 /* Where the fragment belongs: *before is the one it follows (NULL: the first).  False: it overlaps.
  */
 static bool place(const struct naru_frag_datagram *d, const struct naru_frag_info *info,
@@ -332,7 +311,7 @@ static void insert(struct naru_frag *frag, struct naru_frag_datagram *d, struct 
     } else {
         naru_pkt_pull(pkt, info->header_len);
     }
-    pkt = fit(frag, pkt);
+    pkt = naru_pktpool_fit(pkt);
     pkt->seq = info->offset;
     pkt->next = before == NULL ? d->head : before->next;
     if (before == NULL)

@@ -15,10 +15,6 @@
 #include "wire/ipv6.h"
 #include "wire/udp.h"
 
-enum {
-    PKT_TRUESIZE_WASTE = 4 /* copy a datagram when it holds more than so many times its size */
-};
-
 /* ---- Making and ending ---- */
 
 struct naru_sock_udp *naru_udp_sock_new(struct naru_stack *stack, enum naru_sock_type type,
@@ -68,28 +64,13 @@ unsigned naru_udp_level(const struct naru_sock_udp *su)
 
 /* ---- In ---- */
 
-/* A small datagram in a big packet is copied, so that slow readers cannot pin memory. */
-static struct naru_pkt *slim(struct naru_stack *stack, struct naru_pkt *pkt)
-{
-    if (naru_pkt_truesize(pkt) <= PKT_TRUESIZE_WASTE * (pkt->len + sizeof(*pkt) + 256))
-        return pkt;
-    struct naru_pkt *copy = naru_pktpool_get(&stack->pkts, 0, pkt->len);
-    if (copy == NULL)
-        return pkt;
-    memcpy(copy->data, pkt->data, pkt->len);
-    copy->len = pkt->len;
-    copy->offload = pkt->offload;
-    naru_pktpool_put(pkt);
-    return copy;
-}
-
 static enum naru_drop queue(struct naru_sock_udp *su, const struct naru_ip_in *in,
                             const struct naru_tuple *tuple, struct naru_pkt *pkt)
 {
     if (su->s.shut_read || su->rx_bytes + naru_pkt_truesize(pkt) > su->rx_max ||
         !naru_mem_may_hold(&su->s.stack->mem, naru_pktq_empty(&su->rx)))
         return naru_pkt_drop(pkt, NARU_DROP_UDP_QUEUE_FULL);
-    pkt = slim(su->s.stack, pkt);
+    pkt = naru_pktpool_fit(pkt);
     pkt->meta.endpoint[0] = (struct naru_endpoint){ .addr = tuple->remote,
                                                     .port = tuple->remote_port,
                                                     .ifindex = tuple->zone };
