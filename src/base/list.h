@@ -79,6 +79,12 @@ NARU_INLINE struct naru_list_node *naru_list_pop(struct naru_list *l)
     return n;
 }
 
+/* At most one is in it. */
+NARU_INLINE bool naru_list_at_most_one(const struct naru_list *l)
+{
+    return l->head.next == l->head.prev;
+}
+
 /* Moves all of from to the back of to, in order; from is then empty. */
 NARU_INLINE void naru_list_splice(struct naru_list *to, struct naru_list *from)
 {

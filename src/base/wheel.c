@@ -21,6 +21,7 @@ static naru_time instant(uint64_t number) { return (naru_time)(number ^ (uint64_
 void naru_wheel_init(struct naru_wheel *w, naru_time now)
 {
     w->at = w->now = now;
+    w->bound = NARU_NEVER;
     w->levels_used = 0;
     naru_list_init(&w->due);
     for (unsigned level = 0; level < NARU_WHEEL_LEVELS; level++) {
@@ -100,6 +101,7 @@ void naru_wheel_arm(struct naru_wheel *w, struct naru_timer *t, naru_time at)
         naru_wheel_cancel(w, t);
         return;
     }
+    w->bound = NARU_MIN(w->bound, at);
     if (naru_list_linked(&t->node)) {
         if (t->level != LEVEL_DUE && at >= slot_start(w, t->level, t->slot)) {
             struct naru_wheel_slot *s = &w->slot[t->level][t->slot];
@@ -216,6 +218,7 @@ struct naru_timer *naru_wheel_expire(struct naru_wheel *w, naru_time now)
             return t;
         if (w->levels_used == 0) {
             w->at = now;
+            w->bound = NARU_NEVER;
             return NULL;
         }
         unsigned level = naru_bit_lowest(w->levels_used);
@@ -224,6 +227,7 @@ struct naru_timer *naru_wheel_expire(struct naru_wheel *w, naru_time now)
             /* Nothing stands between here and now: what is armed from now on is placed finer. */
             if (slot_start(w, level, slot) > now)
                 w->at = now;
+            w->bound = naru_wheel_next(w);
             return NULL;
         }
         open_slot(w, level, slot);
@@ -247,7 +251,7 @@ static bool slot_check(const struct naru_wheel *w, unsigned level, unsigned slot
     for (struct naru_list_node *n = naru_list_first(&s->timers); n != NULL;
          n = naru_list_next(&s->timers, n)) {
         const struct naru_timer *t = NARU_CONTAINER_OF(n, struct naru_timer, node);
-        if (t->level != level || t->slot != slot || t->at < s->first)
+        if (t->level != level || t->slot != slot || t->at < s->first || t->at < w->bound)
             return false;
         seen_first = seen_first || t->at == s->first;
     }

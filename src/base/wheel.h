@@ -43,6 +43,7 @@ struct naru_wheel_slot {
 struct naru_wheel {
     naru_time at;                           /* every instant up to here has been fired */
     naru_time now;                          /* the latest time seen */
+    naru_time bound;                        /* nothing fires before this; NARU_NEVER: nothing does */
     uint32_t levels_used;                   /* bit per level that has a timer */
     uint32_t slots_used[NARU_WHEEL_LEVELS]; /* bit per slot */
     uint32_t inexact[NARU_WHEEL_LEVELS];    /* bit per slot whose first may be too early */
@@ -88,6 +89,12 @@ void naru_wheel_park(struct naru_wheel *w, struct naru_timer *t);
  * stand in a crowd; calling expire then makes progress all the same: the next answer is later.
  */
 naru_time naru_wheel_next(const struct naru_wheel *w);
+
+/*
+ * The same, for whoever asks with every packet: one load, but too early by however much the first
+ * timer was set later, parked or cancelled since the last expire.
+ */
+NARU_INLINE naru_time naru_wheel_bound(const struct naru_wheel *w) { return w->bound; }
 
 /*
  * The next timer whose instant is at most now, taken out and at rest, or NULL.  Between two calls

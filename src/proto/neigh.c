@@ -368,7 +368,7 @@ void naru_neigh_tick(struct naru_neigh_table *t, naru_time now)
 
 naru_time naru_neigh_deadline(const struct naru_neigh_table *t)
 {
-    return naru_wheel_next(&t->wheel);
+    return naru_wheel_bound(&t->wheel);
 }
 
 static struct naru_neigh *first_due(const struct naru_neigh_table *t, unsigned ifindex)

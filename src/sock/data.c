@@ -24,6 +24,7 @@ static int64_t or_wait(struct naru_sock *sock, int64_t result)
 int64_t naru_sock_send(struct naru_sock *sock, const struct naru_slice *slice, unsigned slice_count,
                        unsigned flags, const struct naru_msg_info *info, naru_time now)
 {
+    naru_connection_prefetch(sock);
     naru_stack_at(sock->stack, now);
     if (sock->type != NARU_SOCK_STREAM)
         return or_wait(sock, naru_dgram_send(naru_sock_udp_of(sock), slice, slice_count, info));

@@ -303,9 +303,22 @@ static inline void naru_stack_at(struct naru_stack *stack, naru_time now)
         stack->now = now;
 }
 
+/* NULL if there is none of that number. */
+static inline struct naru_iface *naru_iface_of(const struct naru_stack *stack, unsigned ifindex)
+{
+    return ifindex >= 1 && ifindex <= stack->iface_count ? stack->ifaces[ifindex] : NULL;
+}
+
 static inline struct naru_sock_tcp *naru_sock_tcp_of(const struct naru_sock *sock)
 {
     return (struct naru_sock_tcp *)(uintptr_t)sock; /* its first member */
+}
+
+/* All of a connection is touched by a segment, and among many it is in no cache: ask for it now. */
+static inline void naru_connection_prefetch(const void *at)
+{
+    for (size_t i = 0; i < sizeof(struct naru_sock_tcp); i += NARU_CACHE_LINE)
+        NARU_PREFETCH((const char *)at + i);
 }
 
 static inline struct naru_sock_udp *naru_sock_udp_of(const struct naru_sock *sock)
@@ -355,7 +368,6 @@ void naru_drop_count(struct naru_stack *stack, enum naru_drop reason, unsigned c
 enum naru_drop naru_pkt_drop(struct naru_pkt *pkt, enum naru_drop reason);
 
 /* iface.c */
-struct naru_iface *naru_iface_of(const struct naru_stack *stack, unsigned ifindex);
 unsigned naru_iface_first_up(const struct naru_stack *stack);
 bool naru_iface_is_broadcast(const struct naru_iface *iface, const struct naru_addr *addr);
 struct naru_iface *naru_ifaddr_find(const struct naru_stack *stack, const struct naru_addr *addr,
@@ -367,8 +379,17 @@ void naru_ifaddr_erase(struct naru_stack *stack, struct naru_iface *iface,
                        const struct naru_addr *addr);
 
 /* path.c */
-bool naru_path_route(struct naru_stack *stack, struct naru_path *path, const struct naru_addr *dst,
-                     unsigned ifindex);
+bool naru_path_find(struct naru_stack *stack, struct naru_path *path, const struct naru_addr *dst,
+                    unsigned ifindex);
+/* False: no route.  While nothing changed that path was made from, it stays as it is. */
+static inline bool naru_path_route(struct naru_stack *stack, struct naru_path *path,
+                                   const struct naru_addr *dst, unsigned ifindex)
+{
+    if (NARU_LIKELY(path->ifindex != 0 && path->fib_gen == stack->fib.generation &&
+                    path->pmtu_gen == stack->pmtu.generation))
+        return true;
+    return naru_path_find(stack, path, dst, ifindex);
+}
 enum naru_path_state naru_path_link(struct naru_stack *stack, struct naru_path *path,
                                     const struct naru_addr *src, uint8_t mac[6]);
 bool naru_path_source(const struct naru_stack *stack, const struct naru_path *path,

@@ -35,9 +35,11 @@ struct naru_flow *naru_flow_find(const struct naru_stack *stack, const struct na
 {
     struct naru_table_iter it;
     for (struct naru_flow *f = naru_table_first(&stack->flows, hash, &it); f != NULL;
-         f = naru_table_next(&it))
+         f = naru_table_next(&it)) {
+        naru_connection_prefetch(f);
         if (tuple_eq(&f->tuple, tuple))
             return f;
+    }
     return NULL;
 }
 

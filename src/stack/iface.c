@@ -133,11 +133,6 @@ enum naru_err naru_iface_add(struct naru_stack *stack, const struct naru_iface_c
     return NARU_OK;
 }
 
-struct naru_iface *naru_iface_of(const struct naru_stack *stack, unsigned ifindex)
-{
-    return ifindex >= 1 && ifindex <= stack->iface_count ? stack->ifaces[ifindex] : NULL;
-}
-
 unsigned naru_iface_first_up(const struct naru_stack *stack)
 {
     for (unsigned i = LOOPBACK + 1; i <= stack->iface_count; i++)

@@ -203,7 +203,6 @@ static bool ready_frame(struct naru_stack *stack, struct naru_iface *iface,
     struct naru_list_node *node;
     while ((node = naru_list_first(&iface->ready)) != NULL) {
         struct naru_sock *sock = NARU_CONTAINER_OF(node, struct naru_sock, tx_node);
-        naru_sock_set_tx_list(sock, iface, TX_READY); /* to the back: others have their turn */
         if (naru_tcp_frame(stack, iface, naru_sock_tcp_of(sock), frame))
             return true;
     }

@@ -13,12 +13,6 @@
 
 enum { CANDIDATES_MAX = 2 * IFADDRS_MAX };
 
-static bool path_good(const struct naru_stack *stack, const struct naru_path *path)
-{
-    return path->ifindex != 0 && path->fib_gen == stack->fib.generation &&
-           path->pmtu_gen == stack->pmtu.generation;
-}
-
 static void path_set(struct naru_stack *stack, struct naru_path *path, const struct naru_addr *dst,
                      unsigned ifindex, uint8_t link, const struct naru_addr *next_hop)
 {
@@ -69,11 +63,9 @@ static bool route_group(struct naru_stack *stack, struct naru_path *path,
  * Makes path the way to dst, unless it is good already; ifindex 0: any interface.  False: there is
  * no route.
  */
-bool naru_path_route(struct naru_stack *stack, struct naru_path *path, const struct naru_addr *dst,
-                     unsigned ifindex)
+bool naru_path_find(struct naru_stack *stack, struct naru_path *path, const struct naru_addr *dst,
+                    unsigned ifindex)
 {
-    if (NARU_LIKELY(path_good(stack, path)))
-        return true;
     path->ifindex = 0;
     if (naru_addr_is_loopback(dst) || naru_ifaddr_find(stack, dst, 0) != NULL) {
         path_set(stack, path, dst, LOOPBACK, PATH_LINK_NONE, dst);

@@ -243,7 +243,7 @@ naru_time naru_stack_deadline(const struct naru_stack *stack)
 {
     if (naru_stack_output_pending(stack, LOOPBACK))
         return stack->now;
-    naru_time at = naru_wheel_next(&stack->wheel);
+    naru_time at = naru_wheel_bound(&stack->wheel);
     at = NARU_MIN(at, naru_neigh_deadline(&stack->neigh));
     at = NARU_MIN(at, naru_autoconf_deadline(&stack->autoconf));
     at = NARU_MIN(at, naru_group_deadline(&stack->group));

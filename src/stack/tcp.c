@@ -332,6 +332,20 @@ static void settle_end(struct naru_sock_tcp *st)
         naru_tcp_sock_release(st);
 }
 
+/*
+ * A deadline that moves later, as nearly all do, is left alone: the wheel fires too early once, and
+ * the connection has nothing to do then but say when it will.
+ */
+static void settle_timer(struct naru_sock_tcp *st)
+{
+    struct naru_wheel *wheel = &st->s.stack->wheel;
+    naru_time deadline = naru_tcp_deadline(&st->tcp);
+    if (NARU_UNLIKELY(deadline < st->timer.at))
+        naru_wheel_arm(wheel, &st->timer, deadline);
+    else if (deadline == NARU_NEVER && naru_timer_armed(&st->timer))
+        naru_wheel_park(wheel, &st->timer);
+}
+
 /* st may be gone afterwards, if nobody holds it. */
 void naru_tcp_settle(struct naru_sock_tcp *st)
 {
@@ -361,9 +375,7 @@ void naru_tcp_settle(struct naru_sock_tcp *st)
             settle_end(st);
         return;
     }
-    naru_time deadline = naru_tcp_deadline(c);
-    if (deadline != st->timer.at)
-        naru_wheel_arm(&stack->wheel, &st->timer, deadline);
+    settle_timer(st);
 }
 
 void naru_stack_tcp_expire(struct naru_stack *stack)
@@ -607,6 +619,8 @@ bool naru_tcp_frame(struct naru_stack *stack, struct naru_iface *iface, struct n
             build_frame(st, iface, mac, &segment, frame);
         if (!built || st->tcp.due == 0)
             naru_sock_set_tx_list(&st->s, NULL, TX_NONE);
+        else if (!naru_list_at_most_one(&iface->ready))
+            naru_sock_set_tx_list(&st->s, iface, TX_READY); /* to the back: others have their turn */
     }
     if (built && NARU_UNLIKELY(stack->config.trace != NULL)) {
         naru_trace_frame(stack, iface, NARU_TRACE_FRAME_OUT, frame->slice, frame->slice_count,

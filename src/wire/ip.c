@@ -6,7 +6,7 @@
 uint16_t naru_ip_checksum(const struct naru_csum_ops *ops, uint32_t pseudo, const uint8_t *header,
                           size_t header_len, const struct naru_slice *slice, unsigned count)
 {
-    uint32_t sum = naru_csum_add(pseudo, header, header_len);
+    uint32_t sum = naru_csum_header(pseudo, header, header_len);
     size_t offset = header_len;
     for (unsigned i = 0; i < count; i++) {
         sum = naru_csum_join(sum, ops->add(0, slice[i].at, slice[i].len), offset);

@@ -76,7 +76,7 @@ enum naru_drop naru_ipv4_parse_quoted(struct naru_span *in, struct naru_ipv4_hdr
 
 bool naru_ipv4_checksum_ok(const uint8_t *header, size_t header_len)
 {
-    return naru_csum_ok(naru_csum_add(0, header, header_len));
+    return naru_csum_ok(naru_csum_header(0, header, header_len));
 }
 
 static void checksum_set(uint8_t *header, size_t header_len)

@@ -168,8 +168,12 @@ static bool build_new(struct naru_tcp *c, struct naru_tcp_segment *out, struct p
         c->flags &= ~(uint32_t)NARU_TCP_F_PUSHED;
         naru_tcp_timer_uncorked(c);
     }
-    if (c->burst < UINT8_MAX)
+    if (naru_tcp_unsent_new(c) == 0 && !naru_tcp_fin_unsent(c)) {
+        c->due &= (uint8_t)~NARU_TCP_DUE_DATA;
+        c->burst = 0;
+    } else if (c->burst < UINT8_MAX) {
         c->burst++;
+    }
     if (now - c->last_recv < NARU_TCP_ATO_MIN && c->last_recv != 0)
         c->pingpong = 1;
     c->last_sent = now;
