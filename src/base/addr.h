@@ -15,7 +15,10 @@ NARU_INLINE uint64_t naru_addr_lo(const struct naru_addr *a) { return naru_get64
 
 NARU_INLINE bool naru_addr_eq(const struct naru_addr *a, const struct naru_addr *b)
 {
-    return ((naru_addr_hi(a) ^ naru_addr_hi(b)) | (naru_addr_lo(a) ^ naru_addr_lo(b))) == 0;
+    uint64_t x[2], y[2];
+    memcpy(x, a->b, sizeof(x));
+    memcpy(y, b->b, sizeof(y));
+    return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
 }
 
 NARU_INLINE bool naru_addr_is_v4(const struct naru_addr *a)
@@ -34,14 +37,15 @@ NARU_INLINE uint32_t naru_addr_v4_bits(const struct naru_addr *a) { return naru_
 /* From the four bytes of a packet, and from sixteen. */
 NARU_INLINE struct naru_addr naru_addr_from4(const uint8_t *p)
 {
-    return (struct naru_addr){ .b = { [10] = 0xff, [11] = 0xff, p[0], p[1], p[2], p[3] } };
+    struct naru_addr a = { .b = { [10] = 0xff, [11] = 0xff } };
+    memcpy(a.b + 12, p, 4);
+    return a;
 }
 
 NARU_INLINE struct naru_addr naru_addr_from16(const uint8_t *p)
 {
     struct naru_addr a;
-    naru_put64(a.b, naru_get64(p));
-    naru_put64(a.b + 8, naru_get64(p + 8));
+    memcpy(a.b, p, sizeof(a.b));
     return a;
 }
 

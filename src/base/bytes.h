@@ -1,20 +1,50 @@
 /*
- * Bytes on the wire: big-endian numbers by shifts, and the two cursors over a packet.
+ * Bytes on the wire: big-endian numbers, and the two cursors over a packet.
  *
  * A struct is never laid over a packet.  A parser takes its header off the front of a span with one
  * bounds check and then reads at constant offsets; an emitter takes room from a writer the same
- * way. The compilers turn each get and put into one load or store with a byte swap.
+ * way.  Each get and put is one load or store with a byte swap.  (Shifts of single bytes mean the
+ * same, but gcc's vectorizer then builds whole headers out of bytes.)
  */
 #ifndef NARU_BASE_BYTES_H
 #define NARU_BASE_BYTES_H
 
 #include "base/defs.h"
 
+#include <string.h>
+
 NARU_INLINE uint8_t naru_get8(const uint8_t *p) { return p[0]; }
+
+/* To and from the order of the wire, whatever the machine's is. */
+NARU_INLINE uint16_t naru_be16(uint16_t v)
+{
+    return NARU_BIG_ENDIAN ? v : (uint16_t)(v << 8 | v >> 8);
+}
+
+#ifdef __GNUC__
+NARU_INLINE uint32_t naru_be32(uint32_t v) { return NARU_BIG_ENDIAN ? v : __builtin_bswap32(v); }
+NARU_INLINE uint64_t naru_be64(uint64_t v) { return NARU_BIG_ENDIAN ? v : __builtin_bswap64(v); }
+#else
+NARU_INLINE uint32_t naru_be32(uint32_t v)
+{
+    if (NARU_BIG_ENDIAN)
+        return v;
+    return v << 24 | (v & 0xff00) << 8 | (v >> 8 & 0xff00) | v >> 24;
+}
+
+NARU_INLINE uint64_t naru_be64(uint64_t v)
+{
+    if (NARU_BIG_ENDIAN)
+        return v;
+    return (uint64_t)naru_be32((uint32_t)v) << 32 | naru_be32((uint32_t)(v >> 32));
+}
+#endif
 
 NARU_INLINE uint16_t naru_get16(const uint8_t *p)
 {
-    return (uint16_t)((unsigned)p[0] << 8 | (unsigned)p[1]);
+    uint16_t v;
+    memcpy(&v, p, sizeof(v));
+    return naru_be16(v);
 }
 
 NARU_INLINE uint32_t naru_get24(const uint8_t *p)
@@ -24,12 +54,16 @@ NARU_INLINE uint32_t naru_get24(const uint8_t *p)
 
 NARU_INLINE uint32_t naru_get32(const uint8_t *p)
 {
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | (uint32_t)p[3];
+    uint32_t v;
+    memcpy(&v, p, sizeof(v));
+    return naru_be32(v);
 }
 
 NARU_INLINE uint64_t naru_get64(const uint8_t *p)
 {
-    return (uint64_t)naru_get32(p) << 32 | (uint64_t)naru_get32(p + 4);
+    uint64_t v;
+    memcpy(&v, p, sizeof(v));
+    return naru_be64(v);
 }
 
 NARU_INLINE void naru_put8(uint8_t *p, unsigned v) { p[0] = (uint8_t)v; }
@@ -37,8 +71,8 @@ NARU_INLINE void naru_put8(uint8_t *p, unsigned v) { p[0] = (uint8_t)v; }
 /* The low 16 bits of v. */
 NARU_INLINE void naru_put16(uint8_t *p, unsigned v)
 {
-    p[0] = (uint8_t)(v >> 8);
-    p[1] = (uint8_t)v;
+    uint16_t wire = naru_be16((uint16_t)v);
+    memcpy(p, &wire, sizeof(wire));
 }
 
 /* The low 24 bits of v. */
@@ -51,16 +85,14 @@ NARU_INLINE void naru_put24(uint8_t *p, uint32_t v)
 
 NARU_INLINE void naru_put32(uint8_t *p, uint32_t v)
 {
-    p[0] = (uint8_t)(v >> 24);
-    p[1] = (uint8_t)(v >> 16);
-    p[2] = (uint8_t)(v >> 8);
-    p[3] = (uint8_t)v;
+    v = naru_be32(v);
+    memcpy(p, &v, sizeof(v));
 }
 
 NARU_INLINE void naru_put64(uint8_t *p, uint64_t v)
 {
-    naru_put32(p, (uint32_t)(v >> 32));
-    naru_put32(p + 4, (uint32_t)v);
+    v = naru_be64(v);
+    memcpy(p, &v, sizeof(v));
 }
 
 /* The unread rest of a packet.  Parsers take their header off the front. */

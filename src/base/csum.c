@@ -112,8 +112,8 @@ uint32_t naru_csum_pseudo(const struct naru_addr *src, const struct naru_addr *d
     uint64_t s[2], d[2];
     memcpy(s, src->b, sizeof(s));
     memcpy(d, dst->b, sizeof(d));
-    uint64_t sum = word_sum(s[0]) + word_sum(s[1]) + word_sum(d[0]) + word_sum(d[1]);
-    return naru_csum_add32(naru_csum_add16(fold64(sum), proto), len);
+    return fold64(word_sum(s[0]) + word_sum(s[1]) + word_sum(d[0]) + word_sum(d[1]) +
+                  naru_be32(proto) + naru_be32(len));
 }
 
 static const struct naru_csum_ops portable = {

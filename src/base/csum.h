@@ -28,7 +28,7 @@ struct naru_csum_ops {
     uint32_t (*add)(uint32_t partial, const void *data, size_t len);
     /* The same of src, copied to dst on the way; the two do not overlap. */
     uint32_t (*copy)(uint32_t partial, void *dst, const void *src, size_t len);
-    const char *name; /* "portable", "avx2", "avx512" */
+    const char *name; /* "portable", "avx2" */
 };
 
 /* The fastest that this processor runs; never NULL.  Asks the processor each time: keep it. */

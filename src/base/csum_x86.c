@@ -1,11 +1,10 @@
 /*
- * The Internet checksum with AVX2, and with AVX-512 VNNI.
+ * The Internet checksum with AVX2: the words are made signed (0x8000 taken off each), added in
+ * pairs into 32-bit lanes by a multiplication with one, and the 0x8000s put back at the end: three
+ * instructions for 32 bytes.
  *
- * AVX2: the words are made signed (0x8000 taken off each), added in pairs into 32-bit lanes by a
- * multiplication with one, and the 0x8000s put back at the end: three instructions for 32 bytes.
- *
- * AVX-512 VNNI: one dot product picks the even bytes of a vector and another the odd ones; the sum
- * is even + 256 * odd: two instructions for 64 bytes.
+ * AVX-512 is left alone: its dot products sum 64 bytes in two instructions, but processors that
+ * lower their clock for it then run everything else slower, a whole transfer by a tenth.
  *
  * The processor is asked by CPUID and XGETBV each time; nothing is remembered here.
  */
@@ -19,8 +18,10 @@
 #include <immintrin.h>
 #include <string.h>
 
-#define TARGET_AVX2   __attribute__((target("avx2")))
-#define TARGET_AVX512 __attribute__((target("avx512f,avx512bw,avx512vnni")))
+#define TARGET_AVX2 __attribute__((target("avx2")))
+
+/* Below, setting the vectors up costs more than they save. */
+enum { VECTOR_MIN = 64 };
 
 /* Bytes after which the 32-bit lanes are emptied: 2^31 / (65536 * 32 bytes), and room. */
 #define CHUNK ((size_t)256 * 1024)
@@ -132,111 +133,21 @@ TARGET_AVX2 NARU_INLINE uint32_t all256(uint32_t partial, bool copy, uint8_t *to
 
 TARGET_AVX2 static uint32_t add_avx2(uint32_t partial, const void *data, size_t len)
 {
-    if (len < 32)
+    if (len < VECTOR_MIN)
         return naru_csum_add(partial, data, len);
     return all256(partial, false, NULL, data, len);
 }
 
 TARGET_AVX2 static uint32_t copy_avx2(uint32_t partial, void *dst, const void *src, size_t len)
 {
-    if (len < 32)
+    if (len < VECTOR_MIN)
         return naru_csum_copy(partial, dst, src, len);
     return all256(partial, true, dst, src, len);
 }
 
-/* ---- AVX-512 ---- */
-
-struct lanes512 {
-    __m512i even, odd;
-};
-
-TARGET_AVX512 NARU_INLINE void sum512(struct lanes512 *l, __m512i v)
-{
-    l->even = _mm512_dpbusd_epi32(l->even, v, _mm512_set1_epi16(0x0001));
-    l->odd = _mm512_dpbusd_epi32(l->odd, v, _mm512_set1_epi16(0x0100));
-}
-
-/* len is at most CHUNK; copy is a constant where this is called. */
-TARGET_AVX512 NARU_INLINE uint64_t chunk512(bool copy, uint8_t *to, const uint8_t *p, size_t len)
-{
-    struct lanes512 a = { _mm512_setzero_si512(), _mm512_setzero_si512() }, b = a, c = a, d = a;
-    size_t i = 0;
-
-    for (; len - i >= 256; i += 256) {
-        __m512i v0 = _mm512_loadu_si512(p + i), v1 = _mm512_loadu_si512(p + i + 64);
-        __m512i v2 = _mm512_loadu_si512(p + i + 128), v3 = _mm512_loadu_si512(p + i + 192);
-        if (copy) {
-            _mm512_storeu_si512(to + i, v0);
-            _mm512_storeu_si512(to + i + 64, v1);
-            _mm512_storeu_si512(to + i + 128, v2);
-            _mm512_storeu_si512(to + i + 192, v3);
-        }
-        sum512(&a, v0);
-        sum512(&b, v1);
-        sum512(&c, v2);
-        sum512(&d, v3);
-    }
-    for (; len - i >= 64; i += 64) {
-        __m512i v = _mm512_loadu_si512(p + i);
-        if (copy)
-            _mm512_storeu_si512(to + i, v);
-        sum512(&a, v);
-    }
-    if (i < len) {
-        __mmask64 mask = ((__mmask64)1 << (len - i)) - 1;
-        __m512i v = _mm512_maskz_loadu_epi8(mask, p + i);
-        if (copy)
-            _mm512_mask_storeu_epi8(to + i, mask, v);
-        sum512(&b, v);
-    }
-    __m512i evens =
-        _mm512_add_epi32(_mm512_add_epi32(a.even, b.even), _mm512_add_epi32(c.even, d.even));
-    __m512i odds = _mm512_add_epi32(_mm512_add_epi32(a.odd, b.odd), _mm512_add_epi32(c.odd, d.odd));
-    uint32_t even = (uint32_t)_mm512_reduce_add_epi32(evens);
-    uint32_t odd = (uint32_t)_mm512_reduce_add_epi32(odds);
-    return even + ((uint64_t)odd << 8);
-}
-
-TARGET_AVX512 static uint32_t add_avx512(uint32_t partial, const void *data, size_t len)
-{
-    const uint8_t *p = data;
-    uint64_t sum = partial;
-
-    if (len < 32)
-        return naru_csum_add(partial, data, len);
-    while (len > 0) {
-        size_t part = NARU_MIN(len, CHUNK);
-        sum += chunk512(false, NULL, p, part);
-        p += part;
-        len -= part;
-    }
-    return fold64(sum);
-}
-
-TARGET_AVX512 static uint32_t copy_avx512(uint32_t partial, void *dst, const void *src, size_t len)
-{
-    const uint8_t *p = src;
-    uint8_t *to = dst;
-    uint64_t sum = partial;
-
-    if (len < 32)
-        return naru_csum_copy(partial, dst, src, len);
-    while (len > 0) {
-        size_t part = NARU_MIN(len, CHUNK);
-        sum += chunk512(true, to, p, part);
-        p += part;
-        to += part;
-        len -= part;
-    }
-    return fold64(sum);
-}
-
 /* ---- the choice ---- */
 
-static const struct naru_csum_ops levels[] = {
-    { .add = add_avx2, .copy = copy_avx2, .name = "avx2" },
-    { .add = add_avx512, .copy = copy_avx512, .name = "avx512" },
-};
+static const struct naru_csum_ops avx2 = { .add = add_avx2, .copy = copy_avx2, .name = "avx2" };
 
 /* The register files that the operating system saves: XCR0. */
 static uint32_t saved_state(void)
@@ -246,26 +157,20 @@ static uint32_t saved_state(void)
     return low;
 }
 
-/* How many of levels run here. */
-static unsigned level_count(void)
+static bool have_avx2(void)
 {
     unsigned a, b, c, d;
-    const unsigned osxsave_avx = 1U << 27 | 1U << 28;
-    const unsigned avx512_f_bw = 1U << 16 | 1U << 30;
+    const unsigned osxsave_avx = 1U << 27 | 1U << 28, ymm_saved = 0x6, in_ebx = 1U << 5;
 
     if (!__get_cpuid(1, &a, &b, &c, &d) || (c & osxsave_avx) != osxsave_avx)
-        return 0;
-    uint32_t saved = saved_state();
-    if ((saved & 0x6) != 0x6 || !__get_cpuid_count(7, 0, &a, &b, &c, &d) || (b & 1U << 5) == 0)
-        return 0;
-    if ((saved & 0xe0) != 0xe0 || (b & avx512_f_bw) != avx512_f_bw || (c & 1U << 11) == 0)
-        return 1;
-    return 2;
+        return false;
+    return (saved_state() & ymm_saved) == ymm_saved && __get_cpuid_count(7, 0, &a, &b, &c, &d) &&
+           (b & in_ebx) != 0;
 }
 
 const struct naru_csum_ops *naru_csum_ops_x86(unsigned n)
 {
-    return n < level_count() ? &levels[n] : NULL;
+    return n == 0 && have_avx2() ? &avx2 : NULL;
 }
 
 #else

@@ -41,10 +41,10 @@ struct naru_wheel_slot {
 };
 
 struct naru_wheel {
-    naru_time at;                           /* every instant up to here has been fired */
-    naru_time now;                          /* the latest time seen */
-    naru_time bound;                        /* nothing fires before this; NARU_NEVER: nothing does */
-    uint32_t levels_used;                   /* bit per level that has a timer */
+    naru_time at;         /* every instant up to here has been fired */
+    naru_time now;        /* the latest time seen */
+    naru_time bound;      /* nothing fires before this; NARU_NEVER: nothing does */
+    uint32_t levels_used; /* bit per level that has a timer */
     uint32_t slots_used[NARU_WHEEL_LEVELS]; /* bit per slot */
     uint32_t inexact[NARU_WHEEL_LEVELS];    /* bit per slot whose first may be too early */
     struct naru_list due; /* instants that were past when they were armed, or have come */

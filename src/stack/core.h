@@ -269,6 +269,7 @@ struct naru_stack {
 
     struct naru_wheel wheel;      /* struct naru_timer of connections and TIME-WAIT */
     struct naru_table flows;      /* struct naru_flow */
+    struct naru_flow *last_flow;  /* the one found last: a packet mostly follows one of its own */
     struct naru_table ports;      /* struct port_bucket */
     struct naru_list any_port[3]; /* by enum naru_sock_type: transparent sockets of port 0 */
     struct naru_list events;
@@ -399,6 +400,8 @@ bool naru_path_source(const struct naru_stack *stack, const struct naru_path *pa
 uint32_t naru_tuple_hash(const struct naru_stack *stack, const struct naru_tuple *tuple);
 struct naru_flow *naru_flow_find(const struct naru_stack *stack, const struct naru_tuple *tuple,
                                  uint32_t hash);
+struct naru_flow *naru_flow_of(struct naru_stack *stack, const struct naru_tuple *tuple,
+                               uint32_t *hash);
 bool naru_flow_add(struct naru_stack *stack, struct naru_flow *flow);
 void naru_flow_remove(struct naru_stack *stack, struct naru_flow *flow);
 void naru_flow_replace(struct naru_stack *stack, struct naru_flow *from, struct naru_flow *to);

@@ -43,6 +43,28 @@ struct naru_flow *naru_flow_find(const struct naru_stack *stack, const struct na
     return NULL;
 }
 
+/* The same where the hash is not known yet; *hash is set. */
+struct naru_flow *naru_flow_of(struct naru_stack *stack, const struct naru_tuple *tuple,
+                               uint32_t *hash)
+{
+    struct naru_flow *flow = stack->last_flow;
+    if (flow != NULL && tuple_eq(&flow->tuple, tuple)) {
+        *hash = flow->hash;
+        return flow;
+    }
+    *hash = naru_tuple_hash(stack, tuple);
+    flow = naru_flow_find(stack, tuple, *hash);
+    if (flow != NULL)
+        stack->last_flow = flow;
+    return flow;
+}
+
+static void forget(struct naru_stack *stack, const struct naru_flow *flow)
+{
+    if (stack->last_flow == flow)
+        stack->last_flow = NULL;
+}
+
 static bool is_connection(const struct naru_flow *flow)
 {
     return flow->kind == FLOW_SOCK && flow->tuple.proto == NARU_PROTO_TCP;
@@ -61,6 +83,7 @@ void naru_flow_remove(struct naru_stack *stack, struct naru_flow *flow)
 {
     if (!flow->in_table)
         return;
+    forget(stack, flow);
     naru_table_remove(&stack->flows, flow->hash, flow);
     flow->in_table = false;
     stack->flow_count -= is_connection(flow);
@@ -69,6 +92,7 @@ void naru_flow_remove(struct naru_stack *stack, struct naru_flow *flow)
 void naru_flow_replace(struct naru_stack *stack, struct naru_flow *from, struct naru_flow *to)
 {
     NARU_ASSERT(from->in_table && !to->in_table);
+    forget(stack, from);
     to->tuple = from->tuple;
     to->hash = from->hash;
     to->in_table = naru_table_replace(&stack->flows, from->hash, from, to);

@@ -498,8 +498,8 @@ enum naru_drop naru_tcp_segment_in(struct naru_stack *stack, const struct naru_i
         .zone = naru_addr_is_link_local(&in->src) ? in->iface->index : 0,
         .proto = NARU_PROTO_TCP,
     };
-    uint32_t hash = naru_tuple_hash(stack, &tuple);
-    struct naru_flow *flow = naru_flow_find(stack, &tuple, hash);
+    uint32_t hash;
+    struct naru_flow *flow = naru_flow_of(stack, &tuple, &hash);
     if (flow == NULL)
         return no_connection(stack, in, &tuple, hash, &h, pkt);
     if (flow->kind == FLOW_TIME_WAIT)
@@ -635,7 +635,8 @@ bool naru_tcp_frame(struct naru_stack *stack, struct naru_iface *iface, struct n
 
 static struct naru_sock_tcp *connection_of(struct naru_stack *stack, const struct naru_tuple *tuple)
 {
-    struct naru_flow *flow = naru_flow_find(stack, tuple, naru_tuple_hash(stack, tuple));
+    uint32_t hash;
+    struct naru_flow *flow = naru_flow_of(stack, tuple, &hash);
     if (flow == NULL || flow->kind != FLOW_SOCK)
         return NULL;
     return naru_sock_tcp_of(NARU_CONTAINER_OF(flow, struct naru_sock, flow));

@@ -115,7 +115,7 @@ void naru_tcp_ack_process(struct naru_tcp *c, struct naru_tcp_seg *s)
     look_at_persist(c, s->now);
     if (a.acked > 0 || a.dup || a.sacked > 0 || a.dsack || c->ca_state != NARU_CA_OPEN)
         naru_tcp_recover_acked(c, &a, s->now);
-    c->delivered += (a.delivered + c->snd.mss - 1) / c->snd.mss;
+    c->delivered += naru_tcp_segments(a.delivered, c->snd.mss);
     if (a.acked > 0) {
         if (c->ca_state != NARU_CA_RECOVERY)
             naru_tcp_cc_acked(c, a.acked, s->now);

@@ -120,7 +120,7 @@ bool naru_tcp_step_text(struct naru_tcp *c, struct naru_tcp_seg *s)
     refill_quick(c, s->now);
     learn_mss(c, len, gso);
     c->last_recv = s->now;
-    c->data_in += gso == 0 ? 1 : (len + gso - 1) / gso;
+    c->data_in += gso == 0 ? 1 : naru_tcp_segments(len, gso);
     s->pkt = NULL;
     if (!naru_seq_eq(s->seq, c->rcv.nxt)) {
         c->ooo_in = (uint16_t)(c->ooo_in + (c->ooo_in < UINT16_MAX));

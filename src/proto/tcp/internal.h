@@ -49,6 +49,17 @@ NARU_INLINE const struct naru_tcp_opts *naru_tcp_opts(const struct naru_tcp *c)
     return c->own_opts != NULL ? c->own_opts : &c->env->opts;
 }
 
+/* len % mss and len / mss rounded up, mostly without dividing. */
+NARU_INLINE uint32_t naru_tcp_rest(uint32_t len, uint32_t mss)
+{
+    return len < mss ? len : len == mss ? 0 : len % mss;
+}
+
+NARU_INLINE uint32_t naru_tcp_segments(uint32_t len, uint32_t mss)
+{
+    return len <= mss ? len > 0 : (len + mss - 1) / mss;
+}
+
 /* FlightSize. */
 NARU_INLINE uint32_t naru_tcp_flight(const struct naru_tcp *c)
 {

@@ -58,7 +58,7 @@ static void plan_full(struct naru_tcp *c, struct plan *p, uint32_t len, uint32_t
     if (room != NULL && room->segment_max != 0)
         max = NARU_MIN(max, room->segment_max * p->mss);
     uint32_t n = NARU_MIN(NARU_MIN(len, max), NARU_MAX(cwnd_room, p->mss));
-    uint32_t rest = n % p->mss;
+    uint32_t rest = naru_tcp_rest(n, p->mss);
     if (rest != 0 && !(n == unsent && small_ok(c, naru_tcp_fin_unsent(c), now)))
         n -= rest;
     p->len = n;
@@ -125,7 +125,7 @@ static uint32_t put_payload(struct naru_tcp *c, struct naru_tcp_segment *out, na
 
 static unsigned segments(const struct naru_tcp_segment *out)
 {
-    return out->gso_size == 0 ? 1 : (out->len + out->gso_size - 1) / out->gso_size;
+    return out->gso_size == 0 ? 1 : naru_tcp_segments(out->len, out->gso_size);
 }
 
 static void count_out(struct naru_tcp *c, const struct naru_tcp_segment *out)
@@ -156,7 +156,7 @@ static bool build_new(struct naru_tcp *c, struct naru_tcp_segment *out, struct p
         flags |= NARU_TCP_PSH;
     out->retransmit = false;
     naru_tcp_header(c, &out->hdr, seq, flags, now);
-    if (len % p->mss != 0)
+    if (naru_tcp_rest(len, p->mss) != 0)
         c->snd.sml = end;
     if (fin)
         c->flags |= NARU_TCP_F_FIN_SENT;
