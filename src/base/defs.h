@@ -18,6 +18,7 @@
 #define NARU_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #define NARU_INLINE            static inline __attribute__((always_inline))
 #define NARU_NOINLINE          __attribute__((noinline))
+#define NARU_COLD              __attribute__((cold, noinline))
 #define NARU_UNUSED            __attribute__((unused))
 #define NARU_FALLTHROUGH       __attribute__((fallthrough))
 #define NARU_ALIGNED(n)        __attribute__((aligned(n)))
@@ -30,6 +31,7 @@
 #define NARU_PRINTF(fmt, args)
 #define NARU_INLINE static inline
 #define NARU_NOINLINE
+#define NARU_COLD
 #define NARU_UNUSED
 #define NARU_FALLTHROUGH ((void)0)
 #define NARU_ALIGNED(n)
@@ -48,7 +50,7 @@
  * naru itself is wrong: says what and where, and does not return.  The engine only declares it; the
  * embedder (or our host layer) defines it.  Reachable from the wire means a security bug.
  */
-_Noreturn void naru_panic(const char *what, const char *file, int line);
+NARU_COLD _Noreturn void naru_panic(const char *what, const char *file, int line);
 
 /* On in release builds too; cond is evaluated exactly once. */
 #define NARU_ASSERT(cond) \

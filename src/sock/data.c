@@ -32,7 +32,7 @@ int64_t naru_sock_send(struct naru_sock *sock, const struct naru_slice *slice, u
         return NARU_ERR_PIPE; /* as Linux says of a socket that was never connected */
     struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
     int64_t sent = naru_tcp_send(&st->tcp, slice, slice_count, flags, sock->stack->now);
-    naru_tcp_settle(st);
+    naru_tcp_settle_user(st);
     return or_wait(sock, sent);
 }
 
@@ -47,7 +47,7 @@ int64_t naru_sock_recv(struct naru_sock *sock, const struct naru_room *room, uns
         return err;
     struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
     int64_t got = naru_tcp_recv(&st->tcp, room, room_count, flags, sock->stack->now);
-    naru_tcp_settle(st);
+    naru_tcp_settle_user(st);
     return got;
 }
 
@@ -68,7 +68,7 @@ void naru_sock_recv_consume(struct naru_sock *sock, size_t len, naru_time now)
     struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
     naru_stack_at(sock->stack, now);
     naru_tcp_recv_consume(&st->tcp, len, sock->stack->now);
-    naru_tcp_settle(st);
+    naru_tcp_settle_user(st);
 }
 
 int naru_sock_send_reserve(struct naru_sock *sock, struct naru_room *room, unsigned max,
@@ -88,7 +88,7 @@ void naru_sock_send_commit(struct naru_sock *sock, size_t len, unsigned flags, n
     struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
     naru_stack_at(sock->stack, now);
     naru_tcp_send_commit(&st->tcp, len, flags, sock->stack->now);
-    naru_tcp_settle(st);
+    naru_tcp_settle_user(st);
 }
 
 enum naru_err naru_sock_shutdown(struct naru_sock *sock, unsigned how, naru_time now)

@@ -499,6 +499,7 @@ enum naru_drop naru_tcp_connection_in(struct naru_sock_tcp *st, const struct nar
 bool naru_tcp_frame(struct naru_stack *stack, struct naru_iface *iface, struct naru_sock_tcp *st,
                     struct naru_frame *frame);
 void naru_tcp_settle(struct naru_sock_tcp *st);
+void naru_tcp_settle_user(struct naru_sock_tcp *st);
 unsigned naru_tcp_sock_level(const struct naru_sock_tcp *st);
 struct naru_sock_tcp *naru_tcp_sock_new(struct naru_stack *stack, const struct naru_tcp *like,
                                         const struct naru_tuple *tuple);

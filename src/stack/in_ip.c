@@ -68,7 +68,7 @@ static enum naru_drop check_ends(const struct naru_stack *stack, struct naru_ip_
 
 /* ---- To the transport ---- */
 
-static enum naru_drop unknown_protocol(struct naru_stack *stack, const struct naru_ip_in *in,
+static NARU_NOINLINE enum naru_drop unknown_protocol(struct naru_stack *stack, const struct naru_ip_in *in,
                                        struct naru_pkt *pkt, uint16_t next_header_at)
 {
     if (naru_addr_is_v4(&in->dst))
@@ -107,7 +107,7 @@ static enum naru_drop deliver(struct naru_stack *stack, const struct naru_ip_in 
 
 /* ---- Fragments ---- */
 
-static enum naru_drop reassemble(struct naru_stack *stack, struct naru_iface *iface,
+static NARU_NOINLINE enum naru_drop reassemble(struct naru_stack *stack, struct naru_iface *iface,
                                  struct naru_pkt *pkt, const struct naru_ip_in *in,
                                  const struct naru_frag_info *info)
 {
@@ -154,7 +154,7 @@ void naru_ip_frag_expire(struct naru_stack *stack)
 
 /* ---- IPv4 ---- */
 
-static enum naru_drop ipv4_fragment(struct naru_stack *stack, struct naru_pkt *pkt,
+static NARU_NOINLINE enum naru_drop ipv4_fragment(struct naru_stack *stack, struct naru_pkt *pkt,
                                     const struct naru_ip_in *in, const struct naru_ipv4_hdr *h)
 {
     struct naru_frag_info info = {
@@ -215,7 +215,7 @@ enum naru_drop naru_ipv4_input(struct naru_stack *stack, struct naru_iface *ifac
 
 /* ---- IPv6 ---- */
 
-static enum naru_drop ipv6_fragment(struct naru_stack *stack, struct naru_pkt *pkt,
+static NARU_NOINLINE enum naru_drop ipv6_fragment(struct naru_stack *stack, struct naru_pkt *pkt,
                                     const struct naru_ip_in *in, const struct naru_ipv6_walk *w,
                                     size_t data_len)
 {
@@ -234,7 +234,7 @@ static enum naru_drop ipv6_fragment(struct naru_stack *stack, struct naru_pkt *p
     return reassemble(stack, in->iface, pkt, in, &info);
 }
 
-static enum naru_drop ipv6_problem(struct naru_stack *stack, struct naru_pkt *pkt,
+static NARU_NOINLINE enum naru_drop ipv6_problem(struct naru_stack *stack, struct naru_pkt *pkt,
                                    const struct naru_ip_in *in, const struct naru_ipv6_walk *w,
                                    enum naru_drop drop)
 {

@@ -54,7 +54,7 @@ bool naru_iface_enqueue(struct naru_stack *stack, struct naru_iface *iface, stru
 }
 
 /* Datagram senders that were told AGAIN may go on. */
-static void wake_writers(struct naru_iface *iface)
+static NARU_NOINLINE void wake_writers(struct naru_iface *iface)
 {
     struct naru_list_node *node;
     while ((node = naru_list_first(&iface->want_write)) != NULL) {
@@ -101,7 +101,7 @@ static void whole_frame(const struct naru_stack *stack, struct naru_iface *iface
 }
 
 /* The fixed headers that every fragment repeats. */
-static size_t begin_cut(struct naru_stack *stack, struct naru_iface *iface,
+static NARU_NOINLINE size_t begin_cut(struct naru_stack *stack, struct naru_iface *iface,
                         const struct naru_pkt *pkt)
 {
     bool v4 = pkt->data[0] >> 4 == 4;
@@ -149,7 +149,7 @@ static size_t piece_header6(const struct naru_iface *iface, uint8_t *at)
 }
 
 /* The piece at hand as a frame; moves on to the next one. */
-static void piece_frame(const struct naru_stack *stack, struct naru_iface *iface,
+static NARU_NOINLINE void piece_frame(const struct naru_stack *stack, struct naru_iface *iface,
                         struct naru_frame *frame)
 {
     const struct naru_pkt *pkt = iface->sending;
@@ -197,6 +197,17 @@ static bool packet_frame(struct naru_stack *stack, struct naru_iface *iface,
 
 /* ---- Whose turn it is ---- */
 
+static bool iface_waiting(const struct naru_iface *iface)
+{
+    return !naru_list_empty(&iface->ready) || !naru_pktq_empty(&iface->txq) ||
+           iface->cut_header_len != 0;
+}
+
+static bool iface_pending(const struct naru_iface *iface)
+{
+    return iface->up && iface_waiting(iface);
+}
+
 static bool ready_frame(struct naru_stack *stack, struct naru_iface *iface,
                         struct naru_frame *frame)
 {
@@ -234,7 +245,7 @@ static bool iface_frame(struct naru_stack *stack, struct naru_iface *iface,
     return built;
 }
 
-static void do_chores(struct naru_stack *stack)
+static NARU_NOINLINE void do_chores(struct naru_stack *stack)
 {
     stack->chores = false;
     for (unsigned i = 1; i <= stack->iface_count; i++) {
@@ -246,7 +257,7 @@ static void do_chores(struct naru_stack *stack)
 }
 
 /* A frame of the VLAN interfaces upon iface, each in its turn. */
-static bool child_frame(struct naru_stack *stack, const struct naru_iface *iface,
+static NARU_NOINLINE bool child_frame(struct naru_stack *stack, const struct naru_iface *iface,
                         struct naru_frame *frame)
 {
     for (unsigned i = LOOPBACK + 1; i <= stack->iface_count; i++) {
@@ -266,7 +277,7 @@ static bool next_frame(struct naru_stack *stack, struct naru_iface *iface, struc
     }
     if (NARU_UNLIKELY(stack->chores))
         do_chores(stack);
-    if (NARU_UNLIKELY(!iface->up))
+    if (NARU_UNLIKELY(!iface->up) || (!iface_waiting(iface) && iface->child_count == 0))
         return false;
     return iface_frame(stack, iface, frame) ||
            (iface->child_count != 0 && child_frame(stack, iface, frame));
@@ -280,12 +291,6 @@ bool naru_stack_output(struct naru_stack *stack, unsigned ifindex, struct naru_f
     if (iface == NULL || ifindex == LOOPBACK || iface->kind == NARU_IFACE_VLAN)
         return false;
     return next_frame(stack, iface, frame);
-}
-
-static bool iface_pending(const struct naru_iface *iface)
-{
-    return iface->up && (!naru_pktq_empty(&iface->txq) || !naru_list_empty(&iface->ready) ||
-                         iface->cut_header_len != 0);
 }
 
 bool naru_stack_output_pending(const struct naru_stack *stack, unsigned ifindex)

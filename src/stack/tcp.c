@@ -41,10 +41,8 @@ struct naru_tcp_setup naru_tcp_setup_for(const struct naru_stack *stack, const s
 }
 
 /* The path's MTU changed since the connection was last told. */
-static void tell_mtu(struct naru_sock_tcp *st)
+static NARU_NOINLINE void tell_mtu(struct naru_sock_tcp *st)
 {
-    if (NARU_LIKELY(st->mtu_told == st->path.mtu))
-        return;
     st->mtu_told = st->path.mtu;
     uint32_t mss = st->path.mtu - ip_header_len(&st->s.flow.tuple) - NARU_TCP_LEN;
     naru_tcp_set_pmtu(&st->tcp, (uint16_t)mss, st->s.stack->now);
@@ -61,7 +59,8 @@ static bool route(struct naru_sock_tcp *st)
 {
     if (!find_path(st))
         return false;
-    tell_mtu(st);
+    if (NARU_UNLIKELY(st->mtu_told != st->path.mtu))
+        tell_mtu(st);
     return true;
 }
 
@@ -242,7 +241,7 @@ static void to_time_wait(struct naru_sock_tcp *st)
     retire(st);
 }
 
-static enum naru_drop time_wait_in(struct naru_stack *stack, struct naru_time_wait *tw,
+static NARU_NOINLINE enum naru_drop time_wait_in(struct naru_stack *stack, struct naru_time_wait *tw,
                                    const struct naru_ip_in *in, const struct naru_tcp_hdr *h,
                                    struct naru_pkt *pkt)
 {
@@ -306,7 +305,7 @@ static void lose_output(struct naru_sock_tcp *st)
     naru_sock_set_tx_list(&st->s, NULL, TX_NONE);
 }
 
-static void unreachable(struct naru_sock_tcp *st, enum naru_err err)
+static NARU_COLD void unreachable(struct naru_sock_tcp *st, enum naru_err err)
 {
     (void)naru_tcp_icmp(&st->tcp, err, false, st->tcp.snd.una, st->s.stack->now);
     lose_output(st);
@@ -314,15 +313,13 @@ static void unreachable(struct naru_sock_tcp *st, enum naru_err err)
 
 static void settle_output(struct naru_sock_tcp *st)
 {
-    if (st->s.tx_list != TX_NONE)
-        return;
     if (NARU_LIKELY(route(st)))
         naru_sock_set_tx_list(&st->s, st->s.stack->ifaces[st->path.ifindex], TX_READY);
     else
         unreachable(st, NARU_ERR_NETUNREACH);
 }
 
-static void settle_end(struct naru_sock_tcp *st)
+static NARU_NOINLINE void settle_end(struct naru_sock_tcp *st)
 {
     if (st->tcp.state == NARU_TCP_TIME_WAIT)
         to_time_wait(st);
@@ -346,14 +343,28 @@ static void settle_timer(struct naru_sock_tcp *st)
         naru_wheel_park(wheel, &st->timer);
 }
 
+/* What seldom happens, and may end st. */
+static NARU_NOINLINE void settle_life(struct naru_sock_tcp *st)
+{
+    struct naru_tcp *c = &st->tcp;
+    bool over = c->state == NARU_TCP_TIME_WAIT || c->state == NARU_TCP_CLOSED;
+    if (st->ended) {
+        if (!st->s.held && !st->queued)
+            naru_tcp_sock_release(st);
+    } else if (!over || c->due != 0) {
+        settle_timer(st);
+    } else if (st->listen == NULL && (st->s.connected || !st->s.held)) {
+        settle_end(st);
+    }
+}
+
 /* st may be gone afterwards, if nobody holds it. */
 void naru_tcp_settle(struct naru_sock_tcp *st)
 {
     struct naru_tcp *c = &st->tcp;
     struct naru_stack *stack = st->s.stack;
     if (NARU_UNLIKELY(st->ended)) {
-        if (!st->s.held && !st->queued)
-            naru_tcp_sock_release(st);
+        settle_life(st);
         return;
     }
     if (c->progress) {
@@ -362,20 +373,26 @@ void naru_tcp_settle(struct naru_sock_tcp *st)
     }
     if (NARU_UNLIKELY(st->half_open) && c->state != NARU_TCP_SYN_RECEIVED)
         naru_listen_promote(st);
-    if (c->due != 0)
+    if (c->due != 0 && st->s.tx_list == TX_NONE)
         settle_output(st);
     if (c->events != 0) {
         unsigned events = c->events;
         c->events = 0;
         naru_sock_note(&st->s, events);
     }
-    if (NARU_UNLIKELY((c->state == NARU_TCP_TIME_WAIT || c->state == NARU_TCP_CLOSED) &&
-                      c->due == 0)) {
-        if (st->listen == NULL && (st->s.connected || !st->s.held))
-            settle_end(st);
-        return;
-    }
-    settle_timer(st);
+    if (NARU_LIKELY(c->state == NARU_TCP_ESTABLISHED))
+        settle_timer(st);
+    else
+        settle_life(st);
+}
+
+/* The same after a user's call, which moves no timer of a connection that goes on. */
+void naru_tcp_settle_user(struct naru_sock_tcp *st)
+{
+    const struct naru_tcp *c = &st->tcp;
+    if (c->state != NARU_TCP_ESTABLISHED || c->events != 0 ||
+        (c->due != 0 && st->s.tx_list == TX_NONE))
+        naru_tcp_settle(st);
 }
 
 void naru_stack_tcp_expire(struct naru_stack *stack)
@@ -407,7 +424,7 @@ unsigned naru_tcp_sock_level(const struct naru_sock_tcp *st)
 
 /* ---- Segments in ---- */
 
-static void trace_segment(const struct naru_sock_tcp *st, bool retransmit)
+static NARU_COLD void trace_segment(const struct naru_sock_tcp *st, bool retransmit)
 {
     struct naru_stack *stack = st->s.stack;
     struct naru_trace_event event = { .kind = NARU_TRACE_SEGMENT,
@@ -464,7 +481,7 @@ enum naru_drop naru_tcp_connection_in(struct naru_sock_tcp *st, const struct nar
     return verdict.drop;
 }
 
-static enum naru_drop no_connection(struct naru_stack *stack, const struct naru_ip_in *in,
+static NARU_NOINLINE enum naru_drop no_connection(struct naru_stack *stack, const struct naru_ip_in *in,
                                     const struct naru_tuple *tuple, uint32_t hash,
                                     const struct naru_tcp_hdr *h, struct naru_pkt *pkt)
 {

@@ -241,7 +241,7 @@ static bool step_syn(struct naru_tcp *c, struct naru_tcp_seg *s)
 
 /* ---- Fifth to eighth: ack.c, data.c ---- */
 
-static void otherwise(struct naru_tcp *c, struct naru_tcp_seg *s)
+static NARU_NOINLINE void otherwise(struct naru_tcp *c, struct naru_tcp_seg *s)
 {
     if (!step_paws(c, s))
         return;
@@ -263,7 +263,7 @@ static void otherwise(struct naru_tcp *c, struct naru_tcp_seg *s)
 }
 
 /* 3.10.7.1: "If the state is CLOSED, all data in the incoming segment is discarded." */
-static void closed(struct naru_tcp_seg *s)
+static NARU_COLD void closed(struct naru_tcp_seg *s)
 {
     s->drop = NARU_DROP_TCP_NO_LISTENER;
     s->reset = true;

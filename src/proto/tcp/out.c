@@ -200,7 +200,7 @@ static bool new_data(struct naru_tcp *c, const struct naru_tcp_room *room,
 }
 
 /* RFC 9293 3.8.1; what and when is recover.c's decision. */
-static bool retransmit(struct naru_tcp *c, const struct naru_tcp_room *room,
+static NARU_NOINLINE bool retransmit(struct naru_tcp *c, const struct naru_tcp_room *room,
                        struct naru_tcp_segment *out, naru_time now)
 {
     uint32_t mss = c->snd.mss - naru_tcp_sack_len(c), max = mss;
@@ -252,7 +252,7 @@ static void bare(struct naru_tcp *c, struct naru_tcp_segment *out, naru_seq seq,
     naru_tcp_header(c, &out->hdr, seq, flags, now);
 }
 
-static bool reset(struct naru_tcp *c, struct naru_tcp_segment *out, naru_time now)
+static NARU_COLD bool reset(struct naru_tcp *c, struct naru_tcp_segment *out, naru_time now)
 {
     bool refused = (c->flags & NARU_TCP_F_DEFERRED) != 0; /* as if nobody had listened */
     c->due = 0;
@@ -261,7 +261,7 @@ static bool reset(struct naru_tcp *c, struct naru_tcp_segment *out, naru_time no
     return true;
 }
 
-static bool syn(struct naru_tcp *c, struct naru_tcp_segment *out, naru_time now)
+static NARU_NOINLINE bool syn(struct naru_tcp *c, struct naru_tcp_segment *out, naru_time now)
 {
     bool answer = c->state == NARU_TCP_SYN_RECEIVED;
     c->due &= (uint8_t)~NARU_TCP_DUE_SYN;
@@ -280,7 +280,7 @@ static bool syn(struct naru_tcp *c, struct naru_tcp_segment *out, naru_time now)
 }
 
 /* A number before SND.UNA and no data: the peer must answer (RFC 9293 3.8.4, 3.8.6.1; Linux). */
-static bool probe(struct naru_tcp *c, struct naru_tcp_segment *out, naru_time now)
+static NARU_COLD bool probe(struct naru_tcp *c, struct naru_tcp_segment *out, naru_time now)
 {
     c->due &= (uint8_t)~NARU_TCP_DUE_PROBE;
     if (!naru_tcp_synchronized(c))

@@ -32,7 +32,7 @@ static void mark_lost(struct naru_tcp *c, struct naru_tcp_sent *r)
 }
 
 /* The first segment that has not arrived, again if it was sent again already. */
-static void mark_head(struct naru_tcp *c)
+static NARU_NOINLINE void mark_head(struct naru_tcp *c)
 {
     if (naru_tcp_sent_count(c) == 0)
         return;
@@ -70,7 +70,7 @@ static bool lost_edge(struct naru_tcp *c, naru_seq *edge)
 }
 
 /* Marks by IsLost what was not looked at before. */
-static void mark_by_sack(struct naru_tcp *c)
+static NARU_NOINLINE void mark_by_sack(struct naru_tcp *c)
 {
     naru_seq edge, from = naru_seq_max(c->lost_upto, c->snd.una);
     if (!lost_edge(c, &edge) || naru_seq_before_eq(edge, from))
@@ -107,7 +107,7 @@ static void done(struct naru_tcp *c)
 }
 
 /* Fast retransmit (RFC 5681 3.2, RFC 6675 5 (4), RFC 6582 3.2). */
-static void enter_recovery(struct naru_tcp *c, naru_time now)
+static NARU_NOINLINE void enter_recovery(struct naru_tcp *c, naru_time now)
 {
     c->recover = c->snd.nxt;
     c->rtx_next = c->snd.una;
@@ -119,7 +119,7 @@ static void enter_recovery(struct naru_tcp *c, naru_time now)
 }
 
 /* The first copy had arrived: what is marked as lost and not yet sent again is not lost. */
-static void undo(struct naru_tcp *c)
+static NARU_NOINLINE void undo(struct naru_tcp *c)
 {
     for (unsigned i = 0; i < naru_tcp_sent_count(c) && c->lost > c->retrans; i++) {
         struct naru_tcp_sent *r = naru_tcp_sent_at(c, i);
