@@ -45,7 +45,8 @@ struct naru_sock *bench_listen(struct bench_pair *pair, uint16_t port, unsigned 
 double bench_now(void); /* seconds */
 _Noreturn void bench_die(const char *what);
 double bench_median(double *values, unsigned count);
-void bench_print(const struct bench_options *options, const char *row, double value,
+/* best: of the repeats whose median value is; limit: 0 for none. */
+void bench_print(const struct bench_options *options, const char *row, double value, double best,
                  const char *unit, double limit);
 bool bench_wanted(const struct bench_options *options, const char *row);
 

@@ -4,24 +4,13 @@
  */
 #include "bench.h"
 
+#include "host/alloc.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { TURNS_MAX = 10000000 };
-
-static void *bench_alloc(void *user, size_t size)
-{
-    (void)user;
-    return malloc(size);
-}
-
-static void bench_free(void *user, void *ptr, size_t size)
-{
-    (void)user;
-    (void)size;
-    free(ptr);
-}
 
 _Noreturn void bench_die(const char *what)
 {
@@ -33,7 +22,7 @@ static void add_stack(struct bench_pair *pair, int side, const struct bench_link
 {
     struct naru_config config;
     naru_config_init(&config);
-    config.alloc = (struct naru_alloc){ .alloc = bench_alloc, .free = bench_free };
+    config.alloc = naru_alloc_malloc();
     config.seed[0] = (uint8_t)(side + 1);
     config.memory_max = (uint64_t)16 << 30;
     config.sockets_max = 4000000;

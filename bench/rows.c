@@ -74,9 +74,9 @@ static void bulk_row(const struct bench_options *options, const char *row,
     double median = bench_median(ns_per_byte, options->repeats);
     size_t mss = link->mtu - (options->v6 ? 72 : 52);
     if (link->offload || link->mtu > 1500)
-        bench_print(options, name, 1.0 / median, "GB/s", 0);
+        bench_print(options, name, 1.0 / median, 1.0 / ns_per_byte[0], "GB/s", 0);
     else
-        bench_print(options, name, median * (double)mss, "ns/segment",
+        bench_print(options, name, median * (double)mss, ns_per_byte[0] * (double)mss, "ns/segment",
                     bench_limit(mss, link->window));
 }
 
@@ -155,7 +155,8 @@ static void rr_row(const struct bench_options *options, const char *row, unsigne
     double ns[32];
     for (unsigned i = 0; i < options->repeats; i++)
         ns[i] = rr_rounds(&pair, conns, count, random, options->seconds);
-    bench_print(options, name, bench_median(ns, options->repeats), "ns/round", 0);
+    double median = bench_median(ns, options->repeats);
+    bench_print(options, name, median, ns[0], "ns/round", 0);
     free(conns);
     bench_pair_deinit(&pair);
 }
@@ -183,6 +184,21 @@ static void churn_one(struct bench_pair *pair, struct naru_sock *listener)
     bench_pair_turn(pair);
 }
 
+/* ns a connection. */
+static double churn_round(struct bench_pair *pair, struct naru_sock *const listeners[2],
+                          double seconds)
+{
+    uint64_t count = 0;
+    double start = bench_now(), end;
+    do {
+        for (unsigned i = 0; i < 64; i++)
+            churn_one(pair, listeners[i & 1]);
+        count += 64;
+        end = bench_now();
+    } while (end - start < seconds && count < 20000);
+    return (end - start) * 1e9 / (double)count;
+}
+
 void bench_churn(const struct bench_options *options)
 {
     char name[64];
@@ -202,15 +218,11 @@ void bench_churn(const struct bench_options *options)
     naru_stack_get_stats(pair.stack[0], &stats);
     if (stats.time_wait < 90000)
         bench_die("churn: TIME-WAIT is not filled");
-    uint64_t count = 0;
-    double start = bench_now(), end;
-    do {
-        for (unsigned i = 0; i < 64; i++)
-            churn_one(&pair, listeners[i & 1]);
-        count += 64;
-        end = bench_now();
-    } while (end - start < options->seconds && count < 20000);
-    bench_print(options, name, (double)count / (end - start), "connections/s", 0);
+    double ns[32];
+    for (unsigned i = 0; i < options->repeats; i++)
+        ns[i] = churn_round(&pair, listeners, options->seconds / options->repeats);
+    double median = bench_median(ns, options->repeats);
+    bench_print(options, name, 1e9 / median, 1e9 / ns[0], "connections/s", 0);
     bench_pair_deinit(&pair);
 }
 
@@ -238,12 +250,14 @@ static void idle_rows(const struct bench_options *options, const char *bytes_row
     naru_stack_get_stats(pair.stack[1], &after[1]);
     uint64_t used =
         after[0].memory_used - before[0].memory_used + after[1].memory_used - before[1].memory_used;
-    bench_print(options, bytes_row, (double)used / (2.0 * count), "bytes/endpoint", 0);
+    double bytes = (double)used / (2.0 * count);
+    bench_print(options, bytes_row, bytes, bytes, "bytes/endpoint", 0);
     rr_rounds(&pair, conns, count, true, 0.2);
     double ns[32];
     for (unsigned i = 0; i < options->repeats; i++)
         ns[i] = rr_rounds(&pair, conns, count, true, options->seconds);
-    bench_print(options, rr_row_name, bench_median(ns, options->repeats), "ns/round", 0);
+    double median = bench_median(ns, options->repeats);
+    bench_print(options, rr_row_name, median, ns[0], "ns/round", 0);
     free(conns);
     bench_pair_deinit(&pair);
 }
@@ -257,6 +271,29 @@ void bench_idle(const struct bench_options *options)
 }
 
 /* ---- UDP ---- */
+
+static double udp_round(struct bench_pair *pair, struct naru_sock *const sock[2], double seconds)
+{
+    uint8_t bytes[64] = { 0 };
+    struct naru_slice slice = { bytes, sizeof(bytes) };
+    struct naru_room room = { bytes, sizeof(bytes) };
+    uint64_t datagrams = 0;
+    double start = bench_now(), end;
+    do {
+        for (unsigned i = 0; i < 1024; i++) {
+            int from = (int)(i & 1);
+            if (naru_sock_send(sock[from], &slice, 1, 0, NULL, pair->now) != 64)
+                bench_die("udp: send");
+            bench_pair_turn(pair);
+            bench_pair_turn(pair); /* the first also resolves the neighbour */
+            if (naru_sock_recv(sock[!from], &room, 1, 0, NULL, pair->now) != 64)
+                bench_die("udp: lost");
+        }
+        datagrams += 1024;
+        end = bench_now();
+    } while (end - start < seconds);
+    return (end - start) * 1e9 / (double)datagrams;
+}
 
 void bench_udp(const struct bench_options *options)
 {
@@ -278,24 +315,10 @@ void bench_udp(const struct bench_options *options)
     for (int i = 0; i < 2; i++)
         if (naru_sock_connect(sock[i], &end[!i], pair.now) != NARU_OK)
             bench_die("udp: connect");
-    uint8_t bytes[64] = { 0 };
-    struct naru_slice slice = { bytes, sizeof(bytes) };
-    struct naru_room room = { bytes, sizeof(bytes) };
-    uint64_t datagrams = 0;
-    double start = bench_now(), end_time;
-    do {
-        for (unsigned i = 0; i < 1024; i++) {
-            int from = (int)(i & 1);
-            if (naru_sock_send(sock[from], &slice, 1, 0, NULL, pair.now) != 64)
-                bench_die("udp: send");
-            bench_pair_turn(&pair);
-            bench_pair_turn(&pair); /* the first also resolves the neighbour */
-            if (naru_sock_recv(sock[!from], &room, 1, 0, NULL, pair.now) != 64)
-                bench_die("udp: lost");
-        }
-        datagrams += 1024;
-        end_time = bench_now();
-    } while (end_time - start < options->seconds);
-    bench_print(options, name, (end_time - start) * 1e9 / (double)datagrams, "ns/datagram", 0);
+    double ns[32];
+    for (unsigned i = 0; i < options->repeats; i++)
+        ns[i] = udp_round(&pair, sock, options->seconds);
+    double median = bench_median(ns, options->repeats);
+    bench_print(options, name, median, ns[0], "ns/datagram", 0);
     bench_pair_deinit(&pair);
 }

@@ -9,7 +9,8 @@
 #include <string.h>
 
 #define SLAB_BYTES_FIRST 2048
-#define SLAB_BYTES_MAX   65536
+#define SLAB_BYTES_PLAIN 65536     /* up to here each slab doubles */
+#define SLAB_BYTES_MAX   (2U << 20) /* a large page, which a large pool lives in */
 #define ALIGN_ALLOC      16 /* what struct naru_mem promises */
 
 struct naru_pool_slab {
@@ -97,10 +98,14 @@ static uint32_t slabs_up_to(const struct naru_pool *p, const void *at)
     return lo;
 }
 
-/* Objects of the next slab: twice the bytes of the one before, and at least one. */
+/*
+ * Objects of the next slab, at least one: twice the bytes of the one before, then as much as an
+ * eighth of all, so that slabs are few and what is unused stays in proportion.
+ */
 static uint32_t next_slab_objects(const struct naru_pool *p, size_t slack)
 {
-    size_t bytes = SLAB_BYTES_MAX;
+    uint64_t part = NARU_MAX(p->slab_bytes / 8, (uint64_t)SLAB_BYTES_PLAIN);
+    size_t bytes = part >= SLAB_BYTES_MAX ? SLAB_BYTES_MAX : (size_t)part;
     if (p->slab_count < 5)
         bytes = (size_t)SLAB_BYTES_FIRST << p->slab_count;
     uint32_t objects = (uint32_t)((bytes - slack) / p->object_size);

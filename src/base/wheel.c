@@ -188,6 +188,7 @@ static void open_slot(struct naru_wheel *w, unsigned level, unsigned slot)
     slot_clear(w, level, slot);
     while ((n = naru_list_pop(&timers)) != NULL) {
         struct naru_timer *t = NARU_CONTAINER_OF(n, struct naru_timer, node);
+        NARU_PREFETCH(timers.head.next);
         if (t->at != NARU_NEVER)
             place(w, t);
     }

@@ -3,12 +3,22 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 
+#define LARGE_PAGE ((size_t)2 << 20)
+
+/* Large pieces hold many objects met at random: in large pages, where the host has them. */
 static void *malloc_alloc(void *user, size_t size)
 {
     (void)user;
-    return malloc(size);
+    if (size < LARGE_PAGE - LARGE_PAGE / 16)
+        return malloc(size);
+    size = (size + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE;
+    void *at = aligned_alloc(LARGE_PAGE, size);
+    if (at != NULL)
+        (void)madvise(at, size, MADV_HUGEPAGE);
+    return at;
 }
 
 static void malloc_free(void *user, void *ptr, size_t size)

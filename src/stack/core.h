@@ -87,9 +87,9 @@ enum naru_path_link {
 /* How packets to somewhere leave: looked up once, good while the generations match.  Zero: nothing
  * yet. */
 struct naru_path {
+    struct naru_addr next_hop;
     uint32_t fib_gen, pmtu_gen;
     struct naru_neigh_ref neigh;
-    struct naru_addr next_hop;
     uint32_t mtu;
     uint16_t ifindex; /* 0: nothing yet */
     uint8_t link;     /* enum naru_path_link */
@@ -115,10 +115,7 @@ struct naru_sock {
     struct naru_stack *stack;
     void *user;
     struct naru_list_node event_node; /* stack->events, or the accept queue of its listener */
-    struct naru_list_node port_node;  /* struct port_bucket: bound sockets */
     struct naru_list_node tx_node;    /* iface: ready, parked, or wants to write */
-    struct naru_list_node all_node;   /* stack->socks */
-    struct naru_sock *memory_next;    /* stack->memory_waiters */
     uint8_t type;                     /* enum naru_sock_type */
     uint8_t changed;                  /* enum naru_ready, not yet told */
     int8_t error;                     /* enum naru_err, pending */
@@ -145,6 +142,9 @@ struct naru_sock {
     uint8_t multicast_ttl;
     uint16_t multicast_if;
     uint16_t bind_iface;
+    struct naru_list_node port_node; /* struct port_bucket: bound sockets */
+    struct naru_list_node all_node;  /* stack->socks */
+    struct naru_sock *memory_next;   /* stack->memory_waiters */
 };
 
 /* A listener's own. */
@@ -157,18 +157,21 @@ struct naru_listen {
 
 struct naru_sock_tcp {
     struct naru_sock s;
-    struct naru_timer timer;
-    struct naru_path path;
     struct naru_sock_tcp *listener; /* it waits in, or will go to, this accept queue */
     struct naru_listen *listen;     /* LISTEN: its own */
     uint32_t mtu_told;              /* the path MTU that tcp knows of */
-    bool defer_answer;              /* a listener's */
-    bool half_open;                 /* in the listener's half_queue */
-    bool queued;                    /* in its accept_queue */
-    bool deferred;                  /* its SYN is not answered yet */
-    bool ended;                     /* out of the tables; only the application's view is left */
+    bool defer_answer : 1;          /* a listener's */
+    bool half_open : 1;             /* in the listener's half_queue */
+    bool queued : 1;                /* in its accept_queue */
+    bool deferred : 1;              /* its SYN is not answered yet */
+    bool ended : 1;                 /* out of the tables; only the application's view is left */
+    struct naru_path path;
+    struct naru_timer timer;
     struct naru_tcp tcp;
 };
+
+/* So much of it a segment touches: all but the end. */
+enum { SOCK_TCP_HOT = offsetof(struct naru_sock_tcp, tcp.space_rtt_at) };
 
 struct naru_join {
     struct naru_addr group;
@@ -315,10 +318,10 @@ static inline struct naru_sock_tcp *naru_sock_tcp_of(const struct naru_sock *soc
     return (struct naru_sock_tcp *)(uintptr_t)sock; /* its first member */
 }
 
-/* All of a connection is touched by a segment, and among many it is in no cache: ask for it now. */
+/* A segment touches most of a connection, and among many it is in no cache: ask for it now. */
 static inline void naru_connection_prefetch(const void *at)
 {
-    for (size_t i = 0; i < sizeof(struct naru_sock_tcp); i += NARU_CACHE_LINE)
+    for (size_t i = 0; i < SOCK_TCP_HOT; i += NARU_CACHE_LINE)
         NARU_PREFETCH((const char *)at + i);
 }
 

@@ -66,7 +66,7 @@ static void init_pools(struct naru_stack *stack)
     struct naru_mem *mem = &stack->mem;
     naru_pktpool_init(&stack->pkts, mem, PKT_CACHE_MAX);
     naru_blockpool_init(&stack->blocks, mem, BLOCK_CACHE_MAX);
-    naru_pool_init(&stack->tcp_pool, mem, sizeof(struct naru_sock_tcp), 16, 0);
+    naru_pool_init(&stack->tcp_pool, mem, sizeof(struct naru_sock_tcp), NARU_CACHE_LINE, 0);
     naru_pool_init(&stack->udp_pool, mem, sizeof(struct naru_sock_udp), 16, 0);
     naru_pool_init(&stack->time_wait_pool, mem, sizeof(struct naru_time_wait), 16,
                    c->time_wait_max);

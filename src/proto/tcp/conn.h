@@ -1,10 +1,10 @@
 /*
  * One TCP connection: the transmission control block of RFC 9293 3.3.1, by the RFC's names.
  *
- * The first lines are what every segment touches, in either direction; the lists and buffers that
- * only a busy connection needs are pointers to objects that an idle one does not own: blocks of the
- * send buffer, records of what is in flight beyond one range, ranges out of order, options that
- * differ from the stack's.
+ * The first six lines of cache are what every segment touches, in either direction; the lists and
+ * buffers that only a busy connection needs are pointers to objects that an idle one does not own:
+ * blocks of the send buffer, records of what is in flight beyond one range, ranges out of order,
+ * options that differ from the stack's.
  *
  * The stack reads state, due, events and progress, and clears events and progress; everything else
  * belongs to this folder.
@@ -145,52 +145,61 @@ struct naru_tcp {
 
     naru_time timer[NARU_TCP_TIMERS];
 
-    /* ---- touched less often ---- */
-
     struct naru_tcp_ooo *ooo;
-    struct naru_tcp_opts *own_opts; /* NULL: the stack's */
-    naru_seq iss, irs;
-    naru_seq snd_eor; /* with F_EOR: no segment reaches across it */
-    naru_seq snd_up;  /* one beyond the last urgent byte sent (RFC 6093) */
-    naru_seq rcv_up;  /* the last urgent byte announced by the peer */
-    naru_seq recover; /* end of the loss episode (RFC 6582, RFC 6675) */
-    naru_seq high_sacked, lost_upto, rtx_next;
-    naru_seq dsack_start, dsack_end; /* to be told with the next ACK (RFC 2883) */
-    uint16_t mss_path;               /* payload the path carries, options not counted */
-    uint16_t mss_peer;               /* the peer's MSS option, or the default */
-    uint16_t mss_advertised;
-    uint8_t urgent; /* enum naru_tcp_urgent */
-    uint8_t urgent_byte;
-    uint8_t retransmits; /* of the same data, unanswered */
-    uint8_t backoff;
-    uint8_t probes;
-    uint8_t burst;      /* segments built since output last said no */
-    int8_t error;       /* enum naru_err for the user, told once */
-    int8_t soft_error;  /* what ICMP said, told if the connection times out */
-    uint8_t congestion; /* enum naru_congestion */
-    uint8_t pingpong;   /* the user answers: acknowledgements ride on data */
 
+    /* 256 bytes up to here; 128 more that most segments touch, too. */
+
+    struct naru_tcp_opts *own_opts; /* NULL: the stack's */
+    uint64_t bytes_received;
+    naru_seq snd_up;           /* one beyond the last urgent byte sent (RFC 6093) */
+    naru_seq rcv_up;           /* the last urgent byte announced by the peer */
+    naru_seq recover;          /* end of the loss episode (RFC 6582, RFC 6675) */
     uint32_t rcv_ssthresh;     /* the window grows up to this, and this with what arrives */
     uint32_t rcv_truesize;     /* memory of the receive queue */
     uint32_t space, space_rtt; /* receive autotuning: bytes copied per RTT; that RTT in us */
-    naru_seq space_seq, space_rtt_seq;
-    naru_time space_at, space_rtt_at;
+    naru_seq space_seq;
+    naru_time space_at;
+    uint8_t urgent;      /* enum naru_tcp_urgent */
+    uint8_t pingpong;    /* the user answers: acknowledgements ride on data */
+    uint8_t burst;       /* segments built since output last said no */
+    uint8_t retransmits; /* of the same data, unanswered */
+    uint8_t backoff;
+    uint8_t probes;
+    int8_t error;      /* enum naru_err for the user, told once */
+    int8_t soft_error; /* what ICMP said, told if the connection times out */
 
+    uint64_t bytes_acked;
     uint32_t cwnd_used; /* most bytes in flight of the round that ends at cwnd_used_seq */
     naru_seq cwnd_used_seq;
     uint32_t min_rtt; /* microseconds */
-    uint32_t cc[9];   /* the congestion control's own */
-    uint32_t undo_cwnd, undo_ssthresh;
-    uint32_t retrans_ts; /* our timestamp in the first retransmission of an episode */
-
+    uint32_t delivered, segments_in, segments_out, data_in, data_out;
     naru_time last_sent, last_recv, last_ack_recv; /* data, data, any acceptable segment */
+
+    /* ---- touched less often ---- */
+
+    naru_time space_rtt_at;
+    naru_seq space_rtt_seq;
+    naru_seq iss, irs;
+    naru_seq snd_eor; /* with F_EOR: no segment reaches across it */
+    naru_seq high_sacked, lost_upto, rtx_next;
+    naru_seq dsack_start, dsack_end; /* to be told with the next ACK (RFC 2883) */
+    uint32_t cc[9];                  /* the congestion control's own */
+    uint32_t undo_cwnd, undo_ssthresh;
+    uint32_t retrans_ts;    /* our timestamp in the first retransmission of an episode */
     uint32_t challenge_ms;  /* last challenge ACK, and last answer to an old segment */
     uint32_t retransmitted; /* bytes */
-
-    uint64_t bytes_acked, bytes_received;
-    uint32_t segments_in, segments_out, data_in, data_out, segments_retrans, delivered;
+    uint32_t segments_retrans;
     uint16_t ooo_in, dsack_dups; /* stay at their largest value */
+    uint16_t mss_path;           /* payload the path carries, options not counted */
+    uint16_t mss_peer;           /* the peer's MSS option, or the default */
+    uint16_t mss_advertised;
+    uint8_t urgent_byte;
+    uint8_t congestion; /* enum naru_congestion */
 };
+
+_Static_assert(offsetof(struct naru_tcp, own_opts) == 256 &&
+                   offsetof(struct naru_tcp, space_rtt_at) == 384,
+               "what a segment touches lies together");
 
 enum naru_tcp_fact {
     NARU_TCP_F_PASSIVE = 1 << 0,            /* came from LISTEN */
