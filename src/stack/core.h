@@ -403,8 +403,9 @@ bool naru_path_source(const struct naru_stack *stack, const struct naru_path *pa
 uint32_t naru_tuple_hash(const struct naru_stack *stack, const struct naru_tuple *tuple);
 struct naru_flow *naru_flow_find(const struct naru_stack *stack, const struct naru_tuple *tuple,
                                  uint32_t hash);
+uint32_t naru_flow_prepare(const struct naru_stack *stack, const struct naru_tuple *tuple);
 struct naru_flow *naru_flow_of(struct naru_stack *stack, const struct naru_tuple *tuple,
-                               uint32_t *hash);
+                               uint32_t hash);
 bool naru_flow_add(struct naru_stack *stack, struct naru_flow *flow);
 void naru_flow_remove(struct naru_stack *stack, struct naru_flow *flow);
 void naru_flow_replace(struct naru_stack *stack, struct naru_flow *from, struct naru_flow *to);

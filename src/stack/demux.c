@@ -43,17 +43,24 @@ struct naru_flow *naru_flow_find(const struct naru_stack *stack, const struct na
     return NULL;
 }
 
-/* The same where the hash is not known yet; *hash is set. */
+/* Before naru_flow_of, and some work before it: the hash. */
+uint32_t naru_flow_prepare(const struct naru_stack *stack, const struct naru_tuple *tuple)
+{
+    const struct naru_flow *last = stack->last_flow;
+    if (last != NULL && tuple_eq(&last->tuple, tuple))
+        return last->hash;
+    uint32_t hash = naru_tuple_hash(stack, tuple);
+    naru_table_prefetch(&stack->flows, hash);
+    return hash;
+}
+
 struct naru_flow *naru_flow_of(struct naru_stack *stack, const struct naru_tuple *tuple,
-                               uint32_t *hash)
+                               uint32_t hash)
 {
     struct naru_flow *flow = stack->last_flow;
-    if (flow != NULL && tuple_eq(&flow->tuple, tuple)) {
-        *hash = flow->hash;
+    if (flow != NULL && flow->hash == hash && tuple_eq(&flow->tuple, tuple))
         return flow;
-    }
-    *hash = naru_tuple_hash(stack, tuple);
-    flow = naru_flow_find(stack, tuple, *hash);
+    flow = naru_flow_find(stack, tuple, hash);
     if (flow != NULL)
         stack->last_flow = flow;
     return flow;

@@ -248,6 +248,7 @@ static bool iface_frame(struct naru_stack *stack, struct naru_iface *iface,
 static NARU_NOINLINE void do_chores(struct naru_stack *stack)
 {
     stack->chores = false;
+    naru_neigh_settle(stack); /* a look-up may have evicted an entry with what waited there */
     for (unsigned i = 1; i <= stack->iface_count; i++) {
         if (!stack->ifaces[i]->up)
             continue;

@@ -217,24 +217,35 @@ struct naru_pkt *naru_pkt_new(struct naru_stack *stack, size_t capacity)
 
 /* ---- Time ---- */
 
+static naru_time machines_deadline(const struct naru_stack *stack)
+{
+    naru_time at = naru_neigh_deadline(&stack->neigh);
+    at = NARU_MIN(at, naru_autoconf_deadline(&stack->autoconf));
+    at = NARU_MIN(at, naru_group_deadline(&stack->group));
+    at = NARU_MIN(at, naru_pmtu_deadline(&stack->pmtu));
+    return NARU_MIN(at, naru_frag_deadline(&stack->frag));
+}
+
+/* All but TCP.  Each looks at the time itself. */
+static void tick_machines(struct naru_stack *stack)
+{
+    naru_neigh_tick(&stack->neigh, stack->now);
+    naru_autoconf_tick(&stack->autoconf, stack->now);
+    naru_group_tick(&stack->group, stack->now);
+    naru_pmtu_tick(&stack->pmtu, stack->now);
+    naru_ip_frag_expire(stack);
+    stack->chores = true;
+    naru_nd_settle(stack);
+}
+
 void naru_stack_tick(struct naru_stack *stack, naru_time now)
 {
     naru_stack_at(stack, now);
     if (NARU_UNLIKELY(naru_stack_pressed(stack)))
         naru_stack_relieve(stack);
     naru_stack_tcp_expire(stack);
-    if (naru_neigh_deadline(&stack->neigh) <= stack->now)
-        naru_neigh_tick(&stack->neigh, stack->now);
-    if (naru_autoconf_deadline(&stack->autoconf) <= stack->now)
-        naru_autoconf_tick(&stack->autoconf, stack->now);
-    if (naru_group_deadline(&stack->group) <= stack->now)
-        naru_group_tick(&stack->group, stack->now);
-    if (naru_pmtu_deadline(&stack->pmtu) <= stack->now)
-        naru_pmtu_tick(&stack->pmtu, stack->now);
-    if (naru_frag_deadline(&stack->frag) <= stack->now)
-        naru_ip_frag_expire(stack);
-    stack->chores = true;
-    naru_nd_settle(stack);
+    if (machines_deadline(stack) <= stack->now)
+        tick_machines(stack);
     naru_neigh_settle(stack);
     naru_loopback_turn(stack);
 }
@@ -243,12 +254,7 @@ naru_time naru_stack_deadline(const struct naru_stack *stack)
 {
     if (naru_stack_output_pending(stack, LOOPBACK))
         return stack->now;
-    naru_time at = naru_wheel_bound(&stack->wheel);
-    at = NARU_MIN(at, naru_neigh_deadline(&stack->neigh));
-    at = NARU_MIN(at, naru_autoconf_deadline(&stack->autoconf));
-    at = NARU_MIN(at, naru_group_deadline(&stack->group));
-    at = NARU_MIN(at, naru_pmtu_deadline(&stack->pmtu));
-    return NARU_MIN(at, naru_frag_deadline(&stack->frag));
+    return NARU_MIN(naru_wheel_bound(&stack->wheel), machines_deadline(stack));
 }
 
 /* ---- What it tells ---- */

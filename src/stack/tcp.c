@@ -408,6 +408,10 @@ void naru_stack_tcp_expire(struct naru_stack *stack)
             continue;
         }
         struct naru_sock_tcp *st = NARU_CONTAINER_OF(timer, struct naru_sock_tcp, timer);
+        if (naru_tcp_deadline(&st->tcp) > stack->now) { /* it moved later since */
+            settle_timer(st);
+            continue;
+        }
         naru_connection_prefetch(st);
         naru_tcp_tick(&st->tcp, stack->now);
         naru_tcp_settle(st);
@@ -503,11 +507,6 @@ enum naru_drop naru_tcp_segment_in(struct naru_stack *stack, const struct naru_i
         return naru_pkt_drop(pkt, drop);
     if (in->group)
         return naru_pkt_drop(pkt, NARU_DROP_TCP_NOT_UNICAST);
-    if (!in->csum_valid &&
-        !naru_tcp_checksum_ok(stack->csum, &in->src, &in->dst, pkt->data, pkt->len))
-        return naru_pkt_drop(pkt, NARU_DROP_TCP_CHECKSUM);
-    (void)naru_pkt_pull(pkt, pkt->len - span.len);
-
     struct naru_tuple tuple = {
         .local = in->dst,
         .remote = in->src,
@@ -516,8 +515,13 @@ enum naru_drop naru_tcp_segment_in(struct naru_stack *stack, const struct naru_i
         .zone = naru_addr_is_link_local(&in->src) ? in->iface->index : 0,
         .proto = NARU_PROTO_TCP,
     };
-    uint32_t hash;
-    struct naru_flow *flow = naru_flow_of(stack, &tuple, &hash);
+    uint32_t hash = naru_flow_prepare(stack, &tuple); /* its memory comes while the sum is made */
+    if (!in->csum_valid &&
+        !naru_tcp_checksum_ok(stack->csum, &in->src, &in->dst, pkt->data, pkt->len))
+        return naru_pkt_drop(pkt, NARU_DROP_TCP_CHECKSUM);
+    (void)naru_pkt_pull(pkt, pkt->len - span.len);
+
+    struct naru_flow *flow = naru_flow_of(stack, &tuple, hash);
     if (flow == NULL)
         return no_connection(stack, in, &tuple, hash, &h, pkt);
     if (flow->kind == FLOW_TIME_WAIT)
@@ -653,8 +657,7 @@ bool naru_tcp_frame(struct naru_stack *stack, struct naru_iface *iface, struct n
 
 static struct naru_sock_tcp *connection_of(struct naru_stack *stack, const struct naru_tuple *tuple)
 {
-    uint32_t hash;
-    struct naru_flow *flow = naru_flow_of(stack, tuple, &hash);
+    struct naru_flow *flow = naru_flow_find(stack, tuple, naru_tuple_hash(stack, tuple));
     if (flow == NULL || flow->kind != FLOW_SOCK)
         return NULL;
     return naru_sock_tcp_of(NARU_CONTAINER_OF(flow, struct naru_sock, flow));

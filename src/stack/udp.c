@@ -140,8 +140,8 @@ static enum naru_drop to_group(struct naru_stack *stack, const struct naru_ip_in
 static struct naru_sock *sock_for(struct naru_stack *stack, const struct naru_iface *iface,
                                   const struct naru_tuple *tuple)
 {
-    uint32_t hash = naru_tuple_hash(stack, tuple);
-    struct naru_flow *flow = naru_flow_find(stack, tuple, hash);
+    uint32_t hash = naru_flow_prepare(stack, tuple);
+    struct naru_flow *flow = naru_flow_of(stack, tuple, hash);
     if (flow != NULL)
         return NARU_CONTAINER_OF(flow, struct naru_sock, flow);
     return naru_port_lookup(stack, tuple, iface, hash);
