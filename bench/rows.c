@@ -182,6 +182,7 @@ static void churn_one(struct bench_pair *pair, struct naru_sock *listener)
     naru_sock_close(c.server, pair->now);
     bench_pair_turn(pair);
     bench_pair_turn(pair);
+    pair->now += NARU_US(20); /* a name rests for a second, and there are 129 000 (RFC 6191) */
 }
 
 /* ns a connection. */

@@ -91,7 +91,7 @@ NARU_INLINE uint32_t add_or_copy(uint32_t partial, bool copy, uint8_t *to, const
     return fold64(sum + tail_sum(p, len));
 }
 
-uint32_t naru_csum_add(uint32_t partial, const void *data, size_t len)
+NARU_NOINLINE uint32_t naru_csum_add(uint32_t partial, const void *data, size_t len)
 {
     return add_or_copy(partial, false, NULL, data, len);
 }

@@ -19,9 +19,11 @@
 #define NARU_INLINE            static inline __attribute__((always_inline))
 #define NARU_NOINLINE          __attribute__((noinline))
 #define NARU_COLD              __attribute__((cold, noinline))
-#define NARU_UNUSED            __attribute__((unused))
-#define NARU_FALLTHROUGH       __attribute__((fallthrough))
-#define NARU_ALIGNED(n)        __attribute__((aligned(n)))
+/* All that it calls, but for NOINLINE, becomes part of it where the compiler sees it. */
+#define NARU_FLATTEN     __attribute__((flatten))
+#define NARU_UNUSED      __attribute__((unused))
+#define NARU_FALLTHROUGH __attribute__((fallthrough))
+#define NARU_ALIGNED(n)  __attribute__((aligned(n)))
 /* Asks for the cache line of p; p need not be a valid address. */
 #define NARU_PREFETCH(p) __builtin_prefetch((p), 0, 3)
 #else
@@ -32,6 +34,7 @@
 #define NARU_INLINE static inline
 #define NARU_NOINLINE
 #define NARU_COLD
+#define NARU_FLATTEN
 #define NARU_UNUSED
 #define NARU_FALLTHROUGH ((void)0)
 #define NARU_ALIGNED(n)

@@ -18,7 +18,7 @@ void naru_mem_init(struct naru_mem *m, void *(*alloc)(void *user, size_t size),
     };
 }
 
-void *naru_mem_alloc(struct naru_mem *m, size_t size)
+NARU_NOINLINE void *naru_mem_alloc(struct naru_mem *m, size_t size)
 {
     void *ptr = NULL;
 
@@ -43,7 +43,7 @@ void *naru_mem_alloc_zero(struct naru_mem *m, size_t size)
     return ptr;
 }
 
-void naru_mem_free(struct naru_mem *m, void *ptr, size_t size)
+NARU_NOINLINE void naru_mem_free(struct naru_mem *m, void *ptr, size_t size)
 {
     if (ptr == NULL)
         return;

@@ -9,9 +9,9 @@
 #include <string.h>
 
 #define SLAB_BYTES_FIRST 2048
-#define SLAB_BYTES_PLAIN 65536     /* up to here each slab doubles */
+#define SLAB_BYTES_PLAIN 65536      /* up to here each slab doubles */
 #define SLAB_BYTES_MAX   (2U << 20) /* a large page, which a large pool lives in */
-#define ALIGN_ALLOC      16 /* what struct naru_mem promises */
+#define ALIGN_ALLOC      16         /* what struct naru_mem promises */
 
 struct naru_pool_slab {
     uint8_t *base;    /* as allocated */

@@ -95,7 +95,7 @@ static void unlink_timer(struct naru_wheel *w, struct naru_timer *t)
         leave_instant(w, t);
 }
 
-void naru_wheel_arm(struct naru_wheel *w, struct naru_timer *t, naru_time at)
+NARU_NOINLINE void naru_wheel_arm(struct naru_wheel *w, struct naru_timer *t, naru_time at)
 {
     if (at == NARU_NEVER) {
         naru_wheel_cancel(w, t);
@@ -120,14 +120,14 @@ void naru_wheel_arm(struct naru_wheel *w, struct naru_timer *t, naru_time at)
     place(w, t);
 }
 
-void naru_wheel_cancel(struct naru_wheel *w, struct naru_timer *t)
+NARU_NOINLINE void naru_wheel_cancel(struct naru_wheel *w, struct naru_timer *t)
 {
     if (naru_list_linked(&t->node))
         unlink_timer(w, t);
     t->at = NARU_NEVER;
 }
 
-void naru_wheel_park(struct naru_wheel *w, struct naru_timer *t)
+NARU_NOINLINE void naru_wheel_park(struct naru_wheel *w, struct naru_timer *t)
 {
     if (naru_list_linked(&t->node))
         leave_instant(w, t);

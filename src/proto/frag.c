@@ -406,9 +406,9 @@ static enum naru_drop add(struct naru_frag *frag, struct naru_frag_datagram *d,
     return NARU_DROP_NONE;
 }
 
-enum naru_drop naru_frag_input(struct naru_frag *frag, struct naru_pkt *pkt,
-                               const struct naru_frag_info *info, naru_time now,
-                               struct naru_frag_result *result)
+NARU_NOINLINE enum naru_drop naru_frag_input(struct naru_frag *frag, struct naru_pkt *pkt,
+                                             const struct naru_frag_info *info, naru_time now,
+                                             struct naru_frag_result *result)
 {
     *result = (struct naru_frag_result){ .problem = NARU_FRAG_FINE };
     NARU_ASSERT((uint32_t)info->header_len + info->payload_len <= pkt->len);

@@ -32,8 +32,9 @@ void naru_frag_ident_init(struct naru_frag_ident *ident, struct naru_rand *rand)
     naru_rand_fill(rand, ident->counter, sizeof(ident->counter));
 }
 
-uint32_t naru_frag_ident_next(struct naru_frag_ident *ident, const struct naru_addr *src,
-                              const struct naru_addr *dst)
+NARU_NOINLINE uint32_t naru_frag_ident_next(struct naru_frag_ident *ident,
+                                            const struct naru_addr *src,
+                                            const struct naru_addr *dst)
 {
     struct naru_hash_tuple tuple = { .local = src, .remote = dst };
     uint32_t offset = naru_hash_flow(&ident->key, &tuple);

@@ -312,7 +312,8 @@ void naru_group_iface_up(struct naru_group *g, unsigned ifindex, naru_time now)
     schedule(g);
 }
 
-bool naru_group_member(const struct naru_group *g, unsigned ifindex, const struct naru_addr *addr)
+NARU_NOINLINE bool naru_group_member(const struct naru_group *g, unsigned ifindex,
+                                     const struct naru_addr *addr)
 {
     if (is_all_nodes(addr))
         return true;

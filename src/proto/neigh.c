@@ -111,8 +111,8 @@ static void probe(struct naru_neigh_table *t, struct naru_neigh *e, naru_time no
     arm(t, e, now, timers_of(t, e->ifindex, now)->retrans);
 }
 
-void naru_neigh_enter(struct naru_neigh_table *t, struct naru_neigh *e, enum naru_neigh_state state,
-                      naru_time now)
+NARU_NOINLINE void naru_neigh_enter(struct naru_neigh_table *t, struct naru_neigh *e,
+                                    enum naru_neigh_state state, naru_time now)
 {
     enum naru_neigh_state old = e->state;
     if (passes(old) && !passes(state))
@@ -176,10 +176,11 @@ static void set_router(struct naru_neigh_table *t, struct naru_neigh *e, bool ro
 
 /* ---- Asking ---- */
 
-enum naru_neigh_verdict naru_neigh_lookup(struct naru_neigh_table *t, unsigned ifindex,
-                                          const struct naru_addr *addr,
-                                          const struct naru_addr *source, naru_time now,
-                                          struct naru_neigh_ref *ref)
+NARU_NOINLINE enum naru_neigh_verdict naru_neigh_lookup(struct naru_neigh_table *t,
+                                                        unsigned ifindex,
+                                                        const struct naru_addr *addr,
+                                                        const struct naru_addr *source,
+                                                        naru_time now, struct naru_neigh_ref *ref)
 {
     *ref = (struct naru_neigh_ref){ NULL, 0 };
     struct naru_neigh *e = naru_neigh_entry(t, ifindex, addr);

@@ -21,7 +21,7 @@ static int64_t or_wait(struct naru_sock *sock, int64_t result)
     return NARU_ERR_AGAIN;
 }
 
-int64_t naru_sock_send(struct naru_sock *sock, const struct naru_slice *slice, unsigned slice_count,
+NARU_FLATTEN int64_t naru_sock_send(struct naru_sock *sock, const struct naru_slice *slice, unsigned slice_count,
                        unsigned flags, const struct naru_msg_info *info, naru_time now)
 {
     naru_connection_prefetch(sock);
@@ -36,7 +36,7 @@ int64_t naru_sock_send(struct naru_sock *sock, const struct naru_slice *slice, u
     return or_wait(sock, sent);
 }
 
-int64_t naru_sock_recv(struct naru_sock *sock, const struct naru_room *room, unsigned room_count,
+NARU_FLATTEN int64_t naru_sock_recv(struct naru_sock *sock, const struct naru_room *room, unsigned room_count,
                        unsigned flags, struct naru_msg_info *info, naru_time now)
 {
     naru_stack_at(sock->stack, now);

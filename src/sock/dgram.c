@@ -186,8 +186,8 @@ static bool may_echo(const struct naru_sock *sock, const struct naru_slice *slic
     return p[0] == (v4 ? NARU_ICMP_ECHO : NARU_ICMPV6_ECHO) && p[1] == 0;
 }
 
-int64_t naru_dgram_send(struct naru_sock_udp *su, const struct naru_slice *slice,
-                        unsigned slice_count, const struct naru_msg_info *info)
+NARU_NOINLINE int64_t naru_dgram_send(struct naru_sock_udp *su, const struct naru_slice *slice,
+                                      unsigned slice_count, const struct naru_msg_info *info)
 {
     struct naru_sock *sock = &su->s;
     struct naru_endpoint from, to;
@@ -232,8 +232,9 @@ static size_t copy_out(const struct naru_pkt *pkt, const struct naru_room *room,
     return done;
 }
 
-int64_t naru_dgram_recv(struct naru_sock_udp *su, const struct naru_room *room, unsigned room_count,
-                        unsigned flags, struct naru_msg_info *info)
+NARU_NOINLINE int64_t naru_dgram_recv(struct naru_sock_udp *su, const struct naru_room *room,
+                                      unsigned room_count, unsigned flags,
+                                      struct naru_msg_info *info)
 {
     struct naru_pkt *pkt = naru_pktq_first(&su->rx);
     if (su->s.error != NARU_OK)

@@ -332,8 +332,9 @@ static enum naru_sock_type sock_type_of(uint8_t proto)
 }
 
 /* The socket that is bound for packets of that tuple, or NULL. */
-struct naru_sock *naru_port_lookup(const struct naru_stack *stack, const struct naru_tuple *tuple,
-                                   const struct naru_iface *iface, uint32_t hash)
+NARU_NOINLINE struct naru_sock *naru_port_lookup(const struct naru_stack *stack,
+                                                 const struct naru_tuple *tuple,
+                                                 const struct naru_iface *iface, uint32_t hash)
 {
     const struct port_bucket *b = bucket_find(stack, tuple->proto, tuple->local_port);
     struct naru_sock *s = b == NULL ? NULL : best_of(stack, &b->socks, tuple, iface->index, hash);

@@ -29,7 +29,7 @@ enum naru_drop_kind naru_drop_kind(enum naru_drop reason)
 }
 
 /* count packets that came in through iface (NULL: or were about to leave) ended for that reason. */
-void naru_drop_count(struct naru_stack *stack, enum naru_drop reason, unsigned count)
+NARU_COLD void naru_drop_count(struct naru_stack *stack, enum naru_drop reason, unsigned count)
 {
     if (reason == NARU_DROP_NONE || count == 0)
         return;
@@ -44,7 +44,7 @@ void naru_drop_count(struct naru_stack *stack, enum naru_drop reason, unsigned c
 }
 
 /* Ends pkt; for "return naru_pkt_drop(pkt, reason)". */
-enum naru_drop naru_pkt_drop(struct naru_pkt *pkt, enum naru_drop reason)
+NARU_COLD enum naru_drop naru_pkt_drop(struct naru_pkt *pkt, enum naru_drop reason)
 {
     naru_pktpool_put(pkt);
     return reason;

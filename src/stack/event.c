@@ -86,7 +86,7 @@ bool naru_stack_event(struct naru_stack *stack, struct naru_event *event)
 /* ---- Senders that found no memory ---- */
 
 /* sock is told WRITE a little later; until then it does not count as writable. */
-void naru_sock_want_memory(struct naru_sock *sock)
+NARU_NOINLINE void naru_sock_want_memory(struct naru_sock *sock)
 {
     struct naru_stack *stack = sock->stack;
     if (sock->wants_memory)

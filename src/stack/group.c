@@ -23,8 +23,8 @@ static enum naru_drop message_in(struct naru_stack *stack, const struct naru_ip_
     return NARU_DROP_NONE;
 }
 
-enum naru_drop naru_igmp_input(struct naru_stack *stack, const struct naru_ip_in *in,
-                               struct naru_pkt *pkt)
+NARU_NOINLINE enum naru_drop naru_igmp_input(struct naru_stack *stack, const struct naru_ip_in *in,
+                                             struct naru_pkt *pkt)
 {
     struct naru_group_msg m;
     enum naru_drop drop = naru_igmp_parse(naru_span(pkt->data, pkt->len), &m);

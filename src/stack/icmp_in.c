@@ -196,8 +196,8 @@ static enum naru_drop request_in(struct naru_stack *stack, const struct naru_ip_
 
 /* ---- Messages ---- */
 
-enum naru_drop naru_icmp_input(struct naru_stack *stack, const struct naru_ip_in *in,
-                               struct naru_pkt *pkt)
+NARU_NOINLINE enum naru_drop naru_icmp_input(struct naru_stack *stack, const struct naru_ip_in *in,
+                                             struct naru_pkt *pkt)
 {
     struct naru_span span = naru_span(pkt->data, pkt->len);
     struct naru_icmp_hdr h;
@@ -225,8 +225,8 @@ enum naru_drop naru_icmp_input(struct naru_stack *stack, const struct naru_ip_in
     }
 }
 
-enum naru_drop naru_icmpv6_input(struct naru_stack *stack, const struct naru_ip_in *in,
-                                 struct naru_pkt *pkt)
+NARU_NOINLINE enum naru_drop naru_icmpv6_input(struct naru_stack *stack,
+                                               const struct naru_ip_in *in, struct naru_pkt *pkt)
 {
     struct naru_span span = naru_span(pkt->data, pkt->len);
     struct naru_icmpv6_hdr h;

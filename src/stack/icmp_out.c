@@ -93,8 +93,8 @@ static void send6(struct naru_stack *stack, const struct naru_ip_in *in,
     send_error(stack, in, header);
 }
 
-void naru_icmp_unreachable(struct naru_stack *stack, const struct naru_ip_in *in,
-                           enum naru_unreachable why)
+NARU_NOINLINE void naru_icmp_unreachable(struct naru_stack *stack, const struct naru_ip_in *in,
+                                         enum naru_unreachable why)
 {
     static const uint8_t code4[] = {
         [UNREACHABLE_NET] = NARU_ICMP_NET,
@@ -134,8 +134,8 @@ void naru_icmp_frag_timeout(struct naru_stack *stack, const struct naru_ip_in *i
 
 /* code is ICMPv6's; whether a group may be answered was decided by the caller (RFC 4443 2.4 e.3).
  */
-void naru_icmp_param_problem(struct naru_stack *stack, const struct naru_ip_in *in, uint8_t code,
-                             uint32_t pointer)
+NARU_NOINLINE void naru_icmp_param_problem(struct naru_stack *stack, const struct naru_ip_in *in,
+                                           uint8_t code, uint32_t pointer)
 {
     if (!may_answer(stack, in, code == NARU_ICMPV6_OPTION))
         return;

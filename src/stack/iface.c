@@ -194,8 +194,8 @@ static struct naru_ifaddr *ifaddr_on(struct naru_iface *iface, const struct naru
 }
 
 /* The interface that has addr and may use it (not tentative), or NULL; ifindex 0: any. */
-struct naru_iface *naru_ifaddr_find(const struct naru_stack *stack, const struct naru_addr *addr,
-                                    unsigned ifindex)
+NARU_NOINLINE struct naru_iface *naru_ifaddr_find(const struct naru_stack *stack,
+                                                  const struct naru_addr *addr, unsigned ifindex)
 {
     for (unsigned i = 1; i <= stack->iface_count; i++) {
         if (ifindex != 0 && i != ifindex)
@@ -208,7 +208,8 @@ struct naru_iface *naru_ifaddr_find(const struct naru_stack *stack, const struct
 }
 
 /* 255.255.255.255, or the directed broadcast of one of the interface's networks. */
-bool naru_iface_is_broadcast(const struct naru_iface *iface, const struct naru_addr *addr)
+NARU_NOINLINE bool naru_iface_is_broadcast(const struct naru_iface *iface,
+                                           const struct naru_addr *addr)
 {
     if (!naru_addr_is_v4(addr))
         return false;

@@ -5,9 +5,9 @@
 
 #include "wire/eth.h"
 
-void naru_trace_frame(struct naru_stack *stack, const struct naru_iface *iface,
-                      enum naru_trace_kind kind, const struct naru_slice *slice,
-                      unsigned slice_count, const struct naru_offload *offload)
+NARU_COLD void naru_trace_frame(struct naru_stack *stack, const struct naru_iface *iface,
+                                enum naru_trace_kind kind, const struct naru_slice *slice,
+                                unsigned slice_count, const struct naru_offload *offload)
 {
     struct naru_trace_event event = {
         .kind = kind,
@@ -24,8 +24,8 @@ void naru_trace_frame(struct naru_stack *stack, const struct naru_iface *iface,
 }
 
 /* The VLAN interface for a tagged frame, or NULL. */
-static struct naru_iface *vlan_of(const struct naru_stack *stack, const struct naru_iface *parent,
-                                  uint16_t vid)
+static NARU_NOINLINE struct naru_iface *vlan_of(const struct naru_stack *stack,
+                                                const struct naru_iface *parent, uint16_t vid)
 {
     for (unsigned i = LOOPBACK + 1; i <= stack->iface_count; i++) {
         struct naru_iface *iface = stack->ifaces[i];
@@ -87,8 +87,8 @@ static bool offload_sane(const struct naru_pkt *pkt)
     return !o->csum_partial || (size_t)o->csum_start + o->csum_offset + 2 <= pkt->len;
 }
 
-void naru_stack_input(struct naru_stack *stack, unsigned ifindex, struct naru_pkt *pkt,
-                      naru_time now)
+NARU_FLATTEN void naru_stack_input(struct naru_stack *stack, unsigned ifindex, struct naru_pkt *pkt,
+                                   naru_time now)
 {
     struct naru_iface *iface = naru_iface_of(stack, ifindex);
     naru_stack_at(stack, now);

@@ -68,8 +68,9 @@ static enum naru_drop check_ends(const struct naru_stack *stack, struct naru_ip_
 
 /* ---- To the transport ---- */
 
-static NARU_NOINLINE enum naru_drop unknown_protocol(struct naru_stack *stack, const struct naru_ip_in *in,
-                                       struct naru_pkt *pkt, uint16_t next_header_at)
+static NARU_NOINLINE enum naru_drop unknown_protocol(struct naru_stack *stack,
+                                                     const struct naru_ip_in *in,
+                                                     struct naru_pkt *pkt, uint16_t next_header_at)
 {
     if (naru_addr_is_v4(&in->dst))
         naru_icmp_unreachable(stack, in, UNREACHABLE_PROTOCOL);
@@ -108,8 +109,8 @@ static enum naru_drop deliver(struct naru_stack *stack, const struct naru_ip_in 
 /* ---- Fragments ---- */
 
 static NARU_NOINLINE enum naru_drop reassemble(struct naru_stack *stack, struct naru_iface *iface,
-                                 struct naru_pkt *pkt, const struct naru_ip_in *in,
-                                 const struct naru_frag_info *info)
+                                               struct naru_pkt *pkt, const struct naru_ip_in *in,
+                                               const struct naru_frag_info *info)
 {
     struct naru_frag_result result;
     enum naru_drop drop = naru_frag_input(&stack->frag, pkt, info, stack->now, &result);
@@ -155,7 +156,8 @@ void naru_ip_frag_expire(struct naru_stack *stack)
 /* ---- IPv4 ---- */
 
 static NARU_NOINLINE enum naru_drop ipv4_fragment(struct naru_stack *stack, struct naru_pkt *pkt,
-                                    const struct naru_ip_in *in, const struct naru_ipv4_hdr *h)
+                                                  const struct naru_ip_in *in,
+                                                  const struct naru_ipv4_hdr *h)
 {
     struct naru_frag_info info = {
         .family = NARU_IPV4,
@@ -216,8 +218,8 @@ enum naru_drop naru_ipv4_input(struct naru_stack *stack, struct naru_iface *ifac
 /* ---- IPv6 ---- */
 
 static NARU_NOINLINE enum naru_drop ipv6_fragment(struct naru_stack *stack, struct naru_pkt *pkt,
-                                    const struct naru_ip_in *in, const struct naru_ipv6_walk *w,
-                                    size_t data_len)
+                                                  const struct naru_ip_in *in,
+                                                  const struct naru_ipv6_walk *w, size_t data_len)
 {
     struct naru_frag_info info = {
         .family = NARU_IPV6,
@@ -235,8 +237,9 @@ static NARU_NOINLINE enum naru_drop ipv6_fragment(struct naru_stack *stack, stru
 }
 
 static NARU_NOINLINE enum naru_drop ipv6_problem(struct naru_stack *stack, struct naru_pkt *pkt,
-                                   const struct naru_ip_in *in, const struct naru_ipv6_walk *w,
-                                   enum naru_drop drop)
+                                                 const struct naru_ip_in *in,
+                                                 const struct naru_ipv6_walk *w,
+                                                 enum naru_drop drop)
 {
     bool multicast = naru_addr_is_multicast(&in->dst);
     if (w->answer == NARU_IPV6_ANSWER || (w->answer == NARU_IPV6_ANSWER_UNICAST && !multicast))
@@ -244,8 +247,9 @@ static NARU_NOINLINE enum naru_drop ipv6_problem(struct naru_stack *stack, struc
     return naru_pkt_drop(pkt, drop);
 }
 
-enum naru_drop naru_ipv6_input(struct naru_stack *stack, struct naru_iface *iface,
-                               struct naru_pkt *pkt, bool group)
+NARU_NOINLINE NARU_FLATTEN enum naru_drop naru_ipv6_input(struct naru_stack *stack,
+                                                          struct naru_iface *iface,
+                                                          struct naru_pkt *pkt, bool group)
 {
     struct naru_span span = naru_span(pkt->data, pkt->len);
     struct naru_ipv6_hdr h;

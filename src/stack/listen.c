@@ -22,7 +22,7 @@ static bool accept_full(const struct naru_listen *listen)
 }
 
 /* The last step of a handshake waits while nobody accepts. */
-bool naru_listen_blocked(const struct naru_sock_tcp *child)
+NARU_NOINLINE bool naru_listen_blocked(const struct naru_sock_tcp *child)
 {
     return child->half_open && child->listener != NULL && accept_full(child->listener->listen);
 }
@@ -46,7 +46,7 @@ static void leave_half_open(struct naru_sock_tcp *child)
 }
 
 /* The handshake of a half-open connection has ended, one way or the other. */
-void naru_listen_promote(struct naru_sock_tcp *child)
+NARU_NOINLINE void naru_listen_promote(struct naru_sock_tcp *child)
 {
     leave_half_open(child);
     if (child->tcp.state == NARU_TCP_CLOSED)
@@ -238,9 +238,11 @@ static enum naru_drop cookie_in(struct naru_sock_tcp *listener, const struct nar
  * A segment that belongs to no connection but to a listener: RFC 9293 3.10.7.2.  old: it takes over
  * the name of a connection in TIME-WAIT, or NULL.
  */
-enum naru_drop naru_listen_input(struct naru_sock_tcp *listener, const struct naru_ip_in *in,
-                                 const struct naru_tuple *tuple, const struct naru_tcp_hdr *h,
-                                 struct naru_pkt *pkt, const struct naru_tcp_tw *old)
+NARU_NOINLINE enum naru_drop naru_listen_input(struct naru_sock_tcp *listener,
+                                               const struct naru_ip_in *in,
+                                               const struct naru_tuple *tuple,
+                                               const struct naru_tcp_hdr *h, struct naru_pkt *pkt,
+                                               const struct naru_tcp_tw *old)
 {
     if (h->flags & NARU_TCP_RST)
         return naru_pkt_drop(pkt, NARU_DROP_TCP_RST_IGNORED);

@@ -41,8 +41,8 @@ static void answer_arp(struct naru_stack *stack, struct naru_iface *iface,
     send_arp(stack, iface, &reply, request->sha);
 }
 
-enum naru_drop naru_arp_input(struct naru_stack *stack, struct naru_iface *iface,
-                              struct naru_pkt *pkt)
+NARU_NOINLINE enum naru_drop naru_arp_input(struct naru_stack *stack, struct naru_iface *iface,
+                                            struct naru_pkt *pkt)
 {
     struct naru_span span = naru_span(pkt->data, pkt->len);
     struct naru_arp_hdr arp;

@@ -102,7 +102,7 @@ static void whole_frame(const struct naru_stack *stack, struct naru_iface *iface
 
 /* The fixed headers that every fragment repeats. */
 static NARU_NOINLINE size_t begin_cut(struct naru_stack *stack, struct naru_iface *iface,
-                        const struct naru_pkt *pkt)
+                                      const struct naru_pkt *pkt)
 {
     bool v4 = pkt->data[0] >> 4 == 4;
     size_t header = v4 ? (size_t)(pkt->data[0] & 15) * 4 : NARU_IPV6_LEN;
@@ -150,7 +150,7 @@ static size_t piece_header6(const struct naru_iface *iface, uint8_t *at)
 
 /* The piece at hand as a frame; moves on to the next one. */
 static NARU_NOINLINE void piece_frame(const struct naru_stack *stack, struct naru_iface *iface,
-                        struct naru_frame *frame)
+                                      struct naru_frame *frame)
 {
     const struct naru_pkt *pkt = iface->sending;
     size_t len =
@@ -259,7 +259,7 @@ static NARU_NOINLINE void do_chores(struct naru_stack *stack)
 
 /* A frame of the VLAN interfaces upon iface, each in its turn. */
 static NARU_NOINLINE bool child_frame(struct naru_stack *stack, const struct naru_iface *iface,
-                        struct naru_frame *frame)
+                                      struct naru_frame *frame)
 {
     for (unsigned i = LOOPBACK + 1; i <= stack->iface_count; i++) {
         struct naru_iface *child = stack->ifaces[i];
@@ -270,7 +270,9 @@ static NARU_NOINLINE bool child_frame(struct naru_stack *stack, const struct nar
     return false;
 }
 
-static bool next_frame(struct naru_stack *stack, struct naru_iface *iface, struct naru_frame *frame)
+static NARU_NOINLINE NARU_FLATTEN bool next_frame(struct naru_stack *stack,
+                                                  struct naru_iface *iface,
+                                                  struct naru_frame *frame)
 {
     if (iface->sending != NULL && iface->cut_header_len == 0) {
         naru_pktpool_put(iface->sending);
@@ -278,7 +280,7 @@ static bool next_frame(struct naru_stack *stack, struct naru_iface *iface, struc
     }
     if (NARU_UNLIKELY(stack->chores))
         do_chores(stack);
-    if (NARU_UNLIKELY(!iface->up) || (!iface_waiting(iface) && iface->child_count == 0))
+    if (NARU_UNLIKELY(!iface->up))
         return false;
     return iface_frame(stack, iface, frame) ||
            (iface->child_count != 0 && child_frame(stack, iface, frame));
@@ -290,6 +292,9 @@ bool naru_stack_output(struct naru_stack *stack, unsigned ifindex, struct naru_f
     struct naru_iface *iface = naru_iface_of(stack, ifindex);
     naru_stack_at(stack, now);
     if (iface == NULL || ifindex == LOOPBACK || iface->kind == NARU_IFACE_VLAN)
+        return false;
+    if (!iface_waiting(iface) && iface->sending == NULL && iface->child_count == 0 &&
+        !stack->chores)
         return false;
     return next_frame(stack, iface, frame);
 }

@@ -63,8 +63,8 @@ static bool route_group(struct naru_stack *stack, struct naru_path *path,
  * Makes path the way to dst, unless it is good already; ifindex 0: any interface.  False: there is
  * no route.
  */
-bool naru_path_find(struct naru_stack *stack, struct naru_path *path, const struct naru_addr *dst,
-                    unsigned ifindex)
+NARU_NOINLINE bool naru_path_find(struct naru_stack *stack, struct naru_path *path,
+                                  const struct naru_addr *dst, unsigned ifindex)
 {
     path->ifindex = 0;
     if (naru_addr_is_loopback(dst) || naru_ifaddr_find(stack, dst, 0) != NULL) {

@@ -36,7 +36,7 @@ static void shed_fragments(struct naru_stack *stack)
 }
 
 /* At any moment when naru_stack_pressed, but from inside no pool. */
-void naru_stack_relieve(struct naru_stack *stack)
+NARU_COLD void naru_stack_relieve(struct naru_stack *stack)
 {
     if (stack->relieved_at != 0 && stack->now - stack->relieved_at < INTERVAL)
         return;

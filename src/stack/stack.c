@@ -250,7 +250,7 @@ void naru_stack_tick(struct naru_stack *stack, naru_time now)
     naru_loopback_turn(stack);
 }
 
-naru_time naru_stack_deadline(const struct naru_stack *stack)
+NARU_FLATTEN naru_time naru_stack_deadline(const struct naru_stack *stack)
 {
     if (naru_stack_output_pending(stack, LOOPBACK))
         return stack->now;

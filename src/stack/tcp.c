@@ -166,7 +166,7 @@ static void retire(struct naru_sock_tcp *st)
 }
 
 /* The object goes away. */
-void naru_tcp_sock_release(struct naru_sock_tcp *st)
+NARU_NOINLINE void naru_tcp_sock_release(struct naru_sock_tcp *st)
 {
     struct naru_stack *stack = st->s.stack;
     retire(st);
@@ -241,9 +241,10 @@ static void to_time_wait(struct naru_sock_tcp *st)
     retire(st);
 }
 
-static NARU_NOINLINE enum naru_drop time_wait_in(struct naru_stack *stack, struct naru_time_wait *tw,
-                                   const struct naru_ip_in *in, const struct naru_tcp_hdr *h,
-                                   struct naru_pkt *pkt)
+static NARU_NOINLINE enum naru_drop time_wait_in(struct naru_stack *stack,
+                                                 struct naru_time_wait *tw,
+                                                 const struct naru_ip_in *in,
+                                                 const struct naru_tcp_hdr *h, struct naru_pkt *pkt)
 {
     struct naru_tcp_hdr reply;
     uint32_t seg_len = naru_tcp_seg_len(h, pkt->len);
@@ -462,8 +463,8 @@ void naru_tcp_reply(struct naru_stack *stack, const struct naru_ip_in *in,
     (void)naru_ip_output(stack, &out, pkt);
 }
 
-void naru_tcp_reset_segment(struct naru_stack *stack, const struct naru_ip_in *in,
-                            const struct naru_tcp_hdr *h, size_t payload_len)
+NARU_NOINLINE void naru_tcp_reset_segment(struct naru_stack *stack, const struct naru_ip_in *in,
+                                          const struct naru_tcp_hdr *h, size_t payload_len)
 {
     struct naru_tcp_hdr reply;
     if (naru_tcp_reset_reply(h, naru_tcp_seg_len(h, payload_len), &reply))
@@ -486,9 +487,11 @@ enum naru_drop naru_tcp_connection_in(struct naru_sock_tcp *st, const struct nar
     return verdict.drop;
 }
 
-static NARU_NOINLINE enum naru_drop no_connection(struct naru_stack *stack, const struct naru_ip_in *in,
-                                    const struct naru_tuple *tuple, uint32_t hash,
-                                    const struct naru_tcp_hdr *h, struct naru_pkt *pkt)
+static NARU_NOINLINE enum naru_drop no_connection(struct naru_stack *stack,
+                                                  const struct naru_ip_in *in,
+                                                  const struct naru_tuple *tuple, uint32_t hash,
+                                                  const struct naru_tcp_hdr *h,
+                                                  struct naru_pkt *pkt)
 {
     struct naru_sock *listener = naru_port_lookup(stack, tuple, in->iface, hash);
     if (listener != NULL)
@@ -497,8 +500,9 @@ static NARU_NOINLINE enum naru_drop no_connection(struct naru_stack *stack, cons
     return naru_pkt_drop(pkt, NARU_DROP_TCP_NO_LISTENER);
 }
 
-enum naru_drop naru_tcp_segment_in(struct naru_stack *stack, const struct naru_ip_in *in,
-                                   struct naru_pkt *pkt)
+NARU_NOINLINE NARU_FLATTEN enum naru_drop naru_tcp_segment_in(struct naru_stack *stack,
+                                                              const struct naru_ip_in *in,
+                                                              struct naru_pkt *pkt)
 {
     struct naru_span span = naru_span(pkt->data, pkt->len);
     struct naru_tcp_hdr h;
@@ -628,8 +632,8 @@ static struct naru_tcp_room room_for(const struct naru_sock_tcp *st, const struc
 }
 
 /* The next segment of st as a frame; false: none, and st is not ready any more. */
-bool naru_tcp_frame(struct naru_stack *stack, struct naru_iface *iface, struct naru_sock_tcp *st,
-                    struct naru_frame *frame)
+NARU_NOINLINE NARU_FLATTEN bool naru_tcp_frame(struct naru_stack *stack, struct naru_iface *iface,
+                                               struct naru_sock_tcp *st, struct naru_frame *frame)
 {
     struct naru_tcp_segment segment;
     uint8_t mac[6];
@@ -642,7 +646,8 @@ bool naru_tcp_frame(struct naru_stack *stack, struct naru_iface *iface, struct n
         if (!built || st->tcp.due == 0)
             naru_sock_set_tx_list(&st->s, NULL, TX_NONE);
         else if (!naru_list_at_most_one(&iface->ready))
-            naru_sock_set_tx_list(&st->s, iface, TX_READY); /* to the back: others have their turn */
+            naru_sock_set_tx_list(&st->s, iface,
+                                  TX_READY); /* to the back: others have their turn */
     }
     if (built && NARU_UNLIKELY(stack->config.trace != NULL)) {
         naru_trace_frame(stack, iface, NARU_TRACE_FRAME_OUT, frame->slice, frame->slice_count,
@@ -663,8 +668,9 @@ static struct naru_sock_tcp *connection_of(struct naru_stack *stack, const struc
     return naru_sock_tcp_of(NARU_CONTAINER_OF(flow, struct naru_sock, flow));
 }
 
-enum naru_drop naru_tcp_icmp_in(struct naru_stack *stack, const struct naru_tuple *tuple,
-                                enum naru_err err, bool hard, naru_seq seq)
+NARU_NOINLINE enum naru_drop naru_tcp_icmp_in(struct naru_stack *stack,
+                                              const struct naru_tuple *tuple, enum naru_err err,
+                                              bool hard, naru_seq seq)
 {
     struct naru_sock_tcp *st = connection_of(stack, tuple);
     if (st == NULL)

@@ -158,8 +158,8 @@ static enum naru_drop check(const struct naru_stack *stack, const struct naru_ip
     return NARU_DROP_UDP_CHECKSUM;
 }
 
-enum naru_drop naru_udp_input(struct naru_stack *stack, const struct naru_ip_in *in,
-                              struct naru_pkt *pkt)
+NARU_NOINLINE enum naru_drop naru_udp_input(struct naru_stack *stack, const struct naru_ip_in *in,
+                                            struct naru_pkt *pkt)
 {
     struct naru_span span = naru_span(pkt->data, pkt->len);
     struct naru_udp_hdr h;

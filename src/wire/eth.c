@@ -12,7 +12,7 @@ static bool is_tag(uint16_t ethertype)
     return ethertype == NARU_ETHERTYPE_VLAN || ethertype == NARU_ETHERTYPE_QINQ;
 }
 
-static enum naru_drop tags_parse(struct naru_span *in, struct naru_eth_hdr *h)
+static NARU_NOINLINE enum naru_drop tags_parse(struct naru_span *in, struct naru_eth_hdr *h)
 {
     while (is_tag(h->ethertype)) {
         if (h->tag_count == NARU_ETH_TAGS_MAX)

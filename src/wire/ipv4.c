@@ -79,7 +79,7 @@ bool naru_ipv4_checksum_ok(const uint8_t *header, size_t header_len)
     return naru_csum_ok(naru_csum_header(0, header, header_len));
 }
 
-static void checksum_set(uint8_t *header, size_t header_len)
+static NARU_NOINLINE void checksum_set(uint8_t *header, size_t header_len)
 {
     naru_put16(header + CHECKSUM, 0);
     naru_put16(header + CHECKSUM, naru_csum_finish(naru_csum_add(0, header, header_len)));
@@ -194,7 +194,8 @@ static struct naru_span *slot_of(struct naru_ipv4_options *o, uint8_t type)
     }
 }
 
-enum naru_drop naru_ipv4_options_parse(const struct naru_ipv4_hdr *h, struct naru_ipv4_options *o)
+NARU_NOINLINE enum naru_drop naru_ipv4_options_parse(const struct naru_ipv4_hdr *h,
+                                                     struct naru_ipv4_options *o)
 {
     struct naru_ipv4_option option;
     unsigned at = 0, problem;

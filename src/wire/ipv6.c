@@ -197,8 +197,8 @@ static bool fragment_walk(struct naru_span *in, struct naru_ipv6_walk *w, enum n
     return w->atomic;
 }
 
-enum naru_drop naru_ipv6_walk(struct naru_span *in, const struct naru_ipv6_hdr *h,
-                              struct naru_ipv6_walk *w)
+NARU_NOINLINE enum naru_drop naru_ipv6_walk(struct naru_span *in, const struct naru_ipv6_hdr *h,
+                                            struct naru_ipv6_walk *w)
 {
     unsigned options = 0;
     enum naru_drop drop;

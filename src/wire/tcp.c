@@ -118,7 +118,8 @@ static void option_parse(uint8_t kind, const uint8_t *data, size_t len, struct n
     }
 }
 
-static void options_parse(const uint8_t *p, const uint8_t *end, struct naru_tcp_hdr *h)
+static NARU_NOINLINE void options_parse(const uint8_t *p, const uint8_t *end,
+                                        struct naru_tcp_hdr *h)
 {
     while (p < end && *p != EOL) {
         if (*p == NOP) {
@@ -278,7 +279,7 @@ static unsigned user_timeout_raw(uint32_t seconds)
 }
 
 /* In the order that Linux has, which users and their tools know. */
-static void options_emit(uint8_t *p, const struct naru_tcp_hdr *h)
+static NARU_NOINLINE void options_emit(uint8_t *p, const struct naru_tcp_hdr *h)
 {
     bool sack_ok = has(h, NARU_TCP_OPT_SACK_OK);
     if (has(h, NARU_TCP_OPT_MSS))

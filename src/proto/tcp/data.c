@@ -54,7 +54,7 @@ bool naru_tcp_step_urg(struct naru_tcp *c, struct naru_tcp_seg *s)
 }
 
 /* The urgent byte passes by. */
-static void note_urgent(struct naru_tcp *c, const struct naru_pkt *pkt)
+static NARU_NOINLINE void note_urgent(struct naru_tcp *c, const struct naru_pkt *pkt)
 {
     if (!naru_seq_in(c->rcv_up, c->rcv.nxt, pkt->len))
         return;

@@ -7,7 +7,7 @@
 #include "proto/tcp/internal.h"
 
 /* RFC 2018 4, RFC 2883 4: the duplicate first, then the most recent ranges. */
-static void put_sack(struct naru_tcp *c, struct naru_tcp_hdr *h)
+static NARU_NOINLINE void put_sack(struct naru_tcp *c, struct naru_tcp_hdr *h)
 {
     unsigned max = c->flags & NARU_TCP_F_TIMESTAMPS ? 3 : NARU_TCP_SACK_MAX, count = 0;
     if (c->flags & NARU_TCP_F_DSACK_DUE) {
@@ -30,7 +30,7 @@ uint32_t naru_tcp_sack_len(const struct naru_tcp *c)
     return count == 0 ? 0 : 4 + 8 * NARU_MIN(count, max);
 }
 
-static void put_syn_options(const struct naru_tcp *c, struct naru_tcp_hdr *h)
+static NARU_NOINLINE void put_syn_options(const struct naru_tcp *c, struct naru_tcp_hdr *h)
 {
     const struct naru_config *config = c->env->config;
     bool offer = !(h->flags & NARU_TCP_ACK); /* else only what the peer offered */

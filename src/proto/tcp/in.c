@@ -28,7 +28,8 @@ static bool may_answer(struct naru_tcp *c, naru_time now)
 }
 
 /* RFC 5961 7: limited per connection, so that nobody can count what others are sent. */
-void naru_tcp_challenge(struct naru_tcp *c, struct naru_tcp_seg *s, enum naru_drop why)
+NARU_NOINLINE void naru_tcp_challenge(struct naru_tcp *c, struct naru_tcp_seg *s,
+                                      enum naru_drop why)
 {
     s->drop = why;
     if (!may_answer(c, s->now))
@@ -241,7 +242,7 @@ static bool step_syn(struct naru_tcp *c, struct naru_tcp_seg *s)
 
 /* ---- Fifth to eighth: ack.c, data.c ---- */
 
-static NARU_NOINLINE void otherwise(struct naru_tcp *c, struct naru_tcp_seg *s)
+static void otherwise(struct naru_tcp *c, struct naru_tcp_seg *s)
 {
     if (!step_paws(c, s))
         return;
@@ -318,18 +319,10 @@ static bool predicted(struct naru_tcp *c, const struct naru_tcp_hdr *h, struct n
     return true;
 }
 
-struct naru_tcp_verdict naru_tcp_input(struct naru_tcp *c, const struct naru_tcp_hdr *h,
-                                       struct naru_pkt *pkt, naru_time now)
+static NARU_NOINLINE struct naru_tcp_verdict by_state(struct naru_tcp *c,
+                                                      const struct naru_tcp_hdr *h,
+                                                      struct naru_pkt *pkt, naru_time now)
 {
-    c->env->counters.segments_in++;
-    c->segments_in++;
-    if (pkt != NULL && pkt->len == 0) {
-        naru_pktpool_put(pkt);
-        pkt = NULL;
-    }
-    if (NARU_LIKELY(predicted(c, h, pkt, now)))
-        return (struct naru_tcp_verdict){ .drop = NARU_DROP_NONE };
-
     struct naru_tcp_seg s = segment(c, h, pkt, now);
     switch ((enum naru_tcp_state)c->state) {
     case NARU_TCP_CLOSED:
@@ -353,4 +346,18 @@ struct naru_tcp_verdict naru_tcp_input(struct naru_tcp *c, const struct naru_tcp
     }
     naru_pktpool_put(s.pkt);
     return (struct naru_tcp_verdict){ .drop = s.drop, .reset = s.reset && !s.rst };
+}
+
+struct naru_tcp_verdict naru_tcp_input(struct naru_tcp *c, const struct naru_tcp_hdr *h,
+                                       struct naru_pkt *pkt, naru_time now)
+{
+    c->env->counters.segments_in++;
+    c->segments_in++;
+    if (pkt != NULL && pkt->len == 0) {
+        naru_pktpool_put(pkt);
+        pkt = NULL;
+    }
+    if (NARU_LIKELY(predicted(c, h, pkt, now)))
+        return (struct naru_tcp_verdict){ .drop = NARU_DROP_NONE };
+    return by_state(c, h, pkt, now);
 }

@@ -2,7 +2,7 @@
 #include "proto/tcp/internal.h"
 
 /* The first round trip is known, the window of the peer too: from here on data may flow. */
-void naru_tcp_established(struct naru_tcp *c, struct naru_tcp_seg *s)
+NARU_NOINLINE void naru_tcp_established(struct naru_tcp *c, struct naru_tcp_seg *s)
 {
     c->snd.wnd = s->wnd;
     c->snd.wnd_max = NARU_MAX(c->snd.wnd_max, s->wnd);

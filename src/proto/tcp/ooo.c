@@ -36,7 +36,7 @@ static size_t ooo_bytes(uint32_t size)
 }
 
 /* Makes room for one more range; false at the bound or without memory. */
-static bool grow(struct naru_tcp *c)
+static NARU_NOINLINE bool grow(struct naru_tcp *c)
 {
     struct naru_tcp_ooo *old = c->ooo;
     if (old != NULL && old->count < old->size)
@@ -188,7 +188,8 @@ static bool trim(struct naru_tcp *c, uint32_t i, naru_seq *seq, struct naru_pkt 
     return true;
 }
 
-enum naru_drop naru_tcp_ooo_add(struct naru_tcp *c, naru_seq seq, struct naru_pkt *pkt)
+NARU_NOINLINE enum naru_drop naru_tcp_ooo_add(struct naru_tcp *c, naru_seq seq,
+                                              struct naru_pkt *pkt)
 {
     size_t truesize = naru_pkt_truesize(pkt);
     uint64_t own_max = (uint64_t)c->rcv.buf * 2 + NARU_PKT_ROOM_SUPER;
@@ -235,7 +236,7 @@ enum naru_drop naru_tcp_ooo_add(struct naru_tcp *c, naru_seq seq, struct naru_pk
     return NARU_DROP_NONE;
 }
 
-void naru_tcp_ooo_fin(struct naru_tcp *c, naru_seq fin)
+NARU_NOINLINE void naru_tcp_ooo_fin(struct naru_tcp *c, naru_seq fin)
 {
     if (c->ooo == NULL && !grow(c))
         return;
@@ -244,7 +245,7 @@ void naru_tcp_ooo_fin(struct naru_tcp *c, naru_seq fin)
     settle(c);
 }
 
-bool naru_tcp_ooo_drain(struct naru_tcp *c)
+NARU_NOINLINE bool naru_tcp_ooo_drain(struct naru_tcp *c)
 {
     struct naru_tcp_ooo *o = c->ooo;
     if (o == NULL)
@@ -294,12 +295,12 @@ unsigned naru_tcp_ooo_blocks(const struct naru_tcp *c, struct naru_tcp_sack *blo
     return count;
 }
 
-unsigned naru_tcp_ooo_ranges(const struct naru_tcp *c)
+NARU_NOINLINE unsigned naru_tcp_ooo_ranges(const struct naru_tcp *c)
 {
     return c->ooo == NULL ? 0 : c->ooo->count;
 }
 
-void naru_tcp_ooo_free(struct naru_tcp *c)
+NARU_NOINLINE void naru_tcp_ooo_free(struct naru_tcp *c)
 {
     if (c->ooo == NULL)
         return;

@@ -102,21 +102,25 @@ static struct plan make_plan(struct naru_tcp *c, const struct naru_tcp_room *roo
     return p;
 }
 
+static NARU_NOINLINE void cut_payload(struct naru_tcp_segment *out, uint32_t len)
+{
+    for (unsigned i = 0; i < out->slice_count; i++) {
+        out->slice[i].len = NARU_MIN(out->slice[i].len, (size_t)len);
+        len -= (uint32_t)out->slice[i].len;
+    }
+    while (out->slice[out->slice_count - 1].len == 0)
+        out->slice_count--;
+}
+
 /* Slices of the payload; cuts the length to whole segments if they are too many. */
 static uint32_t put_payload(struct naru_tcp *c, struct naru_tcp_segment *out, naru_seq seq,
                             uint32_t len, uint32_t mss)
 {
     uint32_t got = len;
     out->slice_count = naru_tcp_sndq_slices(c, seq, &got, out->slice, NARU_TCP_SLICES);
-    if (got < len && got > mss) {
+    if (NARU_UNLIKELY(got < len && got > mss)) {
         got -= got % mss;
-        uint32_t left = got;
-        for (unsigned i = 0; i < out->slice_count; i++) {
-            out->slice[i].len = NARU_MIN(out->slice[i].len, (size_t)left);
-            left -= (uint32_t)out->slice[i].len;
-        }
-        while (out->slice[out->slice_count - 1].len == 0)
-            out->slice_count--;
+        cut_payload(out, got);
     }
     out->len = got;
     out->gso_size = (uint16_t)(got > mss ? mss : 0);
@@ -201,7 +205,7 @@ static bool new_data(struct naru_tcp *c, const struct naru_tcp_room *room,
 
 /* RFC 9293 3.8.1; what and when is recover.c's decision. */
 static NARU_NOINLINE bool retransmit(struct naru_tcp *c, const struct naru_tcp_room *room,
-                       struct naru_tcp_segment *out, naru_time now)
+                                     struct naru_tcp_segment *out, naru_time now)
 {
     uint32_t mss = c->snd.mss - naru_tcp_sack_len(c), max = mss;
     uint32_t cwnd_room = minus(c->cwnd, naru_tcp_pipe(c));

@@ -49,12 +49,10 @@ static NARU_NOINLINE void mark_head(struct naru_tcp *c)
  * RFC 6675 IsLost: everything below the returned point that has not arrived is lost.  Looks from
  * the top down, and only until three ranges or enough bytes were seen.
  */
-static bool lost_edge(struct naru_tcp *c, naru_seq *edge)
+static NARU_NOINLINE bool lost_edge(struct naru_tcp *c, naru_seq *edge)
 {
     uint32_t bytes = 0;
     unsigned ranges = 0;
-    if (c->sacked == 0)
-        return false;
     for (unsigned i = naru_tcp_sent_find(c, naru_seq_sub(c->high_sacked, 1)) + 1; i-- > 0;) {
         const struct naru_tcp_sent *r = naru_tcp_sent_at(c, i);
         if (!(r->flags & NARU_TCP_SENT_SACKED))
@@ -73,7 +71,7 @@ static bool lost_edge(struct naru_tcp *c, naru_seq *edge)
 static NARU_NOINLINE void mark_by_sack(struct naru_tcp *c)
 {
     naru_seq edge, from = naru_seq_max(c->lost_upto, c->snd.una);
-    if (!lost_edge(c, &edge) || naru_seq_before_eq(edge, from))
+    if (c->sacked == 0 || !lost_edge(c, &edge) || naru_seq_before_eq(edge, from))
         return;
     for (unsigned i = naru_tcp_sent_find(c, from); i < naru_tcp_sent_count(c); i++) {
         struct naru_tcp_sent *r = naru_tcp_sent_at(c, i);
@@ -155,8 +153,9 @@ static void watch(struct naru_tcp *c, const struct naru_tcp_acked *a, naru_time 
         c->snd.dupacks++;
         reno_dup(c);
     }
-    if (!again && ((c->flags & NARU_TCP_F_SACK) ? lost_edge(c, &edge) || c->snd.dupacks >= 3
-                                                : c->snd.dupacks >= NARU_TCP_DUPTHRESH))
+    if (!again && ((c->flags & NARU_TCP_F_SACK)
+                       ? (c->sacked > 0 && lost_edge(c, &edge)) || c->snd.dupacks >= 3
+                       : c->snd.dupacks >= NARU_TCP_DUPTHRESH))
         enter_recovery(c, now);
     else
         phase(c, c->snd.dupacks > 0 || c->sacked > 0 ? NARU_CA_DISORDER : NARU_CA_OPEN);

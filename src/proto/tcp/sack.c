@@ -70,8 +70,8 @@ static void block(struct naru_tcp *c, naru_seq left, naru_seq right, struct naru
     }
 }
 
-void naru_tcp_sack_input(struct naru_tcp *c, const struct naru_tcp_hdr *h, naru_seq ack,
-                         struct naru_tcp_acked *a)
+NARU_NOINLINE void naru_tcp_sack_input(struct naru_tcp *c, const struct naru_tcp_hdr *h,
+                                       naru_seq ack, struct naru_tcp_acked *a)
 {
     unsigned first = 0;
     if (is_dsack(h, ack)) {

@@ -66,7 +66,7 @@ void naru_tcp_sent_flag(struct naru_tcp *c, struct naru_tcp_sent *r, uint8_t fla
 }
 
 /* Room for one more record; false at the bound or without memory. */
-static bool grow(struct naru_tcp *c)
+static NARU_NOINLINE bool grow(struct naru_tcp *c)
 {
     struct naru_tcp_ring *old = c->ring;
     uint32_t count = naru_tcp_sent_count(c);
@@ -224,7 +224,7 @@ void naru_tcp_sent_merge(struct naru_tcp *c, unsigned i)
     }
 }
 
-void naru_tcp_sent_free(struct naru_tcp *c)
+NARU_NOINLINE void naru_tcp_sent_free(struct naru_tcp *c)
 {
     if (c->ring != NULL)
         naru_mem_free(c->env->mem, c->ring, ring_bytes(c->ring->size));

@@ -58,7 +58,7 @@ static void forget_sending(struct naru_tcp *c)
     c->reno = 0;
 }
 
-void naru_tcp_die(struct naru_tcp *c, enum naru_err err, naru_time now)
+NARU_NOINLINE void naru_tcp_die(struct naru_tcp *c, enum naru_err err, naru_time now)
 {
     if (c->state == NARU_TCP_CLOSED)
         return; /* a RST may still be due */

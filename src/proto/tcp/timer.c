@@ -77,7 +77,7 @@ void naru_tcp_timer_retransmitted(struct naru_tcp *c, naru_time now)
     set(c, NARU_TCP_TIMER_RETRANSMIT, now + naru_tcp_rto(c));
 }
 
-void naru_tcp_timer_blocked(struct naru_tcp *c, naru_time now)
+NARU_NOINLINE void naru_tcp_timer_blocked(struct naru_tcp *c, naru_time now)
 {
     if (armed(c, NARU_TCP_TIMER_RETRANSMIT))
         return;
@@ -85,7 +85,7 @@ void naru_tcp_timer_blocked(struct naru_tcp *c, naru_time now)
     set(c, NARU_TCP_TIMER_RETRANSMIT, now + naru_tcp_rto(c));
 }
 
-void naru_tcp_timer_unblocked(struct naru_tcp *c)
+NARU_NOINLINE void naru_tcp_timer_unblocked(struct naru_tcp *c)
 {
     if (!(c->flags & NARU_TCP_F_PROBING))
         return;
@@ -96,14 +96,14 @@ void naru_tcp_timer_unblocked(struct naru_tcp *c)
 }
 
 /* The peer is there but its window still closed: probes go on for ever (MUST-37). */
-void naru_tcp_timer_probe_answered(struct naru_tcp *c, naru_time now)
+NARU_NOINLINE void naru_tcp_timer_probe_answered(struct naru_tcp *c, naru_time now)
 {
     if ((c->flags & NARU_TCP_F_PROBING) && !armed(c, NARU_TCP_TIMER_RETRANSMIT))
         set(c, NARU_TCP_TIMER_RETRANSMIT, now + naru_tcp_rto(c));
     c->probes = 0;
 }
 
-void naru_tcp_timer_corked(struct naru_tcp *c, naru_time now)
+NARU_NOINLINE void naru_tcp_timer_corked(struct naru_tcp *c, naru_time now)
 {
     if (!armed(c, NARU_TCP_TIMER_PACE))
         set(c, NARU_TCP_TIMER_PACE, now + NARU_TCP_CORK_MAX);

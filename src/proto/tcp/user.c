@@ -17,7 +17,7 @@ enum naru_err naru_tcp_take_error(struct naru_tcp *c)
 }
 
 /* Why nothing can be read or written now that the connection is not there. */
-static int gone(struct naru_tcp *c, int after)
+static NARU_NOINLINE int gone(struct naru_tcp *c, int after)
 {
     if (c->error != 0)
         return naru_tcp_take_error(c);
@@ -159,8 +159,8 @@ static int nothing(struct naru_tcp *c)
     return NARU_ERR_AGAIN;
 }
 
-static int recv_urgent(struct naru_tcp *c, const struct naru_room *room, unsigned count,
-                       unsigned flags)
+static NARU_NOINLINE int recv_urgent(struct naru_tcp *c, const struct naru_room *room,
+                                     unsigned count, unsigned flags)
 {
     if ((c->opt_flags & NARU_TCP_SET_OOBINLINE) || c->urgent == NARU_TCP_URGENT_NONE ||
         c->urgent == NARU_TCP_URGENT_READ)
