@@ -21,8 +21,9 @@ static int64_t or_wait(struct naru_sock *sock, int64_t result)
     return NARU_ERR_AGAIN;
 }
 
-NARU_FLATTEN int64_t naru_sock_send(struct naru_sock *sock, const struct naru_slice *slice, unsigned slice_count,
-                       unsigned flags, const struct naru_msg_info *info, naru_time now)
+NARU_FLATTEN int64_t naru_sock_send(struct naru_sock *sock, const struct naru_slice *slice,
+                                    unsigned slice_count, unsigned flags,
+                                    const struct naru_msg_info *info, naru_time now)
 {
     naru_connection_prefetch(sock);
     naru_stack_at(sock->stack, now);
@@ -36,8 +37,9 @@ NARU_FLATTEN int64_t naru_sock_send(struct naru_sock *sock, const struct naru_sl
     return or_wait(sock, sent);
 }
 
-NARU_FLATTEN int64_t naru_sock_recv(struct naru_sock *sock, const struct naru_room *room, unsigned room_count,
-                       unsigned flags, struct naru_msg_info *info, naru_time now)
+NARU_FLATTEN int64_t naru_sock_recv(struct naru_sock *sock, const struct naru_room *room,
+                                    unsigned room_count, unsigned flags, struct naru_msg_info *info,
+                                    naru_time now)
 {
     naru_stack_at(sock->stack, now);
     if (sock->type != NARU_SOCK_STREAM)

@@ -299,18 +299,13 @@ static enum naru_err stream_name(struct naru_sock_tcp *st, const struct naru_tup
 {
     struct naru_sock *sock = &st->s;
     struct naru_stack *stack = sock->stack;
-    enum naru_err err = NARU_OK;
-    *reuse = false;
-    if (!sock->bound) {
-        err = naru_port_for_connection(sock);
-    } else {
-        struct naru_flow *flow =
-            naru_flow_find(stack, &sock->flow.tuple, naru_tuple_hash(stack, &sock->flow.tuple));
-        if (flow != NULL) {
-            *reuse = naru_time_wait_take(stack, flow, old);
-            err = *reuse ? NARU_OK : NARU_ERR_ADDRNOTAVAIL;
-        }
-    }
+    const struct naru_tuple *t = &sock->flow.tuple;
+    enum naru_err err = sock->bound ? NARU_OK : naru_port_for_connection(sock);
+    struct naru_flow *flow =
+        err == NARU_OK ? naru_flow_find(stack, t, naru_tuple_hash(stack, t)) : NULL;
+    *reuse = flow != NULL && naru_time_wait_take(stack, flow, old);
+    if (flow != NULL && !*reuse)
+        err = NARU_ERR_ADDRNOTAVAIL;
     if (err == NARU_OK && !naru_flow_add(stack, &sock->flow))
         err = NARU_ERR_NOMEM;
     if (err != NARU_OK) {

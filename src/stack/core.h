@@ -10,8 +10,9 @@
  *   out_ip.c  packets we make: headers, fragments     icmp_out.c errors we send
  *   path.c    routes, neighbours, path MTU together   nd.c       ARP, ND, autoconfiguration, groups
  *   demux.c   who a segment or datagram is for        event.c    what sockets have to tell
- *   tcp.c     TCP in, out, in time; TIME-WAIT         udp.c      datagrams in and out
- *   listen.c  SYN to connection                       pressure.c what goes when memory is short
+ *   tcp.c     TCP in, out, in time                    udp.c      datagrams in and out
+ *   listen.c  SYN to connection                       time_wait.c names that rest
+ *   pressure.c  what goes when memory is short
  */
 #ifndef NARU_STACK_CORE_H
 #define NARU_STACK_CORE_H
@@ -512,6 +513,12 @@ void naru_tcp_reply(struct naru_stack *stack, const struct naru_ip_in *in,
                     const struct naru_tcp_hdr *h);
 void naru_tcp_reset_segment(struct naru_stack *stack, const struct naru_ip_in *in,
                             const struct naru_tcp_hdr *h, size_t payload_len);
+void naru_time_wait_begin(struct naru_sock_tcp *st);
+void naru_time_wait_end(struct naru_stack *stack, struct naru_time_wait *tw);
+enum naru_drop naru_time_wait_in(struct naru_stack *stack, struct naru_time_wait *tw,
+                                 const struct naru_ip_in *in, const struct naru_tcp_hdr *h,
+                                 struct naru_pkt *pkt);
+bool naru_time_wait_over(const struct naru_stack *stack, struct naru_flow *flow);
 bool naru_time_wait_take(struct naru_stack *stack, struct naru_flow *flow, struct naru_tcp_tw *old);
 enum naru_drop naru_tcp_icmp_in(struct naru_stack *stack, const struct naru_tuple *tuple,
                                 enum naru_err err, bool hard, naru_seq seq);

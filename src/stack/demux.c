@@ -9,6 +9,8 @@
 
 #include "base/addr.h"
 
+enum { NEW_PORT_TRIES = 64 }; /* before a port is taken over from TIME-WAIT */
+
 /* ---- Flows ---- */
 
 static bool tuple_eq(const struct naru_tuple *a, const struct naru_tuple *b)
@@ -272,24 +274,48 @@ void naru_port_release(struct naru_sock *sock)
     }
 }
 
+/* Is the tuple's name, with that port, no connection's and no bound socket's? */
+static bool name_free(struct naru_stack *stack, const struct naru_tuple *t, bool *rests)
+{
+    struct naru_flow *flow = naru_flow_find(stack, t, naru_tuple_hash(stack, t));
+    *rests = false;
+    if (bucket_find(stack, t->proto, t->local_port) != NULL)
+        return false;
+    *rests = flow != NULL && naru_time_wait_over(stack, flow);
+    return flow == NULL;
+}
+
 /*
  * A port for a connection from sock to the remote end in its tuple: the four names together must be
- * new (RFC 6056 3.3.3).  Sets the tuple's local port.
+ * new (RFC 6056 3.3.3), or, when a new one is not soon found, rest in TIME-WAIT for long enough
+ * (RFC 6191).  Sets the tuple's local port.
  */
 enum naru_err naru_port_for_connection(struct naru_sock *sock)
 {
     struct naru_stack *stack = sock->stack;
     struct naru_tuple *t = &sock->flow.tuple;
-    struct naru_ports_walk walk;
+    struct naru_ports_walk walk, second_walk;
+    uint16_t port, second_best = 0;
     begin_walk(stack, t, &walk);
-    while ((t->local_port = naru_ports_next(&walk)) != 0) {
-        if (naru_flow_find(stack, t, naru_tuple_hash(stack, t)) != NULL ||
-            bucket_find(stack, t->proto, t->local_port) != NULL)
-            continue;
-        naru_ports_took(&stack->ephemeral, &walk);
-        return NARU_OK;
+    for (unsigned tries = 0; (port = naru_ports_next(&walk)) != 0; tries++) {
+        bool rests;
+        t->local_port = port;
+        if (name_free(stack, t, &rests)) {
+            naru_ports_took(&stack->ephemeral, &walk);
+            return NARU_OK;
+        }
+        if (rests && second_best == 0) {
+            second_best = port;
+            second_walk = walk;
+        }
+        if (second_best != 0 && tries >= NEW_PORT_TRIES)
+            break;
     }
-    return NARU_ERR_ADDRNOTAVAIL;
+    t->local_port = second_best;
+    if (second_best == 0)
+        return NARU_ERR_ADDRNOTAVAIL;
+    naru_ports_took(&stack->ephemeral, &second_walk);
+    return NARU_OK;
 }
 
 /* How well a bound socket fits; 0: not at all. */

@@ -1,6 +1,5 @@
 /*
- * TCP in the stack: segments to their connection, connections to their frames and timers, the small
- * record of TIME-WAIT.
+ * TCP in the stack: segments to their connection, connections to their frames and timers.
  *
  * After anything that was done to a connection, naru_tcp_settle carries out what it recorded:
  * readiness to its holder, output to its interface, deadlines to the wheel, its end to the tables.
@@ -203,90 +202,6 @@ void naru_tcp_unreachable(struct naru_sock_tcp *st, enum naru_unreachable why)
     retire(st);
 }
 
-/* ---- TIME-WAIT ---- */
-
-static void time_wait_free(struct naru_stack *stack, struct naru_time_wait *tw)
-{
-    naru_flow_remove(stack, &tw->flow);
-    naru_wheel_cancel(&stack->wheel, &tw->timer);
-    naru_list_remove(&tw->node);
-    naru_pool_put(&stack->time_wait_pool, tw);
-}
-
-static struct naru_time_wait *time_wait_get(struct naru_stack *stack)
-{
-    struct naru_time_wait *tw = naru_pool_get(&stack->time_wait_pool);
-    struct naru_list_node *oldest = naru_list_first(&stack->time_waits);
-    if (tw != NULL || oldest == NULL)
-        return tw;
-    time_wait_free(stack, NARU_CONTAINER_OF(oldest, struct naru_time_wait, node));
-    return naru_pool_get(&stack->time_wait_pool);
-}
-
-/* The connection's name lives on in a small record; without memory for one it just ends. */
-static void to_time_wait(struct naru_sock_tcp *st)
-{
-    struct naru_stack *stack = st->s.stack;
-    struct naru_time_wait *tw = time_wait_get(stack);
-    if (tw != NULL && st->s.flow.in_table) {
-        *tw = (struct naru_time_wait){ .flow.kind = FLOW_TIME_WAIT };
-        naru_tcp_tw_init(&tw->tw, &st->tcp, stack->now);
-        naru_flow_replace(stack, &st->s.flow, &tw->flow);
-        naru_timer_init(&tw->timer, TIMER_TIME_WAIT);
-        naru_wheel_arm(&stack->wheel, &tw->timer, tw->tw.expires);
-        naru_list_push_back(&stack->time_waits, &tw->node);
-    } else if (tw != NULL) {
-        naru_pool_put(&stack->time_wait_pool, tw);
-    }
-    retire(st);
-}
-
-static NARU_NOINLINE enum naru_drop time_wait_in(struct naru_stack *stack,
-                                                 struct naru_time_wait *tw,
-                                                 const struct naru_ip_in *in,
-                                                 const struct naru_tcp_hdr *h, struct naru_pkt *pkt)
-{
-    struct naru_tcp_hdr reply;
-    uint32_t seg_len = naru_tcp_seg_len(h, pkt->len);
-    switch (naru_tcp_tw_input(&stack->tcp, &tw->tw, h, seg_len, stack->now, &reply)) {
-    case NARU_TCP_TW_DROP:
-        break;
-    case NARU_TCP_TW_REPLY:
-        naru_tcp_reply(stack, in, &reply);
-        break;
-    case NARU_TCP_TW_RESTART:
-        naru_tcp_reply(stack, in, &reply);
-        naru_wheel_arm(&stack->wheel, &tw->timer, tw->tw.expires);
-        naru_list_remove(&tw->node);
-        naru_list_push_back(&stack->time_waits, &tw->node);
-        break;
-    case NARU_TCP_TW_ENDED:
-        time_wait_free(stack, tw);
-        break;
-    case NARU_TCP_TW_NEW_SYN: {
-        struct naru_tcp_tw old = tw->tw;
-        struct naru_tuple tuple = tw->flow.tuple;
-        struct naru_sock *listener = naru_port_lookup(stack, &tuple, in->iface, tw->flow.hash);
-        if (listener == NULL)
-            break;
-        time_wait_free(stack, tw);
-        return naru_listen_input(naru_sock_tcp_of(listener), in, &tuple, h, pkt, &old);
-    }
-    }
-    return naru_pkt_drop(pkt, NARU_DROP_TCP_TIME_WAIT);
-}
-
-/* May an active open take over the name?  If so the record is gone and *iss_after is set. */
-bool naru_time_wait_take(struct naru_stack *stack, struct naru_flow *flow, struct naru_tcp_tw *old)
-{
-    struct naru_time_wait *tw = NARU_CONTAINER_OF(flow, struct naru_time_wait, flow);
-    if (flow->kind != FLOW_TIME_WAIT || !naru_tcp_tw_reusable(&tw->tw, stack->now))
-        return false;
-    *old = tw->tw;
-    time_wait_free(stack, tw);
-    return true;
-}
-
 /* ---- Carrying out what a connection recorded ---- */
 
 /* Without a way to its peer a connection goes on as if everything were lost. */
@@ -323,7 +238,7 @@ static void settle_output(struct naru_sock_tcp *st)
 static NARU_NOINLINE void settle_end(struct naru_sock_tcp *st)
 {
     if (st->tcp.state == NARU_TCP_TIME_WAIT)
-        to_time_wait(st);
+        naru_time_wait_begin(st);
     else
         retire(st);
     if (!st->s.held && !st->queued)
@@ -405,7 +320,7 @@ void naru_stack_tcp_expire(struct naru_stack *stack)
             continue;
         }
         if (timer->kind == TIMER_TIME_WAIT) {
-            time_wait_free(stack, NARU_CONTAINER_OF(timer, struct naru_time_wait, timer));
+            naru_time_wait_end(stack, NARU_CONTAINER_OF(timer, struct naru_time_wait, timer));
             continue;
         }
         struct naru_sock_tcp *st = NARU_CONTAINER_OF(timer, struct naru_sock_tcp, timer);
@@ -529,8 +444,8 @@ NARU_NOINLINE NARU_FLATTEN enum naru_drop naru_tcp_segment_in(struct naru_stack 
     if (flow == NULL)
         return no_connection(stack, in, &tuple, hash, &h, pkt);
     if (flow->kind == FLOW_TIME_WAIT)
-        return time_wait_in(stack, NARU_CONTAINER_OF(flow, struct naru_time_wait, flow), in, &h,
-                            pkt);
+        return naru_time_wait_in(stack, NARU_CONTAINER_OF(flow, struct naru_time_wait, flow), in,
+                                 &h, pkt);
     return naru_tcp_connection_in(naru_sock_tcp_of(NARU_CONTAINER_OF(flow, struct naru_sock, flow)),
                                   in, &h, pkt);
 }

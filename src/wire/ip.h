@@ -54,8 +54,8 @@ NARU_INLINE uint8_t naru_tos_make(unsigned dscp, enum naru_ecn ecn)
 
 /*
  * The checksum over a pseudo header (naru_csum_pseudo), a header (a multiple of four bytes) and
- * payload in slices of any length and alignment.  The field in the header must be 0 to make one; to verify, leave it
- * and ask whether the result is 0.
+ * payload in slices of any length and alignment.  The field in the header must be 0 to make one; to
+ * verify, leave it and ask whether the result is 0.
  */
 uint16_t naru_ip_checksum(const struct naru_csum_ops *ops, uint32_t pseudo, const uint8_t *header,
                           size_t header_len, const struct naru_slice *slice, unsigned count);

@@ -317,6 +317,48 @@ static void own_loopback(void **state)
     lab_end(&lab);
 }
 
+/* ---- More connections to one place than there are ports ---- */
+
+static void four_ports(struct naru_config *config)
+{
+    config->port_min = 50000;
+    config->port_max = 50003;
+}
+
+/* A connection that the client closes first, so that its name rests in TIME-WAIT there. */
+static void come_and_go(struct lab *lab, struct naru_sock *listener)
+{
+    struct naru_sock *client = lab_connect(lab, 0, 1, NARU_IPV4, 80);
+    assert_non_null(client);
+    struct naru_sock *server = lab_accept(lab, listener);
+    assert_non_null(server);
+    naru_sock_close(client, lab->now);
+    lab_run(lab, lab->now + NARU_MS(10));
+    naru_sock_close(server, lab->now);
+    lab_run(lab, lab->now + NARU_MS(10));
+}
+
+/* RFC 6191: a name that rests since a second is better than none. */
+static void ports_run_out(void **state)
+{
+    (void)state;
+    struct lab lab = { 0 };
+    struct lab_options options = { .delay = NARU_MS(1), .tune = four_ports };
+    struct naru_stack_stats stats;
+    assert_true(lab_pair(&lab, &options));
+    struct naru_sock *listener = lab_listen(&lab, 1, NARU_IPV4, 80);
+    for (int i = 0; i < 4; i++)
+        come_and_go(&lab, listener);
+    assert_null(lab_connect(&lab, 0, 1, NARU_IPV4, 80));
+    lab_run(&lab, lab.now + NARU_MS(1100));
+    for (int i = 0; i < 4; i++)
+        come_and_go(&lab, listener);
+    assert_null(lab_connect(&lab, 0, 1, NARU_IPV4, 80));
+    naru_stack_get_stats(lab.stack[0], &stats);
+    assert_int_equal(stats.time_wait, 4);
+    lab_end(&lab);
+}
+
 /* ---- Same seed, same bytes ---- */
 
 static uint64_t digest_of(uint8_t seed)
@@ -351,7 +393,7 @@ int main(void)
         cmocka_unit_test(simultaneous_close), cmocka_unit_test(abort_resets),
         cmocka_unit_test(many_connections),   cmocka_unit_test(syn_cookies),
         cmocka_unit_test(deferred),           cmocka_unit_test(own_loopback),
-        cmocka_unit_test(deterministic),
+        cmocka_unit_test(ports_run_out),      cmocka_unit_test(deterministic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,94 @@
+/*
+ * TIME-WAIT: the name of a connection that is over, in a small record of its own (RFC 9293 3.6.1),
+ * and how long it rests (RFC 6191).  Under pressure the oldest goes first.
+ */
+#include "stack/core.h"
+
+void naru_time_wait_end(struct naru_stack *stack, struct naru_time_wait *tw)
+{
+    naru_flow_remove(stack, &tw->flow);
+    naru_wheel_cancel(&stack->wheel, &tw->timer);
+    naru_list_remove(&tw->node);
+    naru_pool_put(&stack->time_wait_pool, tw);
+}
+
+static struct naru_time_wait *get(struct naru_stack *stack)
+{
+    struct naru_time_wait *tw = naru_pool_get(&stack->time_wait_pool);
+    struct naru_list_node *oldest = naru_list_first(&stack->time_waits);
+    if (tw != NULL || oldest == NULL)
+        return tw;
+    naru_time_wait_end(stack, NARU_CONTAINER_OF(oldest, struct naru_time_wait, node));
+    return naru_pool_get(&stack->time_wait_pool);
+}
+
+/* The connection's name lives on in a small record; without memory for one it just ends. */
+void naru_time_wait_begin(struct naru_sock_tcp *st)
+{
+    struct naru_stack *stack = st->s.stack;
+    struct naru_time_wait *tw = get(stack);
+    if (tw != NULL && st->s.flow.in_table) {
+        *tw = (struct naru_time_wait){ .flow.kind = FLOW_TIME_WAIT };
+        naru_tcp_tw_init(&tw->tw, &st->tcp, stack->now);
+        naru_flow_replace(stack, &st->s.flow, &tw->flow);
+        naru_timer_init(&tw->timer, TIMER_TIME_WAIT);
+        naru_wheel_arm(&stack->wheel, &tw->timer, tw->tw.expires);
+        naru_list_push_back(&stack->time_waits, &tw->node);
+    } else if (tw != NULL) {
+        naru_pool_put(&stack->time_wait_pool, tw);
+    }
+    naru_tcp_forget(st);
+}
+
+NARU_NOINLINE enum naru_drop naru_time_wait_in(struct naru_stack *stack, struct naru_time_wait *tw,
+                                               const struct naru_ip_in *in,
+                                               const struct naru_tcp_hdr *h, struct naru_pkt *pkt)
+{
+    struct naru_tcp_hdr reply;
+    uint32_t seg_len = naru_tcp_seg_len(h, pkt->len);
+    switch (naru_tcp_tw_input(&stack->tcp, &tw->tw, h, seg_len, stack->now, &reply)) {
+    case NARU_TCP_TW_DROP:
+        break;
+    case NARU_TCP_TW_REPLY:
+        naru_tcp_reply(stack, in, &reply);
+        break;
+    case NARU_TCP_TW_RESTART:
+        naru_tcp_reply(stack, in, &reply);
+        naru_wheel_arm(&stack->wheel, &tw->timer, tw->tw.expires);
+        naru_list_remove(&tw->node);
+        naru_list_push_back(&stack->time_waits, &tw->node);
+        break;
+    case NARU_TCP_TW_ENDED:
+        naru_time_wait_end(stack, tw);
+        break;
+    case NARU_TCP_TW_NEW_SYN: {
+        struct naru_tcp_tw old = tw->tw;
+        struct naru_tuple tuple = tw->flow.tuple;
+        struct naru_sock *listener = naru_port_lookup(stack, &tuple, in->iface, tw->flow.hash);
+        if (listener == NULL)
+            break;
+        naru_time_wait_end(stack, tw);
+        return naru_listen_input(naru_sock_tcp_of(listener), in, &tuple, h, pkt, &old);
+    }
+    }
+    return naru_pkt_drop(pkt, NARU_DROP_TCP_TIME_WAIT);
+}
+
+/* May an active open take over the name? */
+bool naru_time_wait_over(const struct naru_stack *stack, struct naru_flow *flow)
+{
+    return flow->kind == FLOW_TIME_WAIT &&
+           naru_tcp_tw_reusable(&NARU_CONTAINER_OF(flow, struct naru_time_wait, flow)->tw,
+                                stack->now);
+}
+
+/* It does, if it may: the record is gone, and *old is what it was. */
+bool naru_time_wait_take(struct naru_stack *stack, struct naru_flow *flow, struct naru_tcp_tw *old)
+{
+    struct naru_time_wait *tw = NARU_CONTAINER_OF(flow, struct naru_time_wait, flow);
+    if (!naru_time_wait_over(stack, flow))
+        return false;
+    *old = tw->tw;
+    naru_time_wait_end(stack, tw);
+    return true;
+}
