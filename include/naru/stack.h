@@ -113,7 +113,11 @@ bool naru_stack_output_pending(const struct naru_stack *stack, unsigned ifindex)
 /* Fires what is due.  Early, late and repeated calls are harmless. */
 void naru_stack_tick(struct naru_stack *stack, naru_time now);
 
-/* When tick must be called at the latest; at most now if at once; NARU_NEVER. */
+/*
+ * When tick must be called at the latest; at most now if at once; NARU_NEVER.  It may be earlier
+ * than anything happens, where a timer was set later since; then tick does nothing and the next
+ * answer is later.
+ */
 naru_time naru_stack_deadline(const struct naru_stack *stack);
 
 /* ---- Interfaces ---- */
