@@ -307,8 +307,8 @@ struct naru_sock_entry {
 };
 
 /*
- * Walks all of them: *cursor is 0 at first.  False at the end.  The walk stays valid when sockets
- * come and go, but may then miss or repeat some.
+ * Walks all that have a port, each in a few steps: *cursor is 0 at first.  False at the end.  The
+ * walk stays valid when sockets come and go, but may then miss or repeat some.
  */
 bool naru_stack_walk(const struct naru_stack *stack, uint64_t *cursor,
                      struct naru_sock_entry *entry);

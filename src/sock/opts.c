@@ -357,37 +357,62 @@ static void describe_time_wait(const struct naru_flow *flow, struct naru_sock_en
     naru_tuple_ends(&flow->tuple, &entry->local, &entry->remote);
 }
 
-/* The n-th of the list of sockets: this walk costs its square, which lists for people can afford.
- */
-static struct naru_sock *nth_sock(const struct naru_stack *stack, uint64_t n)
+/* The n-th socket of that port; there are few, but where many share it with REUSEPORT. */
+static struct naru_sock *nth_of_port(const struct port_bucket *bucket, uint64_t n)
 {
-    struct naru_list_node *node = naru_list_first(&stack->socks);
+    struct naru_list_node *node = naru_list_first(&bucket->socks);
     for (; node != NULL && n > 0; n--)
-        node = naru_list_next(&stack->socks, node);
-    return node == NULL ? NULL : NARU_CONTAINER_OF(node, struct naru_sock, all_node);
+        node = naru_list_next(&bucket->socks, node);
+    return node == NULL ? NULL : NARU_CONTAINER_OF(node, struct naru_sock, port_node);
+}
+
+/* All that have both ends of their name. */
+static bool walk_flows(const struct naru_stack *stack, uint64_t *cursor,
+                       struct naru_sock_entry *entry)
+{
+    struct naru_flow *flow = naru_table_walk(&stack->flows, cursor);
+    if (flow == NULL)
+        return false;
+    if (flow->kind == FLOW_TIME_WAIT)
+        describe_time_wait(flow, entry);
+    else
+        describe(NARU_CONTAINER_OF(flow, struct naru_sock, flow), entry);
+    return true;
+}
+
+/* All that have only a port.  The cursor: of the table, and the next of the same port above it. */
+static bool walk_ports(const struct naru_stack *stack, uint64_t *cursor,
+                       struct naru_sock_entry *entry)
+{
+    const unsigned shift = 40;
+    for (;;) {
+        uint64_t at = *cursor & (((uint64_t)1 << shift) - 1), n = *cursor >> shift, next = at;
+        const struct port_bucket *bucket = naru_table_walk(&stack->ports, &next);
+        if (bucket == NULL)
+            return false;
+        struct naru_sock *sock = nth_of_port(bucket, n);
+        *cursor = sock == NULL ? next : (next - 1) | (n + 1) << shift;
+        if (sock != NULL && !sock->flow.in_table) {
+            describe(sock, entry);
+            return true;
+        }
+    }
 }
 
 bool naru_stack_walk(const struct naru_stack *stack, uint64_t *cursor,
                      struct naru_sock_entry *entry)
 {
-    const uint64_t in_flows = (uint64_t)1 << 63;
-    if ((*cursor & in_flows) == 0) {
-        struct naru_sock *sock = nth_sock(stack, *cursor);
-        if (sock != NULL) {
-            (*cursor)++;
-            describe(sock, entry);
+    const uint64_t in_ports = (uint64_t)1 << 63;
+    uint64_t at = *cursor & ~in_ports;
+    bool found = false;
+    if ((*cursor & in_ports) == 0) {
+        found = walk_flows(stack, &at, entry);
+        *cursor = at;
+        if (found)
             return true;
-        }
-        *cursor = in_flows;
+        at = 0;
     }
-    uint64_t at = *cursor & ~in_flows;
-    struct naru_flow *flow;
-    while ((flow = naru_table_walk(&stack->flows, &at)) != NULL) {
-        *cursor = at | in_flows;
-        if (flow->kind == FLOW_TIME_WAIT) {
-            describe_time_wait(flow, entry);
-            return true;
-        }
-    }
-    return false;
+    found = walk_ports(stack, &at, entry);
+    *cursor = at | in_ports;
+    return found;
 }

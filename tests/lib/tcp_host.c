@@ -23,26 +23,8 @@ static void host_free(void *user, void *ptr, size_t size)
 void tcp_host_init(struct tcp_host *h)
 {
     memset(h, 0, sizeof(*h));
-    h->config = (struct naru_config){
-        .memory_max = 256u << 20,
-        .ooo_memory_max = 32u << 20,
-        .tcp_rcvbuf_default = 131072,
-        .tcp_rcvbuf_max = 15u << 20,
-        .tcp_sndbuf_default = 65536,
-        .tcp_sndbuf_max = 4u << 20,
-        .tcp_congestion = NARU_CONGESTION_CUBIC,
-        .tcp_timestamps = true,
-        .tcp_sack = true,
-        .tcp_window_scale = true,
-        .tcp_quickack = true,
-        .tcp_syn_cookies = true,
-        .tcp_syn_retries = 6,
-        .tcp_synack_retries = 5,
-        .tcp_retries = 15,
-        .tcp_rto_min_ms = 200,
-        .tcp_time_wait_ms = 60000,
-        .tcp_fin_wait_2_ms = 60000,
-    };
+    naru_config_init(&h->config);
+    h->config.tcp_rcvbuf_max = 15u << 20; /* window scale 8, as in the traces */
 }
 
 void tcp_host_start(struct tcp_host *h, uint64_t seed)

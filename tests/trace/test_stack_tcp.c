@@ -359,6 +359,55 @@ static void ports_run_out(void **state)
     lab_end(&lab);
 }
 
+/* ---- The list of all sockets ---- */
+
+/* How many of the walk are like that, and all of them. */
+static unsigned seen(const struct naru_stack *stack, enum naru_sock_type type,
+                     enum naru_tcp_state state, unsigned *all)
+{
+    struct naru_sock_entry entry;
+    uint64_t cursor = 0;
+    unsigned count = 0;
+    for (*all = 0; naru_stack_walk(stack, &cursor, &entry); (*all)++)
+        count += entry.type == type && (type != NARU_SOCK_STREAM || entry.state == state);
+    return count;
+}
+
+static void walk_meets_each_once(void **state)
+{
+    (void)state;
+    struct lab lab = { 0 };
+    struct lab_options options = { .delay = NARU_MS(1) };
+    struct naru_sock *shared[5], *datagram, *nameless;
+    unsigned all;
+    assert_true(lab_pair(&lab, &options));
+    struct naru_sock *listener = lab_listen(&lab, 1, NARU_IPV4, 80);
+    come_and_go(&lab, listener);
+    for (int i = 0; i < 40; i++) {
+        assert_non_null(lab_connect(&lab, 0, 1, NARU_IPV4, 80));
+        assert_non_null(lab_accept(&lab, listener));
+    }
+    assert_int_equal(naru_sock_new(lab.stack[0], NARU_IPV4, NARU_SOCK_DGRAM, &nameless), NARU_OK);
+    assert_non_null(datagram = lab_udp(&lab, 0, NARU_IPV4, 53));
+    for (unsigned i = 0; i < sizeof(shared) / sizeof(shared[0]); i++) {
+        struct naru_endpoint local = { .addr = naru_addr_v4(0), .port = 5353 };
+        assert_int_equal(naru_sock_new(lab.stack[0], NARU_IPV4, NARU_SOCK_DGRAM, &shared[i]),
+                         NARU_OK);
+        assert_int_equal(naru_sock_set(shared[i], NARU_OPT_REUSEPORT, 1, lab.now), NARU_OK);
+        assert_int_equal(naru_sock_bind(shared[i], &local), NARU_OK);
+    }
+    struct naru_endpoint remote = { .addr = lab.v4[1], .port = 9 };
+    assert_int_equal(naru_sock_connect(shared[2], &remote, lab.now), NARU_OK);
+
+    assert_int_equal(seen(lab.stack[0], NARU_SOCK_STREAM, NARU_TCP_ESTABLISHED, &all), 40);
+    assert_int_equal(seen(lab.stack[0], NARU_SOCK_STREAM, NARU_TCP_TIME_WAIT, &all), 1);
+    assert_int_equal(seen(lab.stack[0], NARU_SOCK_DGRAM, NARU_TCP_CLOSED, &all), 6);
+    assert_int_equal(all, 47);
+    assert_int_equal(seen(lab.stack[1], NARU_SOCK_STREAM, NARU_TCP_LISTEN, &all), 1);
+    assert_int_equal(all, 41);
+    lab_end(&lab);
+}
+
 /* ---- Same seed, same bytes ---- */
 
 static uint64_t digest_of(uint8_t seed)
@@ -393,7 +442,8 @@ int main(void)
         cmocka_unit_test(simultaneous_close), cmocka_unit_test(abort_resets),
         cmocka_unit_test(many_connections),   cmocka_unit_test(syn_cookies),
         cmocka_unit_test(deferred),           cmocka_unit_test(own_loopback),
-        cmocka_unit_test(ports_run_out),      cmocka_unit_test(deterministic),
+        cmocka_unit_test(ports_run_out),      cmocka_unit_test(walk_meets_each_once),
+        cmocka_unit_test(deterministic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
