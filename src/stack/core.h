@@ -486,8 +486,8 @@ bool naru_iface_enqueue(struct naru_stack *stack, struct naru_iface *iface, stru
 void naru_sock_set_tx_list(struct naru_sock *sock, struct naru_iface *iface,
                            enum naru_tx_list list);
 void naru_loopback_turn(struct naru_stack *stack);
-size_t naru_link_emit(const struct naru_stack *stack, const struct naru_iface *iface,
-                      const uint8_t mac[6], uint16_t ethertype, uint8_t *at);
+size_t naru_link_emit(const struct naru_iface *iface, const uint8_t mac[6], uint16_t ethertype,
+                      uint8_t *at);
 enum { NARU_IP_HEADROOM = 64 }; /* what naru_ip_output may put in front of a packet */
 enum naru_err naru_ip_output(struct naru_stack *stack, const struct naru_ip_out *request,
                              struct naru_pkt *pkt);

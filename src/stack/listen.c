@@ -118,7 +118,7 @@ void naru_listen_close(struct naru_sock_tcp *listener)
 
 /* ---- Segments for a listener ---- */
 
-static struct naru_sock_tcp *make_child(struct naru_sock_tcp *listener, const struct naru_ip_in *in,
+static struct naru_sock_tcp *make_child(struct naru_sock_tcp *listener,
                                         const struct naru_tuple *tuple)
 {
     struct naru_stack *stack = listener->s.stack;
@@ -136,7 +136,6 @@ static struct naru_sock_tcp *make_child(struct naru_sock_tcp *listener, const st
     child->s.reuseport = listener->s.reuseport;
     child->s.connected = true;
     child->listener = listener;
-    (void)in;
     if (!naru_flow_add(stack, &child->s.flow)) {
         child->listener = NULL;
         naru_tcp_sock_release(child);
@@ -193,7 +192,7 @@ static enum naru_drop syn_in(struct naru_sock_tcp *listener, const struct naru_i
             return NARU_DROP_TCP_SYN_QUEUE_FULL;
         return cookie_answer(listener, in, tuple, h);
     }
-    struct naru_sock_tcp *child = make_child(listener, in, tuple);
+    struct naru_sock_tcp *child = make_child(listener, tuple);
     if (child == NULL)
         return NARU_DROP_NO_MEMORY;
     struct naru_hash_tuple key = hash_tuple(tuple);
@@ -226,7 +225,7 @@ static enum naru_drop cookie_in(struct naru_sock_tcp *listener, const struct nar
     }
     if (accept_full(listener->listen))
         return naru_pkt_drop(pkt, NARU_DROP_TCP_BACKLOG_FULL);
-    struct naru_sock_tcp *child = make_child(listener, in, tuple);
+    struct naru_sock_tcp *child = make_child(listener, tuple);
     if (child == NULL)
         return naru_pkt_drop(pkt, NARU_DROP_NO_MEMORY);
     naru_tcp_open_cookie(&child->tcp, &cookie, stack->now);

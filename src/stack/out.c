@@ -67,8 +67,8 @@ static NARU_NOINLINE void wake_writers(struct naru_iface *iface)
 /* ---- Frames of packets ---- */
 
 /* The link-layer header of a frame; returns its length. */
-size_t naru_link_emit(const struct naru_stack *stack, const struct naru_iface *iface,
-                      const uint8_t mac[6], uint16_t ethertype, uint8_t *at)
+size_t naru_link_emit(const struct naru_iface *iface, const uint8_t mac[6], uint16_t ethertype,
+                      uint8_t *at)
 {
     if (!iface->link_layer)
         return 0;
@@ -79,16 +79,13 @@ size_t naru_link_emit(const struct naru_stack *stack, const struct naru_iface *i
         eth.tag_count = 1;
         eth.tag[0] = (struct naru_eth_tag){ .tpid = NARU_ETHERTYPE_VLAN, .tci = iface->vlan };
     }
-    (void)stack;
     return naru_eth_emit(at, &eth);
 }
 
-static void whole_frame(const struct naru_stack *stack, struct naru_iface *iface,
-                        struct naru_frame *frame)
+static void whole_frame(struct naru_iface *iface, struct naru_frame *frame)
 {
     const struct naru_pkt *pkt = iface->sending;
-    size_t link =
-        naru_link_emit(stack, iface, pkt->meta.link.mac, pkt->meta.link.ethertype, frame->head);
+    size_t link = naru_link_emit(iface, pkt->meta.link.mac, pkt->meta.link.ethertype, frame->head);
     frame->slice[0] = (struct naru_slice){ frame->head, link };
     frame->slice[1] = (struct naru_slice){ pkt->data, pkt->len };
     frame->slice_count = 2;
@@ -149,12 +146,10 @@ static size_t piece_header6(const struct naru_iface *iface, uint8_t *at)
 }
 
 /* The piece at hand as a frame; moves on to the next one. */
-static NARU_NOINLINE void piece_frame(const struct naru_stack *stack, struct naru_iface *iface,
-                                      struct naru_frame *frame)
+static NARU_NOINLINE void piece_frame(struct naru_iface *iface, struct naru_frame *frame)
 {
     const struct naru_pkt *pkt = iface->sending;
-    size_t len =
-        naru_link_emit(stack, iface, pkt->meta.link.mac, pkt->meta.link.ethertype, frame->head);
+    size_t len = naru_link_emit(iface, pkt->meta.link.mac, pkt->meta.link.ethertype, frame->head);
     bool v4 = pkt->data[0] >> 4 == 4;
     len += v4 ? piece_header4(iface, frame->head + len) : piece_header6(iface, frame->head + len);
     frame->slice[0] = (struct naru_slice){ frame->head, len };
@@ -171,7 +166,7 @@ static bool packet_frame(struct naru_stack *stack, struct naru_iface *iface,
                          struct naru_frame *frame)
 {
     if (iface->sending != NULL && iface->cut_header_len != 0) {
-        piece_frame(stack, iface, frame);
+        piece_frame(iface, frame);
         return true;
     }
     struct naru_pkt *pkt = naru_pktq_pop(&iface->txq);
@@ -183,7 +178,7 @@ static bool packet_frame(struct naru_stack *stack, struct naru_iface *iface,
     iface->sending = pkt;
     iface->cut_header_len = 0;
     if (pkt->len <= pkt->meta.link.mtu || pkt->offload.gso != NARU_GSO_NONE) {
-        whole_frame(stack, iface, frame);
+        whole_frame(iface, frame);
         return true;
     }
     iface->cut_header_len = (uint16_t)begin_cut(stack, iface, pkt);
@@ -191,7 +186,7 @@ static bool packet_frame(struct naru_stack *stack, struct naru_iface *iface,
         naru_drop_count(stack, NARU_DROP_TX_TOO_BIG, 1);
         return packet_frame(stack, iface, frame);
     }
-    piece_frame(stack, iface, frame);
+    piece_frame(iface, frame);
     return true;
 }
 

@@ -476,8 +476,8 @@ static void build_frame(struct naru_sock_tcp *st, struct naru_iface *iface, cons
 {
     const struct naru_tuple *t = &st->s.flow.tuple;
     bool v4 = naru_addr_is_v4(&t->remote);
-    size_t link_len = naru_link_emit(st->s.stack, iface, mac,
-                                     v4 ? NARU_ETHERTYPE_IPV4 : NARU_ETHERTYPE_IPV6, frame->head);
+    size_t link_len =
+        naru_link_emit(iface, mac, v4 ? NARU_ETHERTYPE_IPV4 : NARU_ETHERTYPE_IPV6, frame->head);
     size_t ip_len = v4 ? NARU_IPV4_LEN : NARU_IPV6_LEN;
     size_t tcp_at = link_len + ip_len;
     segment->hdr.sport = t->local_port;
