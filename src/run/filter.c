@@ -4,9 +4,10 @@
  * Theory: a call that moves bytes on a descriptor (read, write, send, recv, poll, close, sendfile)
  * runs natively on the socket pair, so the filter lets it pass at full speed.  A call that speaks
  * of the network (addresses, options, connections) goes to the supervisor.  Where one call number
- * is both, an argument decides: sendto and recvfrom only with an address pointer, socket only for
- * IPv4, IPv6 and routing netlink, ioctl only for the SIOCGIF questions.  sendmsg and recvmsg hide
- * their address in memory, which a filter cannot see, so all of them are notified.
+ * is both, an argument decides: sendto only with an address pointer, recvfrom with one or for a
+ * single byte, socket only for IPv4, IPv6 and routing netlink, ioctl only for the SIOCGIF
+ * questions.  sendmsg and recvmsg hide their address in memory, which a filter cannot see, so all
+ * of them are notified.
  *
  * io_uring would go around all of this: it does not exist here (ENOSYS; programs fall back).  So do
  * the 32-bit and x32 call tables.  PR_SET_DUMPABLE is answered with success and not done, because a
@@ -107,6 +108,13 @@ static const struct sock_filter program[] = {
     IF_EQ(NETLINK_ROUTE, 0, 1),
     NOTIFY,
     ALLOW,
+
+    /* recvfrom of one byte: how programs ask whether a socket is connected (Python's ssl does). */
+    IF_EQ(SYS_recvfrom, 0, 4),
+    LOAD(ARG(2)),
+    IF_EQ(1, 0, 1),
+    NOTIFY,
+    LOAD(NR),
 
     /* sendto: argument 4 is the address; recvfrom: the same. */
     IF_EQ(SYS_sendto, 1, 0),

@@ -19,6 +19,9 @@ void group_names(void)
     int a = tcp(), b = tcp();
     say("unbound %x:%d", ntohl(name_of(a).sin_addr.s_addr), ntohs(name_of(a).sin_port));
     say("no peer %s", result(getpeername(a, (struct sockaddr *)&other, &len)));
+    say("nothing to read %s", result(recv(a, &len, 1, 0)));
+    say("nor to look at %s", result(recv(a, &len, 1, MSG_PEEK | MSG_DONTWAIT)));
+    len = sizeof other;
     say("short %s", result(bind(a, any, 3)));
     say("short by one %s", result(bind(a, any, sizeof name - 1)));
     say("other family %s", result(bind(a, (struct sockaddr *)&six, sizeof six)));
