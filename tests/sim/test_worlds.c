@@ -1,0 +1,69 @@
+/*
+ * Worlds drawn from numbers (lab/sim.h): everything that is promised holds in each, and the same
+ * number gives the same bytes at the same times.
+ */
+#include "lab/sim.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+enum { WORLDS = 300, TWICE = 40 };
+
+static void worlds(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= WORLDS; seed++) {
+        struct naru_sim_options options = { .seed = seed };
+        struct naru_sim_result result;
+        naru_sim_run(&options, &result);
+        if (result.why[0] != '\0')
+            fail_msg("naru-sim --seed %u: %s", (unsigned)seed, result.why);
+        assert_true(result.frames > 0);
+    }
+}
+
+static void same_bytes(void **state)
+{
+    (void)state;
+    uint64_t before = 0;
+    for (uint64_t seed = 1; seed <= TWICE; seed++) {
+        struct naru_sim_options options = { .seed = seed };
+        struct naru_sim_result one, two;
+        naru_sim_run(&options, &one);
+        naru_sim_run(&options, &two);
+        assert_true(one.digest == two.digest && one.frames == two.frames);
+        assert_true(one.digest != before);
+        before = one.digest;
+    }
+}
+
+/* The worlds are not all easy ones. */
+static void worlds_are_hard(void **state)
+{
+    (void)state;
+    uint64_t lost = 0, retransmits = 0, aborted = 0;
+    for (uint64_t seed = 1; seed <= WORLDS; seed++) {
+        struct naru_sim_options options = { .seed = seed };
+        struct naru_sim_result result;
+        naru_sim_run(&options, &result);
+        lost += result.lost;
+        retransmits += result.retransmits;
+        aborted += result.aborted;
+    }
+    assert_true(lost > WORLDS && retransmits > WORLDS && aborted > WORLDS / 10);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(worlds),
+        cmocka_unit_test(same_bytes),
+        cmocka_unit_test(worlds_are_hard),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
