@@ -27,4 +27,23 @@ def check_stops():
     print(f"ok stops: {len(stops)}")
 
 
+def check_threats():
+    bound = re.findall(r"`(tests/[\w./]+\.c):(\w+|\*)`", read("docs/security.md"))
+    if len(bound) < 30:
+        sys.exit("docs/security.md: fewer than thirty tests are named")
+    for name, function in bound:
+        source = read(name) if os.path.exists(os.path.join(ROOT, name)) else ""
+        if function == "*":
+            function = ""
+        if not re.search(r"cmocka_unit_test\w*\(%s" % function, source):
+            sys.exit(f"docs/security.md: {name} has no test {function}")
+    rows = [line for line in read("docs/security.md").splitlines() if line.startswith("| ")]
+    for line in rows:
+        head = line.startswith(("| attack", "| family"))
+        if not head and "`tests/" not in line:
+            sys.exit(f"docs/security.md: no test is named for: {line.split('|')[1].strip()}")
+    print(f"ok threats: {len(rows) - 3} rows, {len(bound)} tests")
+
+
 check_stops()
+check_threats()
