@@ -22,7 +22,9 @@ struct options {
     const char *capture;
 };
 
-static volatile uint64_t running; /* for the last words of an assertion */
+/* What an assertion says last. */
+static char words[96];
+static volatile sig_atomic_t words_len;
 
 static const char usage[] =
     "usage: naru-sim [--seed N] [--runs M] [--twice] [--json] [--verbose] [--pcapng FILE]\n"
@@ -39,10 +41,7 @@ static const char usage[] =
 
 static void last_words(int signal)
 {
-    char line[96];
-    int len = snprintf(line, sizeof(line), "naru-sim: repeat with: naru-sim --seed %" PRIu64 "\n",
-                       running);
-    (void)!write(STDERR_FILENO, line, (size_t)len);
+    (void)!write(STDERR_FILENO, words, (size_t)words_len);
     (void)signal;
 }
 
@@ -120,7 +119,8 @@ static bool run_seed(const struct options *o, uint64_t seed)
 {
     struct naru_sim_options sim = { .seed = seed };
     struct naru_sim_result result, again;
-    running = seed;
+    words_len = snprintf(words, sizeof(words),
+                         "naru-sim: repeat with: naru-sim --seed %" PRIu64 "\n", seed);
     naru_sim_run(&sim, &result);
     if (o->twice && result.why[0] == '\0') {
         naru_sim_run(&sim, &again);

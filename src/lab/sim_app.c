@@ -60,7 +60,7 @@ static void give_up(struct naru_sim_end *end, enum naru_err error, naru_time now
 
 static const char *read_some(struct naru_sim_end *end, uint32_t peer_total, naru_time now)
 {
-    uint8_t bytes[4096];
+    uint8_t bytes[4096] = { 0 };
     for (unsigned i = 0; i < TURNS && now >= end->read_again && !end->eof; i++) {
         struct naru_room room = { bytes, NARU_MIN(sizeof(bytes), (size_t)end->read_size) };
         int64_t n = naru_sock_recv(end->sock, &room, 1, 0, NULL, now);
