@@ -67,7 +67,7 @@ struct naru_config {
     bool tcp_window_scale;      /* RFC 7323; true */
     bool tcp_quickack;          /* quick acknowledgements while a connection is young; true */
     bool tcp_syn_cookies;       /* when the SYN queue is full (RFC 4987 3.6); true */
-    uint8_t tcp_syn_retries;    /* 6: retransmissions of a SYN before ETIMEDOUT */
+    uint8_t tcp_syn_retries;    /* 7: retransmissions of a SYN before ETIMEDOUT */
     uint8_t tcp_synack_retries; /* 5 */
     uint8_t tcp_retries;        /* 15: retransmissions of data before ETIMEDOUT */
     uint32_t tcp_rto_min_ms;    /* 200 */

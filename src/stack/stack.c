@@ -36,7 +36,7 @@ void naru_config_init(struct naru_config *config)
         .tcp_window_scale = true,
         .tcp_quickack = true,
         .tcp_syn_cookies = true,
-        .tcp_syn_retries = 6,
+        .tcp_syn_retries = 7, /* RFC 9293 3.8.3: three minutes at least */
         .tcp_synack_retries = 5,
         .tcp_retries = 15,
         .tcp_rto_min_ms = 200,

@@ -76,7 +76,8 @@ TEST(syn_is_sent_again)
                  "+8000 > S 0:0(0)\n"
                  "+16000 > S 0:0(0)\n"
                  "+32000 > S 0:0(0)\n"
-                 "+63999 = SYN-SENT\n"
+                 "+64000 > S 0:0(0)\n"
+                 "+119999 = SYN-SENT\n"
                  "+1 = CLOSED\n"
                  "+0 error TIMEDOUT\n");
     tcp_play_end(&p);
