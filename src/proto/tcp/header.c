@@ -82,7 +82,8 @@ void naru_tcp_header(struct naru_tcp *c, struct naru_tcp_hdr *h, naru_seq seq, u
             put_sack(c, h);
         ack_sent(c);
     }
-    if (naru_seq_after(c->snd_up, seq) && !syn && !(flags & NARU_TCP_RST)) {
+    bool urgent = naru_seq_after(c->snd_up, c->snd.una); /* a probe's number is before SND.UNA */
+    if (urgent && naru_seq_after(c->snd_up, seq) && !syn && !(flags & NARU_TCP_RST)) {
         uint32_t up = naru_seq_len(seq, c->snd_up); /* RFC 6093 2.1: the octet after it */
         if (up <= UINT16_MAX) {
             h->flags |= NARU_TCP_URG;
