@@ -336,6 +336,11 @@ static enum naru_err connect_stream(struct naru_sock_tcp *st, const struct naru_
     if (naru_addr_is_multicast(&remote->addr) || naru_addr_is_limited_broadcast(&remote->addr))
         return NARU_ERR_NETUNREACH;
     enum naru_err err = set_remote(sock, remote, &st->path);
+    if (err == NARU_OK &&
+        naru_iface_is_broadcast(stack->ifaces[st->path.ifindex], &sock->flow.tuple.remote)) {
+        sock->flow.tuple = before;
+        err = NARU_ERR_NETUNREACH;
+    }
     if (err == NARU_OK)
         err = stream_name(st, &before, &old, &reuse);
     if (err != NARU_OK)

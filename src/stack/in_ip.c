@@ -17,7 +17,7 @@
 static enum naru_drop check_source(const struct naru_ip_in *in)
 {
     bool loopback = in->iface->index == LOOPBACK;
-    if (naru_addr_is_multicast(&in->src) || naru_addr_is_limited_broadcast(&in->src))
+    if (naru_addr_is_multicast(&in->src) || naru_iface_is_broadcast(in->iface, &in->src))
         return NARU_DROP_SRC_MULTICAST;
     if (loopback)
         return NARU_DROP_NONE;

@@ -408,6 +408,8 @@ static NARU_NOINLINE enum naru_drop no_connection(struct naru_stack *stack,
                                                   const struct naru_tcp_hdr *h,
                                                   struct naru_pkt *pkt)
 {
+    if (naru_addr_is_unspecified(&in->src))
+        return naru_pkt_drop(pkt, NARU_DROP_TCP_NOT_UNICAST);
     struct naru_sock *listener = naru_port_lookup(stack, tuple, in->iface, hash);
     if (listener != NULL)
         return naru_listen_input(naru_sock_tcp_of(listener), in, tuple, h, pkt, NULL);
