@@ -265,7 +265,8 @@ static void here_if_unspecified(struct naru_addr *addr)
         naru_addr_is_v4(addr) ? naru_addr_v4(0x7f000001) : (struct naru_addr){ .b = { [15] = 1 } };
 }
 
-/* Sets the remote half of the name, and the local address if it was not given. */
+/* Sets the remote half of the name, and the local address if it was not given.  MUST-43, MUST-44,
+ * MUST-45. */
 static enum naru_err set_remote(struct naru_sock *sock, const struct naru_endpoint *remote,
                                 struct naru_path *path)
 {
@@ -316,6 +317,7 @@ static enum naru_err stream_name(struct naru_sock_tcp *st, const struct naru_tup
     return err;
 }
 
+/* MUST-46. */
 static enum naru_err connect_stream(struct naru_sock_tcp *st, const struct naru_endpoint *remote)
 {
     struct naru_sock *sock = &st->s;

@@ -14,6 +14,7 @@
 
 /* ---- Is it for us? (RFC 1122 3.2.1.3) ---- */
 
+/* MUST-63, H-3.2.1.3-4. */
 static enum naru_drop check_source(const struct naru_ip_in *in)
 {
     bool loopback = in->iface->index == LOOPBACK;

@@ -22,6 +22,7 @@ static uint32_t ip_header_len(const struct naru_tuple *t)
     return naru_addr_is_v4(&t->remote) ? NARU_IPV4_LEN : NARU_IPV6_LEN;
 }
 
+/* MUST-15, MUST-67. */
 struct naru_tcp_setup naru_tcp_setup_for(const struct naru_stack *stack, const struct naru_tuple *t,
                                          uint32_t mtu)
 {
@@ -71,7 +72,7 @@ struct ip_ends {
     bool df;
 };
 
-/* The IP header of a segment that carries transport_len bytes; returns its length. */
+/* The IP header of a segment that carries transport_len bytes; returns its length.  SHLD-22. */
 static size_t emit_ip(struct naru_stack *stack, const struct ip_ends *ends, size_t transport_len,
                       uint8_t *at)
 {
@@ -402,6 +403,7 @@ enum naru_drop naru_tcp_connection_in(struct naru_sock_tcp *st, const struct nar
     return verdict.drop;
 }
 
+/* MUST-63. */
 static NARU_NOINLINE enum naru_drop no_connection(struct naru_stack *stack,
                                                   const struct naru_ip_in *in,
                                                   const struct naru_tuple *tuple, uint32_t hash,
@@ -417,6 +419,7 @@ static NARU_NOINLINE enum naru_drop no_connection(struct naru_stack *stack,
     return naru_pkt_drop(pkt, NARU_DROP_TCP_NO_LISTENER);
 }
 
+/* MUST-3, MUST-57. */
 NARU_NOINLINE NARU_FLATTEN enum naru_drop naru_tcp_segment_in(struct naru_stack *stack,
                                                               const struct naru_ip_in *in,
                                                               struct naru_pkt *pkt)
@@ -454,6 +457,7 @@ NARU_NOINLINE NARU_FLATTEN enum naru_drop naru_tcp_segment_in(struct naru_stack 
 
 /* ---- Segments out ---- */
 
+/* MUST-2. */
 static void finish_checksum(const struct naru_sock_tcp *st, const struct naru_iface *iface,
                             const struct naru_tcp_segment *segment, struct naru_frame *frame,
                             size_t tcp_at, size_t tcp_len)

@@ -201,6 +201,7 @@ static void blind_syn(void **state)
     }
 }
 
+/* MAY-12. */
 static void blind_data(void **state)
 {
     (void)state;
@@ -254,6 +255,7 @@ static void report(struct victim *v, enum naru_family family, unsigned type4, un
                            CRAFT_TCP_PROTO, tcp, 8));
 }
 
+/* An error counts for the connection and the segment it quotes only (MUST-54). */
 static void forged_too_big(void **state)
 {
     (void)state;

@@ -196,6 +196,25 @@ static void default_mss_by_family(void **state)
     }
 }
 
+/* Who knows the clock and the names still does not know the number: another secret gives another
+ * one (MUST-9). */
+static void initial_numbers_need_the_secret(void **state)
+{
+    (void)state;
+    struct lab lab;
+    uint32_t equal = 0;
+    begin(&lab);
+    for (uint16_t port = 1; port < 1000; port++) {
+        struct naru_hash_tuple t = {
+            .local = &lab.v4[0], .remote = &lab.v4[1], .local_port = port, .remote_port = 80
+        };
+        equal += naru_tcp_isn(&lab.stack[0]->tcp, &t, lab.now).v ==
+                 naru_tcp_isn(&lab.stack[1]->tcp, &t, lab.now).v;
+    }
+    assert_true(equal <= 1);
+    lab_end(&lab);
+}
+
 /* ---- Addresses of OPEN ---- */
 
 struct sources {
@@ -537,6 +556,7 @@ int main(void)
         cmocka_unit_test(checksums_are_always_made),
         cmocka_unit_test(announced_mss_fits_the_link),
         cmocka_unit_test(default_mss_by_family),
+        cmocka_unit_test(initial_numbers_need_the_secret),
         cmocka_unit_test(one_local_address_for_the_whole_connection),
         cmocka_unit_test(listening_disturbs_nobody),
         cmocka_unit_test(connecting_to_many_fails),

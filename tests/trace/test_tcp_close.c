@@ -39,6 +39,7 @@ TEST(we_close_first_and_both_come_at_once)
     tcp_play_end(&p);
 }
 
+/* A normal end reads as an end (MUST-12). */
 TEST(peer_closes_first)
 {
     BEGIN(tcp_play_accept);
@@ -160,6 +161,7 @@ TEST(shutdown_then_close_starts_the_clock)
     tcp_play_end(&p);
 }
 
+/* SHLD-3. */
 TEST(close_with_unread_data_resets)
 {
     BEGIN(tcp_play_accept);
@@ -210,6 +212,7 @@ TEST(aborted)
     tcp_play_end(&p);
 }
 
+/* SHLD-3, MAY-1. */
 TEST(data_after_close_is_answered_with_a_reset)
 {
     BEGIN(tcp_play_accept);
@@ -233,6 +236,7 @@ TEST(data_after_shutdown_of_reading_is_acknowledged)
     tcp_play_end(&p);
 }
 
+/* An abort reads as an error (MUST-12). */
 TEST(reset_in_established)
 {
     BEGIN(tcp_play_accept);
@@ -316,6 +320,7 @@ TEST(data_beyond_fin_is_not_read)
     tcp_play_end(&p);
 }
 
+/* 2 MSL, to the millisecond (MUST-13). */
 TEST(time_wait_answers_fin_and_starts_again)
 {
     BEGIN(tcp_play_accept);

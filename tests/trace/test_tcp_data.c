@@ -37,6 +37,7 @@ TEST(a_young_connection_acknowledges_at_once)
     tcp_play_end(&p);
 }
 
+/* At once for every second one, else after 40 ms (MUST-40, SHLD-18, SHLD-19). */
 TEST(later_every_second_segment)
 {
     BEGIN(tcp_play_accept);
@@ -51,6 +52,7 @@ TEST(later_every_second_segment)
     tcp_play_end(&p);
 }
 
+/* MUST-58, MUST-59. */
 TEST(ten_segments_in_one_turn_are_one_acknowledgement)
 {
     BEGIN(tcp_play_accept);
@@ -76,6 +78,7 @@ TEST(acknowledgement_rides_on_data)
     tcp_play_end(&p);
 }
 
+/* Kept, acknowledged at once, and read in order (SHLD-31, MAY-13). */
 TEST(out_of_order_is_told_and_filled)
 {
     BEGIN(tcp_play_accept);
@@ -161,6 +164,7 @@ TEST(ack_of_what_was_never_sent)
     tcp_play_end(&p);
 }
 
+/* MAY-12. */
 TEST(ack_too_old)
 {
     BEGIN(tcp_play_accept);
@@ -172,6 +176,7 @@ TEST(ack_too_old)
     tcp_play_end(&p);
 }
 
+/* Options count on every segment, and old segments do not (MUST-5, C-paws-mechanism). */
 TEST(old_timestamps_are_dropped)
 {
     BEGIN(tcp_play_begin);
@@ -217,6 +222,7 @@ TEST(paws_forgets_after_24_days)
     tcp_play_end(&p);
 }
 
+/* Full segments, and the last one pushes (MUST-61, SHLD-28). */
 TEST(push_at_the_end_of_writes_and_bursts)
 {
     BEGIN(tcp_play_accept);
@@ -248,6 +254,7 @@ TEST(super_segments)
     tcp_play_end(&p);
 }
 
+/* What waited goes out in one segment (SHLD-7, SHLD-27). */
 TEST(nagle_waits_for_small_ones_only)
 {
     BEGIN(tcp_play_accept);
@@ -262,6 +269,7 @@ TEST(nagle_waits_for_small_ones_only)
     tcp_play_end(&p);
 }
 
+/* MUST-17. */
 TEST(nodelay)
 {
     BEGIN(tcp_play_accept);
@@ -296,6 +304,7 @@ TEST(cork)
     tcp_play_end(&p);
 }
 
+/* MUST-60. */
 TEST(cork_holds_200_ms_at_most)
 {
     BEGIN(tcp_play_accept);
@@ -334,6 +343,7 @@ TEST(answers_carry_acknowledgements)
     tcp_play_end(&p);
 }
 
+/* MAY-16. */
 TEST(more_is_a_cork_for_one_call)
 {
     BEGIN(tcp_play_accept);
@@ -343,6 +353,7 @@ TEST(more_is_a_cork_for_one_call)
     tcp_play_end(&p);
 }
 
+/* The end of a record is pushed, and joined by nothing (MAY-15). */
 TEST(end_of_record)
 {
     BEGIN(tcp_play_accept);
@@ -399,6 +410,8 @@ TEST(maxseg)
     tcp_play_end(&p);
 }
 
+/* The byte before the pointer is the urgent one; user and mark know (MUST-30, MUST-32, MUST-33,
+ * MUST-62). */
 TEST(urgent_data)
 {
     BEGIN(tcp_play_accept);
@@ -444,6 +457,7 @@ TEST(urgent_data_announced_ahead)
     tcp_play_end(&p);
 }
 
+/* MUST-30, MUST-62. */
 TEST(urgent_data_sent)
 {
     BEGIN(tcp_play_accept);
@@ -466,6 +480,8 @@ TEST(urgent_mode_with_a_closed_window)
     tcp_play_end(&p);
 }
 
+/* Set per connection; one probe unanswered is no death; probes are empty (MUST-24, MUST-27,
+ * MUST-29, MAY-5, SHLD-12). */
 TEST(keepalive)
 {
     BEGIN(tcp_play_accept);
@@ -484,6 +500,7 @@ TEST(keepalive)
     tcp_play_end(&p);
 }
 
+/* MUST-26. */
 TEST(keepalive_waits_for_silence)
 {
     BEGIN(tcp_play_accept);

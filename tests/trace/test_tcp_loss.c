@@ -149,6 +149,7 @@ TEST(window_updates_are_not_duplicates)
     tcp_play_end(&p);
 }
 
+/* MUST-19, C-rto-backoff. */
 TEST(retransmission_timeout)
 {
     BEGIN(tcp_play_accept);
@@ -201,6 +202,7 @@ TEST(a_peer_that_forgot_what_it_had)
     tcp_play_end(&p);
 }
 
+/* MUST-18. */
 TEST(karn)
 {
     BEGIN(tcp_play_accept);
@@ -228,6 +230,7 @@ TEST(timestamps_measure_retransmissions)
     tcp_play_end(&p);
 }
 
+/* MUST-20. */
 TEST(gives_up)
 {
     BEGIN(tcp_play_accept);
@@ -244,6 +247,7 @@ TEST(gives_up)
     tcp_play_end(&p);
 }
 
+/* MUST-47, SHLD-25. */
 TEST(gives_up_with_what_icmp_said)
 {
     BEGIN(tcp_play_accept);
@@ -355,6 +359,7 @@ TEST(idle_restart)
     tcp_play_end(&p);
 }
 
+/* MUST-19. */
 TEST(slow_start)
 {
     BEGIN(tcp_play_accept);

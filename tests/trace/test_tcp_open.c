@@ -28,6 +28,7 @@ TEST(passive_open)
     tcp_play_end(&p);
 }
 
+/* MSS is said and heard, and the timestamp's bytes come off it (MUST-14, MUST-16). */
 TEST(options_of_a_syn)
 {
     BEGIN(tcp_play_begin);
@@ -44,6 +45,7 @@ TEST(options_of_a_syn)
     tcp_play_end(&p);
 }
 
+/* SHLD-5, MAY-3. */
 TEST(options_only_offered_back)
 {
     BEGIN(tcp_play_begin);
@@ -55,6 +57,7 @@ TEST(options_only_offered_back)
     tcp_play_end(&p);
 }
 
+/* MUST-15. */
 TEST(no_mss_option_means_536)
 {
     BEGIN(tcp_play_begin);
@@ -65,6 +68,7 @@ TEST(no_mss_option_means_536)
     tcp_play_end(&p);
 }
 
+/* A SYN backs off and is given up like data, and the user is told (MUST-22). */
 TEST(syn_is_sent_again)
 {
     BEGIN(tcp_play_begin);
@@ -137,6 +141,7 @@ TEST(syn_sent_resets_a_wrong_ack)
     tcp_play_end(&p);
 }
 
+/* Crossing SYNs make one connection (MUST-10). */
 TEST(simultaneous_open)
 {
     BEGIN(tcp_play_begin);
@@ -150,6 +155,7 @@ TEST(simultaneous_open)
     tcp_play_end(&p);
 }
 
+/* What was an active open is told of a refusal (MUST-11, C-synsent-reset). */
 TEST(simultaneous_open_refused)
 {
     BEGIN(tcp_play_begin);
@@ -210,6 +216,7 @@ TEST(no_round_trip_of_a_repeated_syn)
     tcp_play_end(&p);
 }
 
+/* What came from a listener goes without a word (MUST-11, C-synrcvd-reset). */
 TEST(syn_received_reset)
 {
     BEGIN(tcp_play_begin);

@@ -118,6 +118,7 @@ static void time_wait_and_resets(void **state)
     assert_int_equal(to_tw(&tw, NARU_TCP_RST, 5000, 0, 0, &out), NARU_TCP_TW_ENDED);
 }
 
+/* By a later number, or a later timestamp (SHLD-4, MAY-2, B-time-wait-reuse). */
 static void time_wait_lets_a_new_connection_in(void **state)
 {
     struct naru_tcp_tw tw = time_wait();
@@ -144,6 +145,7 @@ static void time_wait_answers_old_data_and_no_plain_ack(void **state)
     assert_true(sizeof(tw) <= 64);
 }
 
+/* SHLD-4. */
 static void time_wait_is_reusable_after_a_second(void **state)
 {
     struct naru_tcp_tw tw = time_wait();
@@ -255,6 +257,7 @@ static void forged_and_old_cookies(void **state)
 
 /* ---- Names and numbers ---- */
 
+/* A clock of 4 us, and another place on the circle for every name (MUST-8, SHLD-1). */
 static void initial_sequence_numbers(void **state)
 {
     struct naru_hash_tuple a = tuple(1), b = tuple(2);
