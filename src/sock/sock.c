@@ -317,7 +317,7 @@ static enum naru_err stream_name(struct naru_sock_tcp *st, const struct naru_tup
     return err;
 }
 
-/* MUST-46. */
+/* OPEN towards an invalid remote address (broadcast, multicast) fails (MUST-46). */
 static enum naru_err connect_stream(struct naru_sock_tcp *st, const struct naru_endpoint *remote)
 {
     struct naru_sock *sock = &st->s;

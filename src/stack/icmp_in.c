@@ -196,7 +196,7 @@ static enum naru_drop request_in(struct naru_stack *stack, const struct naru_ip_
 
 /* ---- Messages ---- */
 
-/* MUST-55. */
+/* Source Quench is silently dropped (MUST-55). */
 NARU_NOINLINE enum naru_drop naru_icmp_input(struct naru_stack *stack, const struct naru_ip_in *in,
                                              struct naru_pkt *pkt)
 {

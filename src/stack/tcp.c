@@ -22,7 +22,8 @@ static uint32_t ip_header_len(const struct naru_tuple *t)
     return naru_addr_is_v4(&t->remote) ? NARU_IPV4_LEN : NARU_IPV6_LEN;
 }
 
-/* MUST-15, MUST-67. */
+/* Without an MSS option from the peer assume 536 (IPv4) or 1220 (IPv6); the MSS announced is at
+ * most (largest receivable transport message) minus 20 (MUST-15, MUST-67). */
 struct naru_tcp_setup naru_tcp_setup_for(const struct naru_stack *stack, const struct naru_tuple *t,
                                          uint32_t mtu)
 {
@@ -403,7 +404,7 @@ enum naru_drop naru_tcp_connection_in(struct naru_sock_tcp *st, const struct nar
     return verdict.drop;
 }
 
-/* MUST-63. */
+/* A SYN with an invalid source address is ignored (by TCP or IP) (MUST-63). */
 static NARU_NOINLINE enum naru_drop no_connection(struct naru_stack *stack,
                                                   const struct naru_ip_in *in,
                                                   const struct naru_tuple *tuple, uint32_t hash,
@@ -419,7 +420,8 @@ static NARU_NOINLINE enum naru_drop no_connection(struct naru_stack *stack,
     return naru_pkt_drop(pkt, NARU_DROP_TCP_NO_LISTENER);
 }
 
-/* MUST-3, MUST-57. */
+/* Every received segment has its checksum verified; bad ones are dropped; a SYN sent to a broadcast
+ * or multicast address is silently dropped (MUST-3, MUST-57). */
 NARU_NOINLINE NARU_FLATTEN enum naru_drop naru_tcp_segment_in(struct naru_stack *stack,
                                                               const struct naru_ip_in *in,
                                                               struct naru_pkt *pkt)
@@ -457,7 +459,7 @@ NARU_NOINLINE NARU_FLATTEN enum naru_drop naru_tcp_segment_in(struct naru_stack 
 
 /* ---- Segments out ---- */
 
-/* MUST-2. */
+/* Every sent segment carries a computed checksum (there is no off switch) (MUST-2). */
 static void finish_checksum(const struct naru_sock_tcp *st, const struct naru_iface *iface,
                             const struct naru_tcp_segment *segment, struct naru_frame *frame,
                             size_t tcp_at, size_t tcp_len)

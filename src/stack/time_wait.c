@@ -23,7 +23,7 @@ static struct naru_time_wait *get(struct naru_stack *stack)
 }
 
 /* The connection's name lives on in a small record; without memory for one it just ends.  MUST-13.
- * */
+ */
 void naru_time_wait_begin(struct naru_sock_tcp *st)
 {
     struct naru_stack *stack = st->s.stack;

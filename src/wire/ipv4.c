@@ -138,7 +138,7 @@ void naru_ipv4_patch_len(uint8_t *header, uint16_t total_len, uint16_t ident)
 
 /* ---- Options ---- */
 
-/* MUST-50. */
+/* IP options that TCP does not know are ignored (MUST-50). */
 bool naru_ipv4_option_next(const struct naru_ipv4_hdr *h, unsigned *at,
                            struct naru_ipv4_option *option, unsigned *problem)
 {

@@ -201,7 +201,7 @@ static void blind_syn(void **state)
     }
 }
 
-/* MAY-12. */
+/* RFC 5961 section 5 (blind data injection) ACK check may be included (MAY-12). */
 static void blind_data(void **state)
 {
     (void)state;

@@ -161,7 +161,7 @@ TEST(shutdown_then_close_starts_the_clock)
     tcp_play_end(&p);
 }
 
-/* SHLD-3. */
+/* Close with unread data, or data arriving after close, answers RST (SHLD-3). */
 TEST(close_with_unread_data_resets)
 {
     BEGIN(tcp_play_accept);
@@ -212,7 +212,8 @@ TEST(aborted)
     tcp_play_end(&p);
 }
 
-/* SHLD-3, MAY-1. */
+/* Close with unread data, or data arriving after close, answers RST; close() may also end reading
+ * (half-duplex close) (SHLD-3, MAY-1). */
 TEST(data_after_close_is_answered_with_a_reset)
 {
     BEGIN(tcp_play_accept);

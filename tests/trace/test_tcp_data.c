@@ -52,7 +52,8 @@ TEST(later_every_second_segment)
     tcp_play_end(&p);
 }
 
-/* MUST-58, MUST-59. */
+/* ACKs are aggregated when possible; a batch of queued segments is processed entirely before any
+ * ACK goes out (MUST-58, MUST-59). */
 TEST(ten_segments_in_one_turn_are_one_acknowledgement)
 {
     BEGIN(tcp_play_accept);
@@ -164,7 +165,7 @@ TEST(ack_of_what_was_never_sent)
     tcp_play_end(&p);
 }
 
-/* MAY-12. */
+/* RFC 5961 section 5 (blind data injection) ACK check may be included (MAY-12). */
 TEST(ack_too_old)
 {
     BEGIN(tcp_play_accept);
@@ -269,7 +270,7 @@ TEST(nagle_waits_for_small_ones_only)
     tcp_play_end(&p);
 }
 
-/* MUST-17. */
+/* An application can switch Nagle off per connection (MUST-17). */
 TEST(nodelay)
 {
     BEGIN(tcp_play_accept);
@@ -304,7 +305,7 @@ TEST(cork)
     tcp_play_end(&p);
 }
 
-/* MUST-60. */
+/* If the API has no PUSH, the sender must not hold data for ever (MUST-60). */
 TEST(cork_holds_200_ms_at_most)
 {
     BEGIN(tcp_play_accept);
@@ -343,7 +344,7 @@ TEST(answers_carry_acknowledgements)
     tcp_play_end(&p);
 }
 
-/* MAY-16. */
+/* Un-pushed data may be aggregated without sending (MAY-16). */
 TEST(more_is_a_cork_for_one_call)
 {
     BEGIN(tcp_play_accept);
@@ -457,7 +458,8 @@ TEST(urgent_data_announced_ahead)
     tcp_play_end(&p);
 }
 
-/* MUST-30, MUST-62. */
+/* The urgent mechanism is still supported; the urgent pointer names the octet after the urgent data
+ * (MUST-30, MUST-62). */
 TEST(urgent_data_sent)
 {
     BEGIN(tcp_play_accept);
@@ -500,7 +502,8 @@ TEST(keepalive)
     tcp_play_end(&p);
 }
 
-/* MUST-26. */
+/* A keep-alive goes out only when nothing is outstanding and nothing arrived for the interval
+ * (MUST-26). */
 TEST(keepalive_waits_for_silence)
 {
     BEGIN(tcp_play_accept);

@@ -149,7 +149,8 @@ TEST(window_updates_are_not_duplicates)
     tcp_play_end(&p);
 }
 
-/* MUST-19, C-rto-backoff. */
+/* Slow start, congestion avoidance and exponential RTO backoff are implemented; RTO doubles with
+ * each retransmission (MUST-19, C-rto-backoff). */
 TEST(retransmission_timeout)
 {
     BEGIN(tcp_play_accept);
@@ -202,7 +203,7 @@ TEST(a_peer_that_forgot_what_it_had)
     tcp_play_end(&p);
 }
 
-/* MUST-18. */
+/* RTO computed as in RFC 6298, no RTT samples from retransmitted data (Karn) (MUST-18). */
 TEST(karn)
 {
     BEGIN(tcp_play_accept);
@@ -230,7 +231,7 @@ TEST(timestamps_measure_retransmissions)
     tcp_play_end(&p);
 }
 
-/* MUST-20. */
+/* Two retry thresholds: at R1 advise IP of a bad next hop, at R2 close the connection (MUST-20). */
 TEST(gives_up)
 {
     BEGIN(tcp_play_accept);
@@ -247,7 +248,8 @@ TEST(gives_up)
     tcp_play_end(&p);
 }
 
-/* MUST-47, SHLD-25. */
+/* Soft errors can be reported to the application; soft ICMP errors are made visible to the
+ * application (App. B prints it under MUST) (MUST-47, SHLD-25). */
 TEST(gives_up_with_what_icmp_said)
 {
     BEGIN(tcp_play_accept);
@@ -359,7 +361,7 @@ TEST(idle_restart)
     tcp_play_end(&p);
 }
 
-/* MUST-19. */
+/* Slow start, congestion avoidance and exponential RTO backoff are implemented (MUST-19). */
 TEST(slow_start)
 {
     BEGIN(tcp_play_accept);

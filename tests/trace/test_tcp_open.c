@@ -45,7 +45,8 @@ TEST(options_of_a_syn)
     tcp_play_end(&p);
 }
 
-/* SHLD-5, MAY-3. */
+/* MSS is sent in each SYN unless equal to 536 (v4) / 1220 (v6); MSS may always be sent (SHLD-5,
+ * MAY-3). */
 TEST(options_only_offered_back)
 {
     BEGIN(tcp_play_begin);
@@ -57,7 +58,7 @@ TEST(options_only_offered_back)
     tcp_play_end(&p);
 }
 
-/* MUST-15. */
+/* Without an MSS option from the peer assume 536 (IPv4) or 1220 (IPv6) (MUST-15). */
 TEST(no_mss_option_means_536)
 {
     BEGIN(tcp_play_begin);

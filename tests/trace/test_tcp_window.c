@@ -32,7 +32,7 @@ TEST(zero_window_probes_double)
     tcp_play_end(&p);
 }
 
-/* MUST-37. */
+/* The connection stays open as long as the peer answers the probes (MUST-37). */
 TEST(probes_go_on_while_the_peer_answers)
 {
     BEGIN(tcp_play_accept);
@@ -86,7 +86,7 @@ TEST(window_opens_a_little)
     tcp_play_end(&p);
 }
 
-/* MUST-38. */
+/* Sender-side silly-window avoidance (MUST-38). */
 TEST(half_of_the_largest_window_will_do)
 {
     BEGIN(tcp_play_begin);
@@ -186,7 +186,7 @@ TEST(our_window_closes_and_opens)
     tcp_play_end(&p);
 }
 
-/* MUST-66. */
+/* RST and URG of incoming segments are handled even with a zero receive window (MUST-66). */
 TEST(a_closed_window_takes_acks_and_resets)
 {
     BEGIN(tcp_play_begin);
@@ -207,7 +207,7 @@ TEST(a_closed_window_takes_acks_and_resets)
     tcp_play_end(&p);
 }
 
-/* SHLD-14. */
+/* A receiver should not move its right window edge left (SHLD-14). */
 TEST(window_never_moves_left)
 {
     BEGIN(tcp_play_begin);
@@ -223,7 +223,7 @@ TEST(window_never_moves_left)
     tcp_play_end(&p);
 }
 
-/* REC-1. */
+/* Window variables and arithmetic are 32 bits wide (REC-1). */
 TEST(scaled_window_is_rounded_up_not_left)
 {
     BEGIN(tcp_play_begin);

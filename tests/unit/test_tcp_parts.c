@@ -426,7 +426,7 @@ static void cubic_follows_its_formula(void **state)
     finished(&c);
 }
 
-/* MUST-19. */
+/* Slow start, congestion avoidance and exponential RTO backoff are implemented (MUST-19). */
 static void reno_grows_by_one_segment_a_round_trip(void **state)
 {
     struct naru_tcp c;
@@ -446,7 +446,7 @@ static void reno_grows_by_one_segment_a_round_trip(void **state)
     finished(&c);
 }
 
-/* MUST-18. */
+/* RTO computed as in RFC 6298, no RTT samples from retransmitted data (Karn) (MUST-18). */
 static void rto_of_rfc_6298(void **state)
 {
     struct naru_tcp c;

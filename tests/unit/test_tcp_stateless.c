@@ -145,7 +145,7 @@ static void time_wait_answers_old_data_and_no_plain_ack(void **state)
     assert_true(sizeof(tw) <= 64);
 }
 
-/* SHLD-4. */
+/* Timestamps are used to shorten TIME-WAIT (RFC 6191) (SHLD-4). */
 static void time_wait_is_reusable_after_a_second(void **state)
 {
     struct naru_tcp_tw tw = time_wait();

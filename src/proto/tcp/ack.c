@@ -41,7 +41,7 @@ static bool echoes(const struct naru_tcp *c, const struct naru_tcp_hdr *h)
     return (c->flags & NARU_TCP_F_TIMESTAMPS) && (h->opts & NARU_TCP_OPT_TS) && h->ts_ecr != 0;
 }
 
-/* MUST-18. */
+/* RTO computed as in RFC 6298, no RTT samples from retransmitted data (Karn) (MUST-18). */
 static void measure(struct naru_tcp *c, const struct naru_tcp_seg *s,
                     const struct naru_tcp_acked *a)
 {
@@ -170,7 +170,7 @@ static bool fin_acked(struct naru_tcp *c, struct naru_tcp_seg *s)
     return true;
 }
 
-/* MAY-12. */
+/* RFC 5961 section 5 (blind data injection) ACK check may be included (MAY-12). */
 bool naru_tcp_step_ack(struct naru_tcp *c, struct naru_tcp_seg *s)
 {
     if (!s->has_ack) {

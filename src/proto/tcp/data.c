@@ -25,7 +25,7 @@ static void refill_quick(struct naru_tcp *c, naru_time now)
     c->rcv.quick = (uint8_t)NARU_MIN(NARU_MAX(n, 2u), NARU_TCP_QUICK_MAX);
 }
 
-/* MUST-40, MUST-58, SHLD-18, SHLD-19. */
+/* A delayed ACK waits less than 0.5 s (MUST-40, MUST-58, SHLD-18, SHLD-19). */
 static void want_ack(struct naru_tcp *c, naru_time now)
 {
     if (naru_seq_len(c->rcv.ack, c->rcv.nxt) > c->rcv.mss || quick(c) || c->ooo != NULL)
@@ -36,7 +36,7 @@ static void want_ack(struct naru_tcp *c, naru_time now)
 
 /* ---- Sixth: URG (3.8.5; RFC 6093; the byte before the pointer is the urgent one) ---- */
 
-/* MUST-30, MUST-31, MUST-32, MUST-66. */
+/* The urgent mechanism is still supported (MUST-30, MUST-31, MUST-32, MUST-66). */
 bool naru_tcp_step_urg(struct naru_tcp *c, struct naru_tcp_seg *s)
 {
     if (!s->urg || s->h->urg == 0)

@@ -30,7 +30,7 @@ uint32_t naru_tcp_sack_len(const struct naru_tcp *c)
     return count == 0 ? 0 : 4 + 8 * NARU_MIN(count, max);
 }
 
-/* MUST-14, MUST-65, SHLD-5, MAY-3. */
+/* The MSS option is both sent and processed (MUST-14, MUST-65, SHLD-5, MAY-3). */
 static NARU_NOINLINE void put_syn_options(const struct naru_tcp *c, struct naru_tcp_hdr *h)
 {
     const struct naru_config *config = c->env->config;
@@ -57,7 +57,7 @@ static void ack_sent(struct naru_tcp *c)
     naru_tcp_timer_ack_sent(c);
 }
 
-/* MUST-62. */
+/* The urgent pointer names the octet after the urgent data (MUST-62). */
 void naru_tcp_header(struct naru_tcp *c, struct naru_tcp_hdr *h, naru_seq seq, uint16_t flags,
                      naru_time now)
 {

@@ -88,7 +88,7 @@ static enum naru_err set_maxseg(struct naru_tcp_opts *o, int64_t value)
     return NARU_OK;
 }
 
-/* MUST-27. */
+/* The keep-alive interval is configurable (MUST-27). */
 enum naru_err naru_tcp_opts_set(struct naru_tcp_opts *o, enum naru_opt opt, int64_t value)
 {
     unsigned flag = flag_of(opt);
@@ -206,7 +206,7 @@ enum naru_err naru_tcp_set(struct naru_tcp *c, enum naru_opt opt, int64_t value,
     return NARU_OK;
 }
 
-/* MUST-33. */
+/* The application can find out whether and how much urgent data remains (MUST-33). */
 static bool at_mark(const struct naru_tcp *c)
 {
     return c->urgent != NARU_TCP_URGENT_NONE && naru_seq_eq(c->rcv_up, naru_tcp_copied(c));

@@ -70,7 +70,7 @@ static void plan_full(struct naru_tcp *c, struct plan *p, uint32_t len, uint32_t
               (next > 0 && next < p->mss && !small_ok(c, naru_tcp_fin_unsent(c), now));
 }
 
-/* MUST-38. */
+/* Sender-side silly-window avoidance (MUST-38). */
 static struct plan make_plan(struct naru_tcp *c, const struct naru_tcp_room *room, naru_time now)
 {
     struct plan p = { .mss = c->snd.mss - naru_tcp_sack_len(c) };
@@ -147,7 +147,8 @@ static void count_out(struct naru_tcp *c, const struct naru_tcp_segment *out)
     }
 }
 
-/* MUST-61, SHLD-27, SHLD-28, MAY-15. */
+/* If the API has no PUSH, PSH is set on the last queued segment (MUST-61, SHLD-27, SHLD-28,
+ * MAY-15). */
 static bool build_new(struct naru_tcp *c, struct naru_tcp_segment *out, struct plan *p,
                       naru_time now)
 {
