@@ -356,6 +356,7 @@ struct naru_ip_out {
     bool router_alert;
     bool no_multicast_loop;
     bool from_unspecified; /* src is all zero and stays so */
+    bool host_only;        /* to a group with a hop limit of 0: only members on this host hear it */
     uint8_t csum_offset;   /* the transport checksum's place, made for whatever source is chosen;
                               0xff: none */
 };

@@ -226,6 +226,15 @@ NARU_NOINLINE enum naru_drop naru_icmp_input(struct naru_stack *stack, const str
     }
 }
 
+/* An error of a type that nobody here knows is one all the same, and goes up (RFC 4443 2.4 a). */
+static enum naru_drop unknown_in(struct naru_stack *stack, const struct naru_ip_in *in,
+                                 const struct naru_icmpv6_hdr *h, struct naru_span span)
+{
+    struct icmp_fact fact = fact6(h);
+    return naru_icmpv6_is_error(h->type) ? error_in(stack, in, span, &fact)
+                                         : NARU_DROP_ICMP_UNKNOWN;
+}
+
 NARU_NOINLINE enum naru_drop naru_icmpv6_input(struct naru_stack *stack,
                                                const struct naru_ip_in *in, struct naru_pkt *pkt)
 {
@@ -253,7 +262,8 @@ NARU_NOINLINE enum naru_drop naru_icmpv6_input(struct naru_stack *stack,
     case NARU_ICMPV6_NS:
     case NARU_ICMPV6_NA:
     case NARU_ICMPV6_REDIRECT:
-        drop = in->fragmented ? NARU_DROP_ND_INVALID : naru_nd_input(stack, in, h.type, span);
+        drop = in->fragmented || h.code != 0 ? NARU_DROP_ND_INVALID
+                                             : naru_nd_input(stack, in, h.type, span);
         return naru_pkt_drop(pkt, drop);
     case NARU_ICMPV6_MLD_QUERY:
     case NARU_ICMPV6_MLD_REPORT:
@@ -261,6 +271,6 @@ NARU_NOINLINE enum naru_drop naru_icmpv6_input(struct naru_stack *stack,
     case NARU_ICMPV6_MLDV2_REPORT:
         return naru_pkt_drop(pkt, naru_mld_input(stack, in, h.type, span));
     default:
-        return naru_pkt_drop(pkt, NARU_DROP_ICMP_UNKNOWN);
+        return naru_pkt_drop(pkt, unknown_in(stack, in, &h, span));
     }
 }

@@ -11,6 +11,7 @@
 #include "wire/icmpv6.h"
 #include "wire/ipv4.h"
 #include "wire/ipv6.h"
+#include "wire/quote.h"
 
 enum {
     QUOTE4_MAX = 576 - NARU_IPV4_LEN - NARU_ICMP_LEN,
@@ -26,14 +27,11 @@ static bool quotes_error4(const struct naru_ip_in *in)
 
 static bool quotes_error6(const struct naru_ip_in *in)
 {
-    struct naru_span span = naru_span(in->packet, in->packet_len);
-    struct naru_ipv6_hdr h;
-    struct naru_ipv6_walk w;
-    if (naru_ipv6_parse(&span, &h) != NARU_DROP_NONE ||
-        naru_ipv6_walk(&span, &h, &w) != NARU_DROP_NONE)
-        return false; /* what cannot be walked is no error message */
-    return w.next_header == NARU_PROTO_ICMPV6 &&
-           (span.len == 0 || naru_icmpv6_is_error(span.at[0]));
+    struct naru_quote q; /* goes over all headers, whatever their options say */
+    (void)naru_quote_parse(naru_span(in->packet, in->packet_len), NARU_IPV6, &q);
+    return q.proto == NARU_PROTO_ICMPV6 &&
+           (q.transport.len == 0 || naru_icmpv6_is_error(q.transport.at[0]) ||
+            q.transport.at[0] == NARU_ICMPV6_REDIRECT);
 }
 
 static bool may_answer(struct naru_stack *stack, const struct naru_ip_in *in, bool also_to_group)
@@ -42,6 +40,8 @@ static bool may_answer(struct naru_stack *stack, const struct naru_ip_in *in, bo
         naru_addr_is_multicast(&in->src) || naru_iface_is_broadcast(in->iface, &in->src))
         return false;
     bool v4 = naru_addr_is_v4(&in->src);
+    if (naru_addr_is_loopback(&in->src) ? in->iface->index != LOOPBACK : v4 && in->src.b[12] >= 240)
+        return false;
     if (v4 && (naru_get16(in->packet + 6) & 0x1fff) != 0)
         return false;
     if (v4 ? quotes_error4(in) : quotes_error6(in))

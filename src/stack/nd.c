@@ -128,7 +128,8 @@ static enum naru_drop ns_in(struct naru_stack *stack, const struct naru_ip_in *i
     if (drop != NARU_DROP_NONE)
         return drop;
     bool unspecified = naru_addr_is_zero(&in->src);
-    if (unspecified && (options.slla != NULL || !naru_addr_is_multicast(&in->dst)))
+    struct naru_addr group = naru_autoconf_solicited_node(&ns.target);
+    if (unspecified && (options.slla != NULL || !naru_addr_eq(&in->dst, &group)))
         return NARU_DROP_ND_INVALID; /* RFC 4861 7.1.1 */
     if (iface->autoconf &&
         naru_autoconf_solicited(&stack->autoconf, iface->index, &ns.target, unspecified,

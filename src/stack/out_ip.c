@@ -165,5 +165,9 @@ enum naru_err naru_ip_output(struct naru_stack *stack, const struct naru_ip_out 
     pkt->meta.link.mtu = mtu;
     pkt->meta.link.ethertype = v4 ? NARU_ETHERTYPE_IPV4 : NARU_ETHERTYPE_IPV6;
     loop_back_copy(stack, &out, path.ifindex, pkt);
+    if (out.host_only) {
+        naru_pktpool_put(pkt);
+        return NARU_OK;
+    }
     return to_link(stack, &out, &path, pkt);
 }

@@ -2,52 +2,7 @@
  * Requirements of RFC 9293 on TCP and what is around it: addresses, checksums, the fields of IP,
  * ICMP, neighbours.  Stack 1 is looked at; frames of a third host are made by hand.
  */
-#include "lib/craft.h"
-#include "lib/stack_lab.h"
-#include "stack/core.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-static const enum naru_family families[2] = { NARU_IPV4, NARU_IPV6 };
-static const uint8_t hand_mac[6] = { 2, 0, 0, 0, 0, 0x66 };
-
-/* ---- Tools ---- */
-
-/* From the third host to stack 1; stack 1 knows its link-layer address. */
-static struct craft_ends from_hand(struct lab *lab, enum naru_family family)
-{
-    struct craft_ends ends = { .dst_mac = { 2, 0, 0, 0, 0, 2 } };
-    memcpy(ends.src_mac, hand_mac, 6);
-    ends.src = naru_addr_v4(0x0a000066);
-    ends.dst = lab->v4[1];
-    if (family == NARU_IPV6) {
-        ends.src = (struct naru_addr){ .b = { 0xfd, [15] = 0x66 } };
-        ends.dst = lab->v6[1];
-    }
-    (void)naru_neigh_add(lab->stack[1], lab->ifindex[1], &ends.src, hand_mac, lab->now);
-    return ends;
-}
-
-static void begin(struct lab *lab)
-{
-    struct lab_options options = { 0 };
-    *lab = (struct lab){ 0 };
-    assert_true(lab_pair(lab, &options));
-    lab_run(lab, lab->now + NARU_SEC(30)); /* what hosts say when they wake is said */
-}
-
-static unsigned answers(struct lab *lab)
-{
-    uint8_t out[CRAFT_MAX];
-    unsigned n = 0;
-    while (lab_take(lab, 1, out, sizeof(out)) != 0)
-        n++;
-    return n;
-}
+#include "lib/hand.h"
 
 /* The last TCP segment that stack 1 has to say; the frame too. */
 static bool said(struct lab *lab, struct craft_heard *heard, uint8_t *frame)
@@ -99,7 +54,7 @@ static void checksums_are_always_made(void **state)
         struct lab lab;
         struct naru_sock *client, *server;
         unsigned frames = 0;
-        begin(&lab);
+        hand_begin(&lab);
         lab.user = &frames;
         lab.wire[0].filter = sums_are_right;
         assert_true(lab_established(&lab, families[f], 80, &client, &server));
@@ -184,7 +139,7 @@ static void default_mss_by_family(void **state)
         struct lab lab;
         struct craft_segment s;
         struct naru_tcp_info info;
-        begin(&lab);
+        hand_begin(&lab);
         struct craft_ends ends = from_hand(&lab, families[f]);
         struct naru_sock *listener = lab_listen(&lab, 1, families[f], 80);
         struct naru_sock *sock = plain_open(&lab, &ends, listener, &s);
@@ -203,7 +158,7 @@ static void initial_numbers_need_the_secret(void **state)
     (void)state;
     struct lab lab;
     uint32_t equal = 0;
-    begin(&lab);
+    hand_begin(&lab);
     for (uint16_t port = 1; port < 1000; port++) {
         struct naru_hash_tuple t = {
             .local = &lab.v4[0], .remote = &lab.v4[1], .local_port = port, .remote_port = 80
@@ -244,7 +199,7 @@ static void one_local_address_for_the_whole_connection(void **state)
             struct lab lab;
             struct sources sources = { .seen = 0 };
             struct naru_sock *client;
-            begin(&lab);
+            hand_begin(&lab);
             struct naru_addr other = f == 0 ? naru_addr_v4(0x0a000050)
                                             : (struct naru_addr){ .b = { 0xfd, [15] = 0x50 } };
             assert_int_equal(
@@ -285,7 +240,7 @@ static void listening_disturbs_nobody(void **state)
     for (int f = 0; f < 2; f++) {
         struct lab lab;
         struct naru_sock *opening, *listener, *old, *client, *server;
-        begin(&lab);
+        hand_begin(&lab);
         struct naru_addr self = f == 0 ? lab.v4[1] : lab.v6[1];
         struct naru_addr nobody =
             f == 0 ? naru_addr_v4(0x0a000063) : (struct naru_addr){ .b = { 0xfd, [15] = 0x63 } };
@@ -330,7 +285,7 @@ static void connecting_to_many_fails(void **state)
     (void)state;
     static const uint32_t bad[] = { 0xffffffff, 0x0a0000ff, 0xe0000001 };
     struct lab lab;
-    begin(&lab);
+    hand_begin(&lab);
     for (int i = 0; i < 4; i++) {
         struct naru_sock *sock;
         struct naru_endpoint to = { .port = 80 };
@@ -361,7 +316,7 @@ static void fields_of_ip_are_the_applications(void **state)
         struct craft_segment s;
         struct craft_heard heard;
         uint8_t frame[CRAFT_MAX];
-        begin(&lab);
+        hand_begin(&lab);
         struct craft_ends ends = from_hand(&lab, families[f]);
         struct naru_sock *listener = lab_listen(&lab, 1, families[f], 80);
         assert_int_equal(naru_sock_set(listener, NARU_OPT_TOS, 0x28, lab.now), NARU_OK);
@@ -403,7 +358,7 @@ static void unknown_ip_options_are_ignored(void **state)
         struct lab lab;
         struct craft_heard heard;
         uint8_t frame[CRAFT_MAX];
-        begin(&lab);
+        hand_begin(&lab);
         struct craft_ends ends = from_hand(&lab, NARU_IPV4);
         struct naru_sock *listener = lab_listen(&lab, 1, NARU_IPV4, 80);
         struct craft_segment s = { .sport = 4000, .dport = 80, .flags = CRAFT_SYN };
@@ -441,7 +396,7 @@ static void strange_syns_get_silence(void **state)
         for (uint16_t port = 80; port < 82; port++) { /* open, closed */
             struct lab lab;
             uint8_t frame[CRAFT_MAX];
-            begin(&lab);
+            hand_begin(&lab);
             struct craft_ends ends = from_hand(&lab, NARU_IPV4);
             struct naru_endpoint any = { .addr = naru_addr_v4(0), .port = 80 };
             struct naru_sock *listener;
@@ -493,7 +448,7 @@ static void icmp_ends_no_connection(void **state)
         for (int i = 0; i < 20 && type_code[f][i] != 0; i++) {
             struct lab lab;
             struct craft_segment s;
-            begin(&lab);
+            hand_begin(&lab);
             struct craft_ends ends = from_hand(&lab, families[f]);
             struct naru_sock *listener = lab_listen(&lab, 1, families[f], 80);
             struct naru_sock *sock = plain_open(&lab, &ends, listener, &s);
@@ -525,7 +480,7 @@ static void a_silent_peer_has_its_neighbour_probed(void **state)
         struct naru_tcp_info info;
         uint8_t out[CRAFT_MAX];
         unsigned asked = 0, retransmits = 0;
-        begin(&lab);
+        hand_begin(&lab);
         assert_true(lab_established(&lab, families[f], 80, &client, &server));
         assert_true(lab_transfer(&lab, server, client, 1000, lab.now + NARU_SEC(1)));
         lab_run(&lab, lab.now + NARU_SEC(60)); /* nobody believes any more that it is there */
