@@ -27,7 +27,7 @@ static enum naru_err take_error(struct naru_sock *sock)
 
 /* ---- Out ---- */
 
-/* Bound to a group or a broadcast address: good to receive, but nobody's source. */
+/* Bound to a group or a broadcast address: good to receive, but nobody's source.  H-3.2.1.3-5. */
 static bool names_many(const struct naru_stack *stack, const struct naru_addr *addr)
 {
     if (naru_addr_is_multicast(addr))
@@ -38,6 +38,8 @@ static bool names_many(const struct naru_stack *stack, const struct naru_addr *a
     return false;
 }
 
+/* Source address of a sent datagram is one of the host's own (H-3.2.1.3-2, H-4.1.3.5-2,
+ * H-4.1.3.6-2). */
 static enum naru_err choose_ends(struct naru_sock *sock, const struct naru_msg_info *info,
                                  struct naru_endpoint *from, struct naru_endpoint *to)
 {
@@ -83,6 +85,7 @@ static void copy_in(struct naru_pkt *pkt, const struct naru_slice *slice, unsign
             memcpy(naru_pkt_append(pkt, slice[i].len), slice[i].at, slice[i].len);
 }
 
+/* The transport can set TOS per datagram (H-3.2.1.6-1, H-3.2.1.7-1, H-3.2.1.7-3). */
 static struct naru_ip_out describe(const struct naru_sock *sock, const struct naru_endpoint *from,
                                    const struct naru_endpoint *to, const struct naru_msg_info *info)
 {
@@ -133,6 +136,7 @@ static bool must_wait(struct naru_sock *sock, const struct naru_ip_out *out)
     return true;
 }
 
+/* The local address may be left open (wildcard) (H-4.1.3.5-3). */
 static int64_t send_one(struct naru_sock *sock, const struct naru_ip_out *out,
                         const struct naru_endpoint *from, const struct naru_endpoint *to,
                         const struct naru_slice *slice, unsigned slice_count, size_t len)
@@ -240,6 +244,7 @@ static size_t copy_out(const struct naru_pkt *pkt, const struct naru_room *room,
     return done;
 }
 
+/* Received TOS is handed to the transport (H-3.2.1.6-2, H-3.4-2, H-4.1.3.5-1, H-4.1.4-3). */
 NARU_NOINLINE int64_t naru_dgram_recv(struct naru_sock_udp *su, const struct naru_room *room,
                                       unsigned room_count, unsigned flags,
                                       struct naru_msg_info *info)

@@ -101,6 +101,7 @@ static bool family_fits(const struct naru_sock *sock, const struct naru_addr *ad
     return sock->v6 ? !(v4 && sock->v6only) : v4;
 }
 
+/* Source address of a sent datagram is one of the host's own (H-3.2.1.3-2). */
 static bool may_bind(const struct naru_sock *sock, const struct naru_addr *addr)
 {
     if (naru_addr_is_unspecified(addr) || sock->transparent || naru_addr_is_loopback(addr))

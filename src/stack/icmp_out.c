@@ -34,6 +34,8 @@ static bool quotes_error6(const struct naru_ip_in *in)
             q.transport.at[0] == NARU_ICMPV6_REDIRECT);
 }
 
+/* No ICMP error in answer to an ICMP error (H-3.2.2-6, H-3.2.2-7, H-3.2.2-8, H-3.2.2-9, H-3.2.2-10,
+ * V6-4443-2.4-1). */
 static bool may_answer(struct naru_stack *stack, const struct naru_ip_in *in, bool also_to_group)
 {
     if ((in->group && !also_to_group) || naru_addr_is_unspecified(&in->src) ||
@@ -53,7 +55,7 @@ static bool may_answer(struct naru_stack *stack, const struct naru_ip_in *in, bo
 }
 
 /* Sends header (emitted, at most 8 bytes, checksum open) and as much of the packet as may be
- * quoted. */
+ * quoted.  H-3.2.2-2, H-3.2.2-3, H-3.2.2-5. */
 static void send_error(struct naru_stack *stack, const struct naru_ip_in *in, const uint8_t *header)
 {
     bool v4 = naru_addr_is_v4(&in->src);
@@ -93,6 +95,8 @@ static void send6(struct naru_stack *stack, const struct naru_ip_in *in,
     send_error(stack, in, header);
 }
 
+/* Protocol / port unreachable (codes 2, 3) are sent; where allowed, ICMP errors are sent
+ * (H-3.2.2.1-1, H-3.3.8-1). */
 NARU_NOINLINE void naru_icmp_unreachable(struct naru_stack *stack, const struct naru_ip_in *in,
                                          enum naru_unreachable why)
 {
@@ -133,7 +137,7 @@ void naru_icmp_frag_timeout(struct naru_stack *stack, const struct naru_ip_in *i
 }
 
 /* code is ICMPv6's; whether a group may be answered was decided by the caller (RFC 4443 2.4 e.3).
- */
+ * H-3.2.2.5-1. */
 NARU_NOINLINE void naru_icmp_param_problem(struct naru_stack *stack, const struct naru_ip_in *in,
                                            uint8_t code, uint32_t pointer)
 {

@@ -28,7 +28,7 @@ static enum naru_drop check_source(const struct naru_ip_in *in)
     return naru_addr_is_loopback(&in->dst) ? NARU_DROP_DST_LOOPBACK : NARU_DROP_NONE;
 }
 
-/* Sets in->group where the destination says so. */
+/* Sets in->group where the destination says so.  H-3.2.1.3-3, H-3.3.6-4. */
 static enum naru_drop check_destination(const struct naru_stack *stack, struct naru_ip_in *in)
 {
     if (naru_addr_is_multicast(&in->dst)) {
@@ -70,6 +70,7 @@ static enum naru_drop check_ends(const struct naru_stack *stack, struct naru_ip_
 
 /* ---- To the transport ---- */
 
+/* Unknown next header -> parameter problem code 1 (V6-8200-4-2). */
 static NARU_NOINLINE enum naru_drop unknown_protocol(struct naru_stack *stack,
                                                      const struct naru_ip_in *in,
                                                      struct naru_pkt *pkt, uint16_t next_header_at)
@@ -132,7 +133,7 @@ static NARU_NOINLINE enum naru_drop reassemble(struct naru_stack *stack, struct 
 }
 
 /* Datagrams whose time is over; the sender is told if the first fragment came (RFC 792, 4443 3.3).
- */
+ * H-3.3.2-5, V6-8200-4.5-3. */
 void naru_ip_frag_expire(struct naru_stack *stack)
 {
     struct naru_frag_expired expired;
@@ -175,6 +176,7 @@ static NARU_NOINLINE enum naru_drop ipv4_fragment(struct naru_stack *stack, stru
     return reassemble(stack, in->iface, pkt, in, &info);
 }
 
+/* Header checksum verified; bad ones silently dropped (H-3.2.1.2-1). */
 enum naru_drop naru_ipv4_input(struct naru_stack *stack, struct naru_iface *iface,
                                struct naru_pkt *pkt, bool group)
 {

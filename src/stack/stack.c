@@ -48,6 +48,7 @@ void naru_config_init(struct naru_config *config)
     };
 }
 
+/* There is no forwarding, and nothing that pretends it (H-3.1-5, H-3.1-6, H-3.1-7). */
 static bool config_good(const struct naru_config *c)
 {
     return c->alloc.alloc != NULL && c->alloc.free != NULL && c->memory_max >= MEMORY_MIN &&

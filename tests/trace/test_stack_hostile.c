@@ -255,7 +255,8 @@ static void report(struct victim *v, enum naru_family family, unsigned type4, un
                            CRAFT_TCP_PROTO, tcp, 8));
 }
 
-/* An error counts for the connection and the segment it quotes only (MUST-54). */
+/* An error counts for the connection and the segment it quotes only (MUST-54).  H-3.4-6,
+ * V6-8201-4-1. */
 static void forged_too_big(void **state)
 {
     (void)state;
@@ -337,7 +338,7 @@ static void forged_unreachable(void **state)
 
 /* ---- Storms ---- */
 
-/* Errors about nothing are few, from one host or from all together. */
+/* Errors about nothing are few, from one host or from all together.  V6-4443-2.4-1, H-3.3.8-1. */
 static void no_icmp_storm(void **state)
 {
     (void)state;

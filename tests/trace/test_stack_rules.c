@@ -39,6 +39,8 @@ static bool sums_are_right(struct lab *lab, int from, uint8_t *frame, size_t *le
     (void)from;
     assert_true(*len <= sizeof(copy));
     memcpy(copy, frame, *len);
+    assert_true(craft_get16(frame + 12) >= 0x800); /* a type: no length, no trailers */
+    assert_true(craft_get16(frame + 12) < 0x1000 || craft_get16(frame + 12) > 0x100f);
     craft_repair(copy, *len);
     assert_memory_equal(copy, frame, *len);
     ++*(unsigned *)lab->user;
@@ -46,7 +48,7 @@ static bool sums_are_right(struct lab *lab, int from, uint8_t *frame, size_t *le
 }
 
 /* Every frame carries the checksums that somebody else computes, of TCP (MUST-2), of UDP unasked
- * (H-4.1.3.4-4) and of IPv4. */
+ * (H-4.1.3.4-4) and of IPv4.  H-4.1.3.4-1, H-2.3.1-2, H-2.3.3-5. */
 static void checksums_are_always_made(void **state)
 {
     (void)state;
@@ -86,7 +88,8 @@ static unsigned mss_of(const uint8_t *frame)
     return tcp[20] == 2 ? craft_get16(tcp + 22) : 0;
 }
 
-/* What is announced is what a packet of the link can carry behind its headers (MUST-67). */
+/* What is announced is what a packet of the link can carry behind its headers (MUST-67).
+ * H-3.3.2-4. */
 static void announced_mss_fits_the_link(void **state)
 {
     (void)state;
@@ -190,7 +193,8 @@ static bool source_stays(struct lab *lab, int from, uint8_t *frame, size_t *len)
 }
 
 /* A local address may be given (MUST-43); else IP chooses before the first SYN (MUST-44); either
- * stays for the whole connection (MUST-45), though another one comes that would suit better. */
+ * stays for the whole connection (MUST-45), though another one comes that would suit better.
+ * H-3.3.4.2-2, H-4.1.3.5-4, H-3.1-3. */
 static void one_local_address_for_the_whole_connection(void **state)
 {
     (void)state;
@@ -435,7 +439,8 @@ static void report(struct lab *lab, const struct craft_ends *ends, const struct 
 }
 
 /* Nothing that ICMP says ends a connection that stands, soft (MUST-56) or hard; a source quench is
- * not even heard (MUST-55); what was said is found and kept for the user (MUST-54, SHLD-25). */
+ * not even heard (MUST-55); what was said is found and kept for the user (MUST-54, SHLD-25).
+ * H-3.2.2.1-2, H-3.2.2.1-3, H-3.2.2.1-4, H-3.2.2.4-1, H-3.2.2.5-2. */
 static void icmp_ends_no_connection(void **state)
 {
     (void)state;

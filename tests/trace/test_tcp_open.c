@@ -28,7 +28,7 @@ TEST(passive_open)
     tcp_play_end(&p);
 }
 
-/* MSS is said and heard, and the timestamp's bytes come off it (MUST-14, MUST-16). */
+/* MSS is said and heard, and the timestamp's bytes come off it (MUST-14, MUST-16).  H-3.3.3-1. */
 TEST(options_of_a_syn)
 {
     BEGIN(tcp_play_begin);

@@ -132,6 +132,8 @@ static void check_whole(struct naru_pkt *pkt, enum naru_family family, uint32_t 
 
 static const enum naru_family families[] = { NARU_IPV4, NARU_IPV6 };
 
+/* Incoming datagrams are reassembled; fragments in order, in any order, twice, overlapping; both
+ * families (H-3.3.2-1, C-fragment-reassembly). */
 static void any_order_gives_the_whole(void **state)
 {
     (void)state;
@@ -155,7 +157,8 @@ static void any_order_gives_the_whole(void **state)
     }
 }
 
-/* RFC 5722: an overlap ends the datagram; in IPv6 also what still comes. */
+/* RFC 5722: an overlap ends the datagram; in IPv6 also what still comes.  V6-8200-4.5-1,
+ * C-fragment-reassembly, B-fragment-limits. */
 static void overlaps_end_the_datagram(void **state)
 {
     (void)state;
@@ -189,6 +192,7 @@ static void overlaps_end_the_datagram(void **state)
     }
 }
 
+/* Fragments in order, in any order, twice, overlapping; both families (C-fragment-reassembly). */
 static void repetitions_are_ignored(void **state)
 {
     (void)state;
@@ -205,6 +209,8 @@ static void repetitions_are_ignored(void **state)
     lab_deinit(&l);
 }
 
+/* Fragment errors: length not multiple of 8 or result above 65535 -> parameter problem code 0;
+ * reassembly: size, overlap, holes, memory (V6-8200-4.5-2, B-fragment-limits). */
 static void lengths_are_checked(void **state)
 {
     (void)state;
@@ -224,6 +230,7 @@ static void lengths_are_checked(void **state)
     lab_deinit(&l);
 }
 
+/* at least 576 octets (H-3.3.2-2, H-3.3.2-3, V6-8200-5-1). */
 static void largest_datagrams_fit(void **state)
 {
     (void)state;
@@ -301,7 +308,7 @@ static void congestion_marks_are_joined(void **state)
     }
 }
 
-/* RFC 7112: headers that go on behind the first fragment are refused. */
+/* RFC 7112: headers that go on behind the first fragment are refused.  V6-7112-5-1. */
 static void first_fragment_holds_all_headers(void **state)
 {
     (void)state;
@@ -337,6 +344,7 @@ static void first_fragment_holds_all_headers(void **state)
 
 /* ---- Time ---- */
 
+/* Reassembly timeout 60 s, Time Exceeded code 1 if first fragment was there (V6-8200-4.5-3). */
 static void time_ends_datagrams(void **state)
 {
     (void)state;
@@ -372,6 +380,7 @@ static void time_ends_datagrams(void **state)
 
 /* ---- Limits ---- */
 
+/* Reassembly: size, overlap, holes, memory (B-fragment-limits). */
 static void memory_is_bounded(void **state)
 {
     (void)state;

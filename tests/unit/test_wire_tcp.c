@@ -412,6 +412,8 @@ static void udp_lengths(void **state)
     }
 }
 
+/* UDP checksum is mandatory (exception RFC 6935 tunnels); zero is sent as 0xFFFF (V6-8200-8.1-1).
+ */
 static void udp_checksum_is_never_zero(void **state)
 {
     (void)state;
