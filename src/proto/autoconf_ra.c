@@ -162,8 +162,8 @@ void naru_autoconf_not_router(struct naru_autoconf *ac, unsigned ifindex,
 
 /* ---- Prefixes ---- */
 
-/* RFC 4862 5.5.3 e: an advertisement nobody vouches for cannot end an address within two hours.
- * V6-4862-5.5.3-4, V6-4862-5.5.3-5. */
+/* RFC 4862 5.5.3 e: an advertisement nobody vouches for cannot end an address within two hours
+ * (V6-4862-5.5.3-4, V6-4862-5.5.3-5). */
 static void renew(struct naru_autoconf *ac, struct naru_autoconf_addr *a,
                   const struct naru_autoconf_prefix *p, naru_time now)
 {

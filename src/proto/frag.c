@@ -214,8 +214,8 @@ static uint32_t payload_len(const struct naru_frag_datagram *d, const struct nar
     return pkt->seq == 0 ? pkt->len - d->header_len : pkt->len;
 }
 
-/* What can be said about a fragment before knowing any other (RFC 8200 4.5, RFC 791 3.2).
- * V6-8200-4.5-2. */
+/* What can be said about a fragment before knowing any other (RFC 8200 4.5, RFC 791 3.2;
+ * V6-8200-4.5-2). */
 static bool length_ok(const struct naru_frag_info *info, struct naru_frag_result *result)
 {
     uint32_t end = info->offset + info->payload_len;
@@ -237,8 +237,8 @@ static bool length_ok(const struct naru_frag_info *info, struct naru_frag_result
     return true;
 }
 
-/* RFC 7112 5: from the fragment header to the end of the transport header nothing is missing.
- * V6-7112-5-1. */
+/* RFC 7112 5: from the fragment header to the end of the transport header nothing is missing
+ * (V6-7112-5-1). */
 static bool chain_ok(const struct naru_pkt *pkt, const struct naru_frag_info *info)
 {
     if (info->family != NARU_IPV6 || info->offset != 0)
@@ -387,7 +387,7 @@ static enum naru_drop assemble(struct naru_frag *frag, struct naru_frag_datagram
     return NARU_DROP_NONE;
 }
 
-/* Adds pkt to d, or says why not; in that case pkt is still the caller's.  V6-8200-4.5-1. */
+/* Adds pkt to d, or says why not; in that case pkt is still the caller's (V6-8200-4.5-1). */
 static enum naru_drop add(struct naru_frag *frag, struct naru_frag_datagram *d,
                           struct naru_pkt *pkt, const struct naru_frag_info *info,
                           struct naru_frag_result *result)

@@ -27,7 +27,7 @@ static enum naru_err take_error(struct naru_sock *sock)
 
 /* ---- Out ---- */
 
-/* Bound to a group or a broadcast address: good to receive, but nobody's source.  H-3.2.1.3-5. */
+/* Bound to a group or a broadcast address: good to receive, but nobody's source (H-3.2.1.3-5). */
 static bool names_many(const struct naru_stack *stack, const struct naru_addr *addr)
 {
     if (naru_addr_is_multicast(addr))
@@ -136,7 +136,7 @@ static bool must_wait(struct naru_sock *sock, const struct naru_ip_out *out)
     return true;
 }
 
-/* The local address may be left open (wildcard) (H-4.1.3.5-3). */
+/* The local address may be left open (wildcard; H-4.1.3.5-3). */
 static int64_t send_one(struct naru_sock *sock, const struct naru_ip_out *out,
                         const struct naru_endpoint *from, const struct naru_endpoint *to,
                         const struct naru_slice *slice, unsigned slice_count, size_t len)

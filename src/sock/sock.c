@@ -266,8 +266,8 @@ static void here_if_unspecified(struct naru_addr *addr)
         naru_addr_is_v4(addr) ? naru_addr_v4(0x7f000001) : (struct naru_addr){ .b = { [15] = 1 } };
 }
 
-/* Sets the remote half of the name, and the local address if it was not given.  MUST-43, MUST-44,
- * MUST-45. */
+/* Sets the remote half of the name, and the local address if it was not given (MUST-43, MUST-44,
+ * MUST-45). */
 static enum naru_err set_remote(struct naru_sock *sock, const struct naru_endpoint *remote,
                                 struct naru_path *path)
 {

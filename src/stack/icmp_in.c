@@ -126,8 +126,8 @@ static uint32_t quoted_len(struct naru_span quoted, enum naru_family family)
     return quoted.len >= 6 ? naru_get16(quoted.at + 4) + (uint32_t)NARU_IPV6_LEN : 0;
 }
 
-/* An error about a packet that we sent: to whose it was.  H-3.2.2-4, H-3.2.2.1-2, H-3.2.2.4-1,
- * H-3.2.2.5-2, H-3.4-5, H-3.4-6. */
+/* An error about a packet that we sent: to whose it was (H-3.2.2-4, H-3.2.2.1-2, H-3.2.2.4-1,
+ * H-3.2.2.5-2, H-3.4-5, H-3.4-6). */
 static enum naru_drop error_in(struct naru_stack *stack, const struct naru_ip_in *in,
                                struct naru_span quoted, const struct icmp_fact *fact)
 {
@@ -157,8 +157,8 @@ static enum naru_drop error_in(struct naru_stack *stack, const struct naru_ip_in
 
 /* ---- Echo ---- */
 
-/* Turns the request into its reply, in place, and sends it back.  H-3.2.2.6-1, H-3.2.2.6-3,
- * H-3.2.2.6-4, H-3.2.2.6-5, H-3.2.2.6-6, H-3.3.4.2-1, V6-4443-4.2-1. */
+/* Turns the request into its reply, in place, and sends it back (H-3.2.2.6-1, H-3.2.2.6-3,
+ * H-3.2.2.6-4, H-3.2.2.6-5, H-3.2.2.6-6, H-3.3.4.2-1, V6-4443-4.2-1). */
 static enum naru_drop echo(struct naru_stack *stack, const struct naru_ip_in *in,
                            struct naru_pkt *pkt, uint8_t reply)
 {
@@ -198,7 +198,7 @@ static enum naru_drop request_in(struct naru_stack *stack, const struct naru_ip_
 
 /* ---- Messages ---- */
 
-/* Source Quench is silently dropped (MUST-55).  H-3.2.2-1, H-3.2.2.7-1, H-3.2.2.9-9. */
+/* Source Quench is silently dropped (MUST-55, H-3.2.2-1, H-3.2.2.7-1, H-3.2.2.9-9). */
 NARU_NOINLINE enum naru_drop naru_icmp_input(struct naru_stack *stack, const struct naru_ip_in *in,
                                              struct naru_pkt *pkt)
 {

@@ -54,8 +54,8 @@ static bool may_answer(struct naru_stack *stack, const struct naru_ip_in *in, bo
     return false;
 }
 
-/* Sends header (emitted, at most 8 bytes, checksum open) and as much of the packet as may be
- * quoted.  H-3.2.2-2, H-3.2.2-3, H-3.2.2-5. */
+/* Sends header (emitted, at most 8 bytes, checksum open) and as much of the packet as may be quoted
+ * (H-3.2.2-2, H-3.2.2-3, H-3.2.2-5). */
 static void send_error(struct naru_stack *stack, const struct naru_ip_in *in, const uint8_t *header)
 {
     bool v4 = naru_addr_is_v4(&in->src);
@@ -136,8 +136,8 @@ void naru_icmp_frag_timeout(struct naru_stack *stack, const struct naru_ip_in *i
                                          .code = NARU_ICMPV6_REASSEMBLY_EXCEEDED });
 }
 
-/* code is ICMPv6's; whether a group may be answered was decided by the caller (RFC 4443 2.4 e.3).
- * H-3.2.2.5-1. */
+/* code is ICMPv6's; whether a group may be answered was decided by the caller (RFC 4443 2.4 e.3;
+ * H-3.2.2.5-1). */
 NARU_NOINLINE void naru_icmp_param_problem(struct naru_stack *stack, const struct naru_ip_in *in,
                                            uint8_t code, uint32_t pointer)
 {

@@ -28,7 +28,7 @@ static enum naru_drop check_source(const struct naru_ip_in *in)
     return naru_addr_is_loopback(&in->dst) ? NARU_DROP_DST_LOOPBACK : NARU_DROP_NONE;
 }
 
-/* Sets in->group where the destination says so.  H-3.2.1.3-3, H-3.3.6-4. */
+/* Sets in->group where the destination says so (H-3.2.1.3-3, H-3.3.6-4). */
 static enum naru_drop check_destination(const struct naru_stack *stack, struct naru_ip_in *in)
 {
     if (naru_addr_is_multicast(&in->dst)) {
@@ -132,8 +132,8 @@ static NARU_NOINLINE enum naru_drop reassemble(struct naru_stack *stack, struct 
                                      : naru_ipv6_input(stack, iface, result.whole, in->group);
 }
 
-/* Datagrams whose time is over; the sender is told if the first fragment came (RFC 792, 4443 3.3).
- * H-3.3.2-5, V6-8200-4.5-3. */
+/* Datagrams whose time is over; the sender is told if the first fragment came (RFC 792, 4443 3.3;
+ * H-3.3.2-5, V6-8200-4.5-3). */
 void naru_ip_frag_expire(struct naru_stack *stack)
 {
     struct naru_frag_expired expired;

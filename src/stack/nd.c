@@ -103,8 +103,8 @@ static void send_nd(struct naru_stack *stack, struct naru_iface *iface, const st
     (void)naru_ip_output(stack, &out, pkt);
 }
 
-/* RFC 4861 7.2.4: to the asker, or to all nodes if he has no address yet.  V6-4861-7.2.4-1,
- * V6-4861-7.2.4-2, V6-4861-7.2.4-3, V6-4861-7.2.4-4. */
+/* RFC 4861 7.2.4: to the asker, or to all nodes if he has no address yet (V6-4861-7.2.4-1,
+ * V6-4861-7.2.4-2, V6-4861-7.2.4-3, V6-4861-7.2.4-4). */
 static void advertise(struct naru_stack *stack, struct naru_iface *iface,
                       const struct naru_addr *target, const struct naru_addr *asker)
 {

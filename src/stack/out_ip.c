@@ -135,8 +135,8 @@ static enum naru_err refuse(struct naru_stack *stack, struct naru_pkt *pkt, enum
 
 /*
  * pkt is a transport header and payload, with NARU_IP_HEADROOM in front; it is taken in every case.
- * NETUNREACH, HOSTUNREACH, ADDRNOTAVAIL (no source), MSGSIZE, AGAIN (queue full).
- * H-3.3.3-2, H-3.3.3-3.
+ * Cut to the path's MTU where that is allowed (H-3.3.3-2, H-3.3.3-3).  NETUNREACH, HOSTUNREACH,
+ * ADDRNOTAVAIL (no source), MSGSIZE, AGAIN (queue full).
  */
 enum naru_err naru_ip_output(struct naru_stack *stack, const struct naru_ip_out *request,
                              struct naru_pkt *pkt)

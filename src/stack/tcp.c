@@ -73,7 +73,8 @@ struct ip_ends {
     bool df;
 };
 
-/* The IP header of a segment that carries transport_len bytes; returns its length.  SHLD-22. */
+/* The IP header of a segment that carries transport_len bytes; returns its length.  SHLD-22
+ * (C-ipv4-id-uniqueness). */
 static size_t emit_ip(struct naru_stack *stack, const struct ip_ends *ends, size_t transport_len,
                       uint8_t *at)
 {
@@ -404,7 +405,7 @@ enum naru_drop naru_tcp_connection_in(struct naru_sock_tcp *st, const struct nar
     return verdict.drop;
 }
 
-/* A SYN with an invalid source address is ignored (by TCP or IP) (MUST-63). */
+/* A SYN with an invalid source address is ignored (by TCP or IP; MUST-63). */
 static NARU_NOINLINE enum naru_drop no_connection(struct naru_stack *stack,
                                                   const struct naru_ip_in *in,
                                                   const struct naru_tuple *tuple, uint32_t hash,
@@ -459,7 +460,7 @@ NARU_NOINLINE NARU_FLATTEN enum naru_drop naru_tcp_segment_in(struct naru_stack 
 
 /* ---- Segments out ---- */
 
-/* Every sent segment carries a computed checksum (there is no off switch) (MUST-2). */
+/* Every sent segment carries a computed checksum (there is no off switch; MUST-2). */
 static void finish_checksum(const struct naru_sock_tcp *st, const struct naru_iface *iface,
                             const struct naru_tcp_segment *segment, struct naru_frame *frame,
                             size_t tcp_at, size_t tcp_len)

@@ -161,7 +161,7 @@ static enum naru_drop check(const struct naru_stack *stack, const struct naru_ip
 }
 
 /* No listener -> port unreachable; the transport can cause certain ICMP messages (port/protocol
- * unreachable) (H-4.1.3.1-1, H-3.4-4). */
+ * unreachable; H-4.1.3.1-1, H-3.4-4). */
 NARU_NOINLINE enum naru_drop naru_udp_input(struct naru_stack *stack, const struct naru_ip_in *in,
                                             struct naru_pkt *pkt)
 {
@@ -204,7 +204,7 @@ struct naru_sock *naru_ping_sock_of(struct naru_stack *stack, const struct naru_
     return sock != NULL && sock->type == NARU_SOCK_PING ? sock : NULL;
 }
 
-/* An echo reply: to the socket that has its identifier as port.  H-3.2.2.6-2, H-3.2.2.6-7. */
+/* An echo reply: to the socket that has its identifier as port (H-3.2.2.6-2, H-3.2.2.6-7). */
 enum naru_drop naru_ping_input(struct naru_stack *stack, const struct naru_ip_in *in,
                                uint16_t ident, struct naru_pkt *pkt)
 {

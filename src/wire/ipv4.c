@@ -22,7 +22,7 @@ enum {
 };
 enum { DF = 0x4000, MF = 0x2000, OFFSET_MASK = 0x1fff };
 
-/* The header without a look at the total length; in behind header and options.  H-3.2.1.1-1. */
+/* The header without a look at the total length; in behind header and options (H-3.2.1.1-1). */
 static enum naru_drop header_parse(struct naru_span *in, struct naru_ipv4_hdr *h)
 {
     const uint8_t *p = in->at;

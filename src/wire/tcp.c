@@ -67,7 +67,7 @@ static void fastopen_parse(const uint8_t *cookie, size_t len, unsigned bits, str
     h->opts = (uint8_t)((h->opts & ~(unsigned)NARU_TCP_OPT_FASTOPEN_EXP) | bits);
 }
 
-/* One option that is not padding; a length that does not fit its kind makes it none.  MUST-4. */
+/* One option that is not padding; a length that does not fit its kind makes it none (MUST-4). */
 static void option_parse(uint8_t kind, const uint8_t *data, size_t len, struct naru_tcp_hdr *h)
 {
     switch (kind) {

@@ -48,7 +48,7 @@ static bool sums_are_right(struct lab *lab, int from, uint8_t *frame, size_t *le
 }
 
 /* Every frame carries the checksums that somebody else computes, of TCP (MUST-2), of UDP unasked
- * (H-4.1.3.4-4) and of IPv4.  H-4.1.3.4-1, H-2.3.1-2, H-2.3.3-5. */
+ * (H-4.1.3.4-4) and of IPv4 (H-4.1.3.4-1, H-2.3.1-2, H-2.3.3-5). */
 static void checksums_are_always_made(void **state)
 {
     (void)state;
@@ -88,8 +88,8 @@ static unsigned mss_of(const uint8_t *frame)
     return tcp[20] == 2 ? craft_get16(tcp + 22) : 0;
 }
 
-/* What is announced is what a packet of the link can carry behind its headers (MUST-67).
- * H-3.3.2-4. */
+/* What is announced is what a packet of the link can carry behind its headers (MUST-67, H-3.3.2-4).
+ */
 static void announced_mss_fits_the_link(void **state)
 {
     (void)state;
@@ -193,8 +193,8 @@ static bool source_stays(struct lab *lab, int from, uint8_t *frame, size_t *len)
 }
 
 /* A local address may be given (MUST-43); else IP chooses before the first SYN (MUST-44); either
- * stays for the whole connection (MUST-45), though another one comes that would suit better.
- * H-3.3.4.2-2, H-4.1.3.5-4, H-3.1-3. */
+ * stays for the whole connection (MUST-45), though another one comes that would suit better
+ * (H-3.3.4.2-2, H-4.1.3.5-4, H-3.1-3). */
 static void one_local_address_for_the_whole_connection(void **state)
 {
     (void)state;
@@ -422,6 +422,36 @@ static void strange_syns_get_silence(void **state)
         }
 }
 
+static void note_drop(void *user, const struct naru_trace_event *event)
+{
+    enum naru_drop *reason = user;
+    if (event->kind == NARU_TRACE_DROP)
+        *reason = event->reason;
+}
+
+static enum naru_drop noted;
+
+static void with_trace(struct naru_config *config)
+{
+    config->trace = note_drop;
+    config->trace_user = &noted;
+}
+
+/* Each discarded packet is told to who wants to write it down, with the reason (H-3.1-8). */
+static void drops_can_be_logged(void **state)
+{
+    (void)state;
+    struct lab lab = { 0 };
+    struct lab_options options = { .tune = with_trace };
+    uint8_t frame[CRAFT_MAX];
+    assert_true(lab_pair(&lab, &options));
+    lab_run(&lab, lab.now + NARU_SEC(30));
+    struct craft_ends ends = from_hand(&lab, NARU_IPV4);
+    lab_inject(&lab, 1, frame, craft_udp(frame, &ends, 4000, 9, "x", 1));
+    assert_int_equal(noted, NARU_DROP_UDP_NO_PORT);
+    lab_end(&lab);
+}
+
 /* ---- ICMP ---- */
 
 static void report(struct lab *lab, const struct craft_ends *ends, const struct craft_segment *s,
@@ -439,8 +469,8 @@ static void report(struct lab *lab, const struct craft_ends *ends, const struct 
 }
 
 /* Nothing that ICMP says ends a connection that stands, soft (MUST-56) or hard; a source quench is
- * not even heard (MUST-55); what was said is found and kept for the user (MUST-54, SHLD-25).
- * H-3.2.2.1-2, H-3.2.2.1-3, H-3.2.2.1-4, H-3.2.2.4-1, H-3.2.2.5-2. */
+ * not even heard (MUST-55); what was said is found and kept for the user (MUST-54, SHLD-25,
+ * H-3.2.2.1-2, H-3.2.2.1-3, H-3.2.2.1-4, H-3.2.2.4-1, H-3.2.2.5-2, C-network-unreachable). */
 static void icmp_ends_no_connection(void **state)
 {
     (void)state;
@@ -523,6 +553,7 @@ int main(void)
         cmocka_unit_test(fields_of_ip_are_the_applications),
         cmocka_unit_test(unknown_ip_options_are_ignored),
         cmocka_unit_test(strange_syns_get_silence),
+        cmocka_unit_test(drops_can_be_logged),
         cmocka_unit_test(icmp_ends_no_connection),
         cmocka_unit_test(a_silent_peer_has_its_neighbour_probed),
     };

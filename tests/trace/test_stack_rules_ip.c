@@ -604,7 +604,7 @@ static void broadcasts_and_groups(void **state)
 
 /* What ICMP says of a datagram reaches the connected socket that sent it, each code as its error,
  * and the errors of types that nobody knows too (H-4.1.3.3-1, H-3.2.2-4, H-3.2.2.5-3,
- * C-udp-icmp-error, B-icmp-traceroute); soft ones are no proof of anything (H-3.2.2.1-4). */
+ * C-udp-icmp-error); soft ones are no proof of anything (H-3.2.2.1-4). */
 static void errors_reach_connected_datagrams(void **state)
 {
     (void)state;
@@ -648,7 +648,8 @@ static void errors_reach_connected_datagrams(void **state)
         }
 }
 
-/* With IP_MTU_DISCOVER "always" nothing larger than the path carries is sent (H-3.3.3-3). */
+/* With IP_MTU_DISCOVER "always" nothing larger than the path carries is sent (H-3.3.3-3,
+ * B-pmtu-honoured). */
 static void nothing_larger_than_the_path(void **state)
 {
     (void)state;

@@ -191,7 +191,7 @@ static void multicast(void **state)
     }
 }
 
-/* All broadcast forms are recognised (limited, directed, subnet) (H-3.3.6-4). */
+/* All broadcast forms are recognised (limited, directed, subnet; H-3.3.6-4). */
 static void broadcast(void **state)
 {
     (void)state;

@@ -74,6 +74,7 @@ TEST(simultaneous_close)
     tcp_play_end(&p);
 }
 
+/* FIN is sent again in CLOSING (C-fin-retransmission). */
 TEST(fin_is_sent_again_in_every_state)
 {
     BEGIN(tcp_play_accept);
@@ -113,6 +114,8 @@ TEST(half_close)
     tcp_play_end(&p);
 }
 
+/* A socket closed in FIN-WAIT-2 ends after LINGER2, and a later segment gets RST; one that is held
+ * does not end (C-fin-wait2-timeout). */
 TEST(fin_wait_2_of_an_orphan_ends)
 {
     BEGIN(tcp_play_accept);
@@ -127,6 +130,8 @@ TEST(fin_wait_2_of_an_orphan_ends)
     tcp_play_end(&p);
 }
 
+/* A socket closed in FIN-WAIT-2 ends after LINGER2, and a later segment gets RST; one that is held
+ * does not end (C-fin-wait2-timeout). */
 TEST(linger2)
 {
     BEGIN(tcp_play_accept);
@@ -189,6 +194,7 @@ TEST(close_with_data_to_send_does_not_wait)
     tcp_play_end(&p);
 }
 
+/* LINGER off, zero and longer; with data to send; on sockets not connected (C-so-linger). */
 TEST(linger_zero_resets)
 {
     BEGIN(tcp_play_accept);
@@ -213,7 +219,7 @@ TEST(aborted)
 }
 
 /* Close with unread data, or data arriving after close, answers RST; close() may also end reading
- * (half-duplex close) (SHLD-3, MAY-1). */
+ * (half-duplex close; SHLD-3, MAY-1). */
 TEST(data_after_close_is_answered_with_a_reset)
 {
     BEGIN(tcp_play_accept);
@@ -337,6 +343,7 @@ TEST(time_wait_answers_fin_and_starts_again)
     tcp_play_end(&p);
 }
 
+/* An exact RST ends TIME-WAIT (C-timewait-reset). */
 TEST(time_wait_ends_with_an_exact_reset)
 {
     BEGIN(tcp_play_accept);
@@ -368,6 +375,8 @@ TEST(fin_gives_up_for_an_orphan)
     tcp_play_end(&p);
 }
 
+/* FIN behind a closed window: close leaves ESTABLISHED at once, and ends in time
+ * (B-fin-closed-window). */
 TEST(fin_behind_a_closed_window_is_probed_and_ends)
 {
     BEGIN(tcp_play_accept);

@@ -136,6 +136,7 @@ TEST(overlapping_pieces)
     tcp_play_end(&p);
 }
 
+/* The peer shrinks its window, or sends beyond ours (B-peer-shrinks-window). */
 TEST(beyond_the_window)
 {
     BEGIN(tcp_play_accept);
@@ -177,7 +178,8 @@ TEST(ack_too_old)
     tcp_play_end(&p);
 }
 
-/* Options count on every segment, and old segments do not (MUST-5, C-paws-mechanism). */
+/* Options count on every segment, and old segments do not (MUST-5, C-paws-mechanism,
+ * B-peer-omits-timestamps). */
 TEST(old_timestamps_are_dropped)
 {
     BEGIN(tcp_play_begin);
@@ -293,6 +295,7 @@ TEST(nodelay_pushes_what_nagle_held)
     tcp_play_end(&p);
 }
 
+/* CORK joins writes to full segments and cuts at MSS (C-cork-mss). */
 TEST(cork)
 {
     BEGIN(tcp_play_accept);
@@ -327,6 +330,8 @@ TEST(cork_counts_from_what_it_holds)
     tcp_play_end(&p);
 }
 
+/* Segments as large as the send window allows; ACKs ride on them (C-send-window-sizes-piggyback).
+ */
 TEST(answers_carry_acknowledgements)
 {
     BEGIN(tcp_play_accept);
@@ -483,7 +488,7 @@ TEST(urgent_mode_with_a_closed_window)
 }
 
 /* Set per connection; one probe unanswered is no death; probes are empty (MUST-24, MUST-27,
- * MUST-29, MAY-5, SHLD-12). */
+ * MUST-29, MAY-5, SHLD-12, B-keepalive-timing). */
 TEST(keepalive)
 {
     BEGIN(tcp_play_accept);

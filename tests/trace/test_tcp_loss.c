@@ -14,6 +14,7 @@
     (void)state;       \
     how(&p)
 
+/* The connection's information is true before and after a loss (C-tcp-info). */
 TEST(fast_retransmit_with_sack)
 {
     BEGIN(tcp_play_accept);
@@ -203,7 +204,7 @@ TEST(a_peer_that_forgot_what_it_had)
     tcp_play_end(&p);
 }
 
-/* RTO computed as in RFC 6298, no RTT samples from retransmitted data (Karn) (MUST-18). */
+/* RTO computed as in RFC 6298, no RTT samples from retransmitted data (Karn; MUST-18). */
 TEST(karn)
 {
     BEGIN(tcp_play_accept);
@@ -249,7 +250,7 @@ TEST(gives_up)
 }
 
 /* Soft errors can be reported to the application; soft ICMP errors are made visible to the
- * application (App. B prints it under MUST) (MUST-47, SHLD-25). */
+ * application (App. B prints it under MUST; MUST-47, SHLD-25). */
 TEST(gives_up_with_what_icmp_said)
 {
     BEGIN(tcp_play_accept);
@@ -267,6 +268,8 @@ TEST(gives_up_with_what_icmp_said)
     tcp_play_end(&p);
 }
 
+/* USER_TIMEOUT, unset, shorter or longer than the silence: the connection ends or lives, and the
+ * peer gets RST or not (C-user-timeout). */
 TEST(user_timeout)
 {
     BEGIN(tcp_play_accept);
@@ -297,6 +300,8 @@ TEST(user_timeout_is_forgotten_when_the_peer_answers)
     tcp_play_end(&p);
 }
 
+/* What is sent again may be cut otherwise, and the peer may acknowledge its middle
+ * (B-retransmit-repacketised). */
 TEST(retransmission_may_be_cut_otherwise)
 {
     BEGIN(tcp_play_accept);

@@ -28,7 +28,8 @@ TEST(passive_open)
     tcp_play_end(&p);
 }
 
-/* MSS is said and heard, and the timestamp's bytes come off it (MUST-14, MUST-16).  H-3.3.3-1. */
+/* MSS is said and heard, and the timestamp's bytes come off it (MUST-14, MUST-16, H-3.3.3-1,
+ * C-tcp-info). */
 TEST(options_of_a_syn)
 {
     BEGIN(tcp_play_begin);
@@ -58,7 +59,7 @@ TEST(options_only_offered_back)
     tcp_play_end(&p);
 }
 
-/* Without an MSS option from the peer assume 536 (IPv4) or 1220 (IPv6) (MUST-15). */
+/* Without an MSS option from the peer assume 536 (IPv4) or 1220 (IPv6; MUST-15). */
 TEST(no_mss_option_means_536)
 {
     BEGIN(tcp_play_begin);
@@ -170,6 +171,8 @@ TEST(simultaneous_open_refused)
     tcp_play_end(&p);
 }
 
+/* In SYN-RECEIVED only an ACK of ISS+1 completes; ISS and ISS+2 get RST; SYN-RECEIVED with SYN
+ * cookies and without (C-acceptable-ack-syn-rcvd, C-syn-cookie). */
 TEST(syn_received_wants_the_exact_ack)
 {
     BEGIN(tcp_play_begin);
@@ -269,6 +272,7 @@ TEST(deferred_refusal)
     tcp_play_end(&p);
 }
 
+/* Windows of zero, and with the highest bit, in the handshake (C-handshake-window-size). */
 TEST(zero_and_huge_windows_of_the_handshake)
 {
     BEGIN(tcp_play_begin);

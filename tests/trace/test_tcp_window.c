@@ -54,6 +54,7 @@ TEST(probes_go_on_while_the_peer_answers)
     tcp_play_end(&p);
 }
 
+/* USER_TIMEOUT ends a connection that only probes (C-zero-window-probe-usertimeout). */
 TEST(user_timeout_counts_while_probing)
 {
     BEGIN(tcp_play_accept);
@@ -86,7 +87,7 @@ TEST(window_opens_a_little)
     tcp_play_end(&p);
 }
 
-/* Sender-side silly-window avoidance (MUST-38). */
+/* Sender-side silly-window avoidance (MUST-38, C-send-window-sizes-piggyback). */
 TEST(half_of_the_largest_window_will_do)
 {
     BEGIN(tcp_play_begin);
@@ -145,7 +146,7 @@ TEST(a_shrunk_window_does_not_kill)
     tcp_play_end(&p);
 }
 
-/* A window above 32767 is no negative number (MUST-1). */
+/* A window above 32767 is no negative number (MUST-1, C-handshake-window-size). */
 TEST(window_is_unsigned)
 {
     BEGIN(tcp_play_begin);
@@ -207,7 +208,7 @@ TEST(a_closed_window_takes_acks_and_resets)
     tcp_play_end(&p);
 }
 
-/* A receiver should not move its right window edge left (SHLD-14). */
+/* A receiver should not move its right window edge left (SHLD-14, C-rcv-buf-space). */
 TEST(window_never_moves_left)
 {
     BEGIN(tcp_play_begin);

@@ -30,7 +30,7 @@ static void detection_takes_a_second(void **state)
     lab_deinit(&l);
 }
 
-/* DupAddrDetectTransmits is configurable per interface (default 1, 0 = off) (V6-4862-5.1-1). */
+/* DupAddrDetectTransmits is configurable per interface (default 1, 0 = off; V6-4862-5.1-1). */
 static void detection_can_be_off_or_longer(void **state)
 {
     (void)state;
@@ -114,7 +114,7 @@ static void others_say_it_is_theirs(void **state)
     lab_deinit(&l);
 }
 
-/* RFC 4862 5.4.5: two of one MAC, IPv6 is off.  V6-4862-5.4.5-2. */
+/* RFC 4862 5.4.5: two of one MAC, IPv6 is off (V6-4862-5.4.5-2). */
 static void duplicate_mac_disables(void **state)
 {
     (void)state;
@@ -356,8 +356,8 @@ static void bad_prefixes_are_ignored(void **state)
     lab_deinit(&l);
 }
 
-/* RFC 4862 5.5.3 e: left and offered valid lifetimes, and what comes of them, in seconds.
- * V6-4862-5.5.3-5. */
+/* RFC 4862 5.5.3 e: left and offered valid lifetimes, and what comes of them, in seconds
+ * (V6-4862-5.5.3-5). */
 static void two_hour_rule(void **state)
 {
     (void)state;

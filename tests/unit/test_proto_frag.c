@@ -132,8 +132,7 @@ static void check_whole(struct naru_pkt *pkt, enum naru_family family, uint32_t 
 
 static const enum naru_family families[] = { NARU_IPV4, NARU_IPV6 };
 
-/* Incoming datagrams are reassembled; fragments in order, in any order, twice, overlapping; both
- * families (H-3.3.2-1, C-fragment-reassembly). */
+/* In any order, both families (H-3.3.2-1, C-fragment-reassembly). */
 static void any_order_gives_the_whole(void **state)
 {
     (void)state;
@@ -157,8 +156,7 @@ static void any_order_gives_the_whole(void **state)
     }
 }
 
-/* RFC 5722: an overlap ends the datagram; in IPv6 also what still comes.  V6-8200-4.5-1,
- * C-fragment-reassembly, B-fragment-limits. */
+/* RFC 5722: an overlap ends it, of IPv6 what still comes too (V6-8200-4.5-1, B-fragment-limits). */
 static void overlaps_end_the_datagram(void **state)
 {
     (void)state;
@@ -192,7 +190,7 @@ static void overlaps_end_the_datagram(void **state)
     }
 }
 
-/* Fragments in order, in any order, twice, overlapping; both families (C-fragment-reassembly). */
+/* Twice the same, and still whole (C-fragment-reassembly). */
 static void repetitions_are_ignored(void **state)
 {
     (void)state;
@@ -209,8 +207,7 @@ static void repetitions_are_ignored(void **state)
     lab_deinit(&l);
 }
 
-/* Fragment errors: length not multiple of 8 or result above 65535 -> parameter problem code 0;
- * reassembly: size, overlap, holes, memory (V6-8200-4.5-2, B-fragment-limits). */
+/* Not of eights, or too long in all (V6-8200-4.5-2, B-fragment-limits). */
 static void lengths_are_checked(void **state)
 {
     (void)state;
@@ -230,7 +227,7 @@ static void lengths_are_checked(void **state)
     lab_deinit(&l);
 }
 
-/* at least 576 octets (H-3.3.2-2, H-3.3.2-3, V6-8200-5-1). */
+/* As large as the length fields allow (H-3.3.2-2, H-3.3.2-3, V6-8200-5-1). */
 static void largest_datagrams_fit(void **state)
 {
     (void)state;
@@ -308,7 +305,7 @@ static void congestion_marks_are_joined(void **state)
     }
 }
 
-/* RFC 7112: headers that go on behind the first fragment are refused.  V6-7112-5-1. */
+/* RFC 7112: headers that go on behind the first fragment are refused (V6-7112-5-1). */
 static void first_fragment_holds_all_headers(void **state)
 {
     (void)state;
@@ -380,7 +377,6 @@ static void time_ends_datagrams(void **state)
 
 /* ---- Limits ---- */
 
-/* Reassembly: size, overlap, holes, memory (B-fragment-limits). */
 static void memory_is_bounded(void **state)
 {
     (void)state;

@@ -33,8 +33,8 @@ static void resolves(void **state)
     lab_deinit(&l);
 }
 
-/* Three probes, a second apart, then an error for those who wait (RFC 4861 7.2.2).  H-2.3.2.1-2,
- * V6-4861-7.2.2-5, V6-4861-7.2.2-6. */
+/* Three probes, a second apart, then an error for those who wait (RFC 4861 7.2.2; H-2.3.2.1-2,
+ * V6-4861-7.2.2-5, V6-4861-7.2.2-6). */
 static void gives_up_after_three(void **state)
 {
     (void)state;
@@ -259,7 +259,7 @@ static void routers_set_the_timers(void **state)
 
 /* ---- RFC 4861 7.2.5, appendix C: what an advertisement does, row by row ---- */
 
-/* O=0 with another link address does not update (REACHABLE -> STALE only) (V6-4861-7.2.5-2,
+/* O=0 with another link address does not update (REACHABLE -> STALE only; V6-4861-7.2.5-2,
  * V6-4861-7.2.5-3, V6-4861-7.3.1-2). */
 static void advertisements(void **state)
 {
@@ -343,8 +343,8 @@ static void unwanted_advertisements_make_nothing(void **state)
     lab_deinit(&l);
 }
 
-/* RFC 4861 7.2.3: what a solicitation's source link-layer address does.  V6-4861-7.2.3-2,
- * V6-4861-7.2.3-3, V6-4861-7.3.3-4. */
+/* RFC 4861 7.2.3: what a solicitation's source link-layer address does (V6-4861-7.2.3-2,
+ * V6-4861-7.2.3-3, V6-4861-7.3.3-4). */
 static void solicitations_teach(void **state)
 {
     (void)state;

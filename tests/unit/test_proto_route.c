@@ -133,8 +133,8 @@ static void bad_routes_are_refused(void **state)
     world_deinit(&w);
 }
 
-/* RFC 4861 6.3.6: reachable routers first, and round robin when none is.  H-3.3.1.2-4, H-3.3.1.4-2,
- * H-3.3.1.5-1, V6-4861-6.3.6-1. */
+/* RFC 4861 6.3.6: reachable routers first, and round robin when none is (H-3.3.1.2-4, H-3.3.1.4-2,
+ * H-3.3.1.5-1, V6-4861-6.3.6-1). */
 static void dead_gateways_come_last(void **state)
 {
     (void)state;

@@ -398,7 +398,7 @@ static double root3(double x)
     return low;
 }
 
-/* RFC 9438: after a loss at 1000 segments the window follows the cubic.  MAY-18. */
+/* RFC 9438: after a loss at 1000 segments the window follows the cubic (MAY-18). */
 static void cubic_follows_its_formula(void **state)
 {
     struct naru_tcp c;
@@ -446,7 +446,7 @@ static void reno_grows_by_one_segment_a_round_trip(void **state)
     finished(&c);
 }
 
-/* RTO computed as in RFC 6298, no RTT samples from retransmitted data (Karn) (MUST-18). */
+/* RTO computed as in RFC 6298, no RTT samples from retransmitted data (Karn; MUST-18). */
 static void rto_of_rfc_6298(void **state)
 {
     struct naru_tcp c;

@@ -36,6 +36,8 @@ static int teardown(void **state)
 
 /* ---- RST ---- */
 
+/* RSTs are believed by RFC 5961, answered without loops, and have the right numbers
+ * (B-rst-validity). */
 static void reset_of_a_segment_with_ack(void **state)
 {
     struct naru_tcp_hdr h = {
@@ -145,7 +147,7 @@ static void time_wait_answers_old_data_and_no_plain_ack(void **state)
     assert_true(sizeof(tw) <= 64);
 }
 
-/* Timestamps are used to shorten TIME-WAIT (RFC 6191) (SHLD-4). */
+/* Timestamps are used to shorten TIME-WAIT (RFC 6191; SHLD-4). */
 static void time_wait_is_reusable_after_a_second(void **state)
 {
     struct naru_tcp_tw tw = time_wait();
@@ -301,7 +303,8 @@ static void options_and_their_ranges(void **state)
     assert_int_equal(naru_tcp_opts_set(&o, NARU_OPT_TTL, 1), NARU_ERR_NOPROTOOPT);
 }
 
-/* What was set on a listener holds for its children, and costs memory only where it differs. */
+/* What was set on a listener holds for its children, and costs memory only where it differs
+ * (B-keepalive-timing). */
 static void options_are_inherited(void **state)
 {
     struct naru_tcp_setup how = { .mss = 1460, .mss_default = 536 };

@@ -111,7 +111,7 @@ static struct walked walk(uint8_t next_header, const void *bytes, size_t len)
 }
 
 /* Overlapping fragments: whole datagram dropped silently (RFC 5722); atomic fragments alone (RFC
- * 6946) (V6-8200-4.5-1). */
+ * 6946; V6-8200-4.5-1). */
 static void atomic_fragment_is_no_fragment(void **state)
 {
     (void)state;
@@ -184,7 +184,7 @@ static void routing_header(void **state)
 }
 
 /* Extension headers are processed strictly in order; hop-by-hop only first (and only if configured:
- * RFC 8200 4.3, RFC 9673) (V6-8200-4-1). */
+ * RFC 8200 4.3, RFC 9673; V6-8200-4-1). */
 static void hop_by_hop_only_comes_first(void **state)
 {
     (void)state;

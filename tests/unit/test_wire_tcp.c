@@ -21,7 +21,7 @@ static struct naru_tcp_hdr golden(const char *name, struct opened *o)
     return h;
 }
 
-/* What naru writes is what Linux writes, byte for byte.  MUST-69. */
+/* What naru writes is what Linux writes, byte for byte (MUST-69). */
 static void linux_layouts(void **state)
 {
     (void)state;

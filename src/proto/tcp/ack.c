@@ -41,7 +41,7 @@ static bool echoes(const struct naru_tcp *c, const struct naru_tcp_hdr *h)
     return (c->flags & NARU_TCP_F_TIMESTAMPS) && (h->opts & NARU_TCP_OPT_TS) && h->ts_ecr != 0;
 }
 
-/* RTO computed as in RFC 6298, no RTT samples from retransmitted data (Karn) (MUST-18). */
+/* RTO computed as in RFC 6298, no RTT samples from retransmitted data (Karn; MUST-18). */
 static void measure(struct naru_tcp *c, const struct naru_tcp_seg *s,
                     const struct naru_tcp_acked *a)
 {
@@ -137,6 +137,8 @@ void naru_tcp_ack_nothing(struct naru_tcp *c, struct naru_tcp_seg *s)
 
 /* ---- The check ---- */
 
+/* In SYN-RECEIVED only an ACK of ISS+1 completes; ISS and ISS+2 get RST
+ * (C-acceptable-ack-syn-rcvd). */
 static bool in_syn_received(struct naru_tcp *c, struct naru_tcp_seg *s)
 {
     /* "If SND.UNA < SEG.ACK =< SND.NXT, then enter ESTABLISHED" */

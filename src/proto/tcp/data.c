@@ -81,8 +81,8 @@ void naru_tcp_in_order(struct naru_tcp *c, struct naru_pkt *pkt)
         naru_tcp_rcvq_append(c, pkt);
 }
 
-/* A close that did not wait for the data: they are lost, and the peer is told (RFC 1122 4.2.2.13).
- * SHLD-3. */
+/* A close that did not wait for the data: they are lost, and the peer is told (RFC 1122 4.2.2.13;
+ * SHLD-3). */
 static bool nobody_reads(struct naru_tcp *c, struct naru_tcp_seg *s)
 {
     if (!(c->flags & NARU_TCP_F_ORPHAN))

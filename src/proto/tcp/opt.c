@@ -27,7 +27,7 @@ static enum naru_err put_u8(uint8_t *at, int64_t value, int64_t low, int64_t hig
     return NARU_OK;
 }
 
-/* The flag that stands for an option, or 0.  MUST-17, MUST-24. */
+/* The flag that stands for an option, or 0 (MUST-17, MUST-24). */
 static unsigned flag_of(enum naru_opt opt)
 {
     static const struct {

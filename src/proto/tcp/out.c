@@ -25,8 +25,8 @@ static uint32_t minus(uint32_t a, uint32_t b) { return a > b ? a - b : 0; }
 /* Never negative, however the window shrank (MUST-34, SHLD-15). */
 static uint32_t wnd_room(const struct naru_tcp *c) { return minus(c->snd.wnd, naru_tcp_flight(c)); }
 
-/* May a segment that is not full go?  Nagle as Minshall refined it: not while one is in flight.
- * MUST-17, SHLD-7, MAY-16. */
+/* May a segment that is not full go?  Nagle as Minshall refined it: not while one is in flight
+ * (MUST-17, SHLD-7, MAY-16). */
 static bool small_ok(struct naru_tcp *c, bool fin, naru_time now)
 {
     if (fin || naru_seq_after(c->snd_up, c->snd.nxt) || (c->flags & NARU_TCP_F_PUSHED))
@@ -208,7 +208,7 @@ static bool new_data(struct naru_tcp *c, const struct naru_tcp_room *room,
     return false;
 }
 
-/* RFC 9293 3.8.1; what and when is recover.c's decision.  SHLD-16, MAY-7. */
+/* RFC 9293 3.8.1; what and when is recover.c's decision (SHLD-16, MAY-7). */
 static NARU_NOINLINE bool retransmit(struct naru_tcp *c, const struct naru_tcp_room *room,
                                      struct naru_tcp_segment *out, naru_time now)
 {
@@ -288,8 +288,8 @@ static NARU_NOINLINE bool syn(struct naru_tcp *c, struct naru_tcp_segment *out, 
     return true;
 }
 
-/* A number before SND.UNA and no data: the peer must answer (RFC 9293 3.8.4, 3.8.6.1; Linux).
- * MUST-36, SHLD-12. */
+/* A number before SND.UNA and no data: the peer must answer (RFC 9293 3.8.4, 3.8.6.1; Linux;
+ * MUST-36, SHLD-12). */
 static NARU_COLD bool probe(struct naru_tcp *c, struct naru_tcp_segment *out, naru_time now)
 {
     c->due &= (uint8_t)~NARU_TCP_DUE_PROBE;

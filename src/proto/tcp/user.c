@@ -288,7 +288,7 @@ void naru_tcp_abort(struct naru_tcp *c, naru_time now)
 }
 
 /* Close with unread data, or data arriving after close, answers RST; close() may also end reading
- * (half-duplex close) (SHLD-3, MAY-1). */
+ * (half-duplex close; SHLD-3, MAY-1). */
 void naru_tcp_close(struct naru_tcp *c, naru_time now)
 {
     c->flags |= NARU_TCP_F_ORPHAN;
