@@ -262,8 +262,10 @@ enum naru_drop naru_nd_input(struct naru_stack *stack, const struct naru_ip_in *
         return na_in(stack, in, message);
     case NARU_ICMPV6_RA:
         return ra_in(stack, in, message);
+    case NARU_ICMPV6_REDIRECT:
+        return naru_redirect_input(stack, in, message);
     default:
-        return NARU_DROP_ICMP_IGNORED; /* RS: we are no router; redirects: not followed */
+        return NARU_DROP_ICMP_IGNORED; /* RS: we are no router */
     }
 }
 
@@ -431,6 +433,8 @@ void naru_neigh_settle(struct naru_stack *stack)
             naru_autoconf_not_router(&stack->autoconf, event.ifindex, &event.addr);
             naru_nd_settle(stack);
         }
+        if (event.kind == NARU_NEIGH_NOT_ROUTER || event.kind == NARU_NEIGH_UNREACHABLE)
+            naru_redirect_end(stack, event.ifindex, &event.addr);
         if (event.kind == NARU_NEIGH_RESOLVED || event.kind == NARU_NEIGH_UNREACHABLE)
             (void)naru_fib_set_gateway_dead(&stack->fib, event.ifindex, &event.addr,
                                             event.kind == NARU_NEIGH_UNREACHABLE);

@@ -111,8 +111,7 @@ static struct nd good(const struct lab *lab, uint8_t type, const struct naru_add
 /* A host joins its groups, then asks whether its addresses are free, from :: and without its
  * link-layer address, and solicits routers (V6-4861-4.1-3, V6-4861-7.2.1-1, V6-4861-9-2,
  * V6-4862-5.3-1, V6-4862-5.4-1, V6-4862-5.4.2-1, V6-4862-5.4.2-3, V6-4862-5.4.2-4,
- * V6-4861-6.3.7-1); it reports groups from :: meanwhile, with router alert and hop limit 1
- * (V6-3810-4-1), and sends no advertisement (V6-4861-6.2.4-1). */
+ * V6-4861-6.3.7-1, V6-8504-5.4-1), and sends no advertisement (V6-4861-6.2.4-1). */
 static void what_a_host_says_first(void **state)
 {
     (void)state;
@@ -148,7 +147,8 @@ static void what_a_host_says_first(void **state)
     lab_end(&lab);
 }
 
-/* MLD of a host without an address yet (V6-3810-4-1). */
+/* MLD of a host without an address yet: from ::, with router alert and hop limit 1 (V6-3810-4-1).
+ */
 static void reports_before_there_is_an_address(void **state)
 {
     (void)state;
@@ -514,6 +514,109 @@ static void routers_come_and_go(void **state)
     lab_end(&lab);
 }
 
+/* ---- Redirects ---- */
+
+/* The router .66 says: `to` is better reached by target, whose link-layer address ends in mac. */
+static struct nd redirect_of(const struct lab *lab, const struct naru_addr *target,
+                             const struct naru_addr *to, uint8_t mac)
+{
+    struct nd m = { .type = REDIRECT, .hop_limit = 255, .dst = lab->v6[1], .len = 44 };
+    m.src = (struct naru_addr){ .b = { 0xfe, 0x80, [15] = 0x66 } };
+    memcpy(m.body + 4, target, 16);
+    memcpy(m.body + 20, to, 16);
+    memcpy(m.body + 36, "\2\1\2\0\0\0\0", 7);
+    m.body[43] = mac;
+    return m;
+}
+
+/* Stack 1 has the router fe80::66, and no other. */
+static void begin_routed(struct lab *lab)
+{
+    uint8_t frame[CRAFT_MAX];
+    begin_fresh(lab);
+    (void)hear(lab, lab->now + NARU_SEC(20), NS, frame);
+    struct nd m = good(lab, RA, NULL);
+    m.dst = all_nodes;
+    inject(lab, &m);
+    assert_int_equal(next_hop(lab, NARU_IPV6, &far6), 0x66);
+}
+
+/* A valid redirect is followed at once, to a better router that is known by no prefix
+ * (V6-4861-8.1-2, V6-4861-8.3-2, V6-4861-8.3-3, V6-4861-8.3-5) or to the destination itself
+ * (V6-4861-8.3-4, V6-8504-5.4-1); when its target does not answer, the old way is taken again. */
+static void redirects_are_followed(void **state)
+{
+    (void)state;
+    static const struct naru_addr better = { .b = { 0xfe, 0x80, [15] = 0x77 } };
+    for (int on_link = 0; on_link < 2; on_link++) {
+        struct lab lab;
+        begin_routed(&lab);
+        const struct naru_addr *target = on_link ? &far6 : &better;
+        struct nd m = redirect_of(&lab, target, &far6, 0x77);
+        inject(&lab, &m);
+        const struct naru_neigh *entry =
+            naru_neigh_find(&lab.stack[1]->neigh, lab.ifindex[1], target);
+        assert_non_null(entry);
+        assert_int_equal(entry->state, NARU_NEIGH_STALE);
+        assert_int_equal(entry->router, !on_link);
+        assert_int_equal(next_hop(&lab, NARU_IPV6, &far6), 0x77);
+        struct naru_addr other = far6;
+        other.b[15] = 9;
+        assert_int_equal(next_hop(&lab, NARU_IPV6, &other), 0x66);
+        for (int i = 0; i < 100; i++, lab.now += NARU_MS(100)) { /* DELAY, then three probes */
+            naru_stack_tick(lab.stack[1], lab.now);
+            answers(&lab);
+        }
+        assert_int_equal(next_hop(&lab, NARU_IPV6, &far6), 0x66);
+        lab_end(&lab);
+    }
+}
+
+/* Each rule of validity by itself; and a flood of good ones is bounded (V6-4861-8.1-1). */
+static void invalid_redirects_are_dropped(void **state)
+{
+    (void)state;
+    static const struct naru_addr better = { .b = { 0xfe, 0x80, [15] = 0x77 } };
+    for (int i = 0; i < 9; i++) {
+        struct lab lab;
+        begin_routed(&lab);
+        struct nd m = redirect_of(&lab, &better, &far6, 0x77);
+        if (i == 0)
+            m.hop_limit = 64;
+        else if (i == 1)
+            m.bad_checksum = true;
+        else if (i == 2)
+            m.code = 1;
+        else if (i == 3)
+            m.len = 35;
+        else if (i == 4)
+            m.body[37] = 0; /* an empty option */
+        else if (i == 5)
+            m.src.b[0] = 0xfd; /* not link-local */
+        else if (i == 6)
+            m.src.b[15] = 0x67; /* not the first hop */
+        else if (i == 7)
+            m.body[20] = 0xff; /* of a group */
+        else
+            m.body[4] = 0x20; /* the target is neither */
+        inject(&lab, &m);
+        if (next_hop(&lab, NARU_IPV6, &far6) != 0x66)
+            fail_msg("row %d was believed", i);
+        lab_end(&lab);
+    }
+    struct lab lab;
+    begin_routed(&lab);
+    uint32_t before = lab.stack[1]->fib.count;
+    for (unsigned i = 0; i < 1000; i++) {
+        struct naru_addr to = far6;
+        craft_put16(to.b + 8, i);
+        struct nd m = redirect_of(&lab, &better, &to, 0x77);
+        inject(&lab, &m);
+    }
+    assert_int_equal(lab.stack[1]->fib.count, before + REDIRECTS_MAX);
+    lab_end(&lab);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -530,6 +633,8 @@ int main(void)
         cmocka_unit_test(a_dead_gateway_is_left),
         cmocka_unit_test(addresses_that_cannot_be),
         cmocka_unit_test(routers_come_and_go),
+        cmocka_unit_test(redirects_are_followed),
+        cmocka_unit_test(invalid_redirects_are_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
