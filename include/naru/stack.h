@@ -55,6 +55,8 @@ struct naru_config {
     uint32_t frag_memory_max; /* bytes held for reassembly; 1 MiB */
     uint32_t ooo_memory_max;  /* bytes of out-of-order TCP data in the whole stack; 32 MiB */
 
+    uint32_t neigh_reachable_ms; /* how long an answer is believed, give or take a half; 30000 */
+
     uint32_t tcp_rcvbuf_default; /* bytes; 131 072, grows by itself to tcp_rcvbuf_max */
     uint32_t tcp_rcvbuf_max;     /* 6 MiB; decides the window scale that is offered */
     uint32_t tcp_sndbuf_default; /* 65 536, grows by itself to tcp_sndbuf_max */

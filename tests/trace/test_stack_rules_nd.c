@@ -395,6 +395,32 @@ static void the_first_packet_asks(void **state)
     }
 }
 
+static void believes_for_an_hour(struct naru_config *config)
+{
+    config->neigh_reachable_ms = 3600000;
+}
+
+/* How long the answer of a neighbour is believed is the embedder's (H-2.3.2.1-3). */
+static void time_of_belief_is_configured(void **state)
+{
+    (void)state;
+    for (int hour = 0; hour < 2; hour++) {
+        struct lab lab = { 0 };
+        struct lab_options options = { .tune = hour ? believes_for_an_hour : NULL };
+        struct naru_sock *client, *server;
+        assert_true(lab_pair(&lab, &options));
+        assert_true(lab_established(&lab, NARU_IPV4, 80, &client, &server));
+        lab_run(&lab, lab.now + NARU_SEC(1500));
+        const struct naru_neigh *entry =
+            naru_neigh_find(&lab.stack[0]->neigh, lab.ifindex[0], &lab.v4[1]);
+        assert_non_null(entry);
+        assert_int_equal(entry->state, hour ? NARU_NEIGH_REACHABLE : NARU_NEIGH_STALE);
+        naru_sock_abort(client, lab.now);
+        naru_sock_abort(server, lab.now);
+        lab_end(&lab);
+    }
+}
+
 /* ---- Routers ---- */
 
 static const struct naru_addr far4 = { .b = { [10] = 0xff, 0xff, 8, 8, 8, 8 } };
@@ -629,6 +655,7 @@ int main(void)
         cmocka_unit_test(fragmented_discovery_is_not_heard),
         cmocka_unit_test(solicitations_of_routers_are_dropped),
         cmocka_unit_test(the_first_packet_asks),
+        cmocka_unit_test(time_of_belief_is_configured),
         cmocka_unit_test(routes_say_the_next_hop),
         cmocka_unit_test(a_dead_gateway_is_left),
         cmocka_unit_test(addresses_that_cannot_be),
