@@ -32,6 +32,13 @@ static inline struct craft_ends from_hand(struct lab *lab, enum naru_family fami
     return ends;
 }
 
+/* The IP header of a frame without tag, and what stands behind it if that has no options. */
+static inline const uint8_t *ip_of(const uint8_t *frame) { return frame + CRAFT_ETH; }
+static inline const uint8_t *up_of(const uint8_t *frame)
+{
+    return frame + CRAFT_ETH + (craft_get16(frame + 12) == 0x0800 ? CRAFT_IPV4 : CRAFT_IPV6);
+}
+
 static inline void hand_begin(struct lab *lab)
 {
     struct lab_options options = { 0 };

@@ -409,6 +409,10 @@ static void strange_syns_get_silence(void **state)
             assert_int_equal(naru_sock_bind(listener, &any), NARU_OK);
             assert_int_equal(naru_sock_listen(listener, 5, lab.now), NARU_OK);
             struct craft_segment s = { .sport = 4000, .dport = port, .flags = CRAFT_SYN };
+            struct naru_route back = { .prefix = naru_addr_v4(0),
+                                       .has_gateway = true,
+                                       .gateway = ends.src }; /* an answer would find its way */
+            assert_int_equal(naru_route_add(lab.stack[1], &back), NARU_OK);
             ends.src = naru_addr_v4(rows[i].src);
             ends.dst = naru_addr_v4(rows[i].dst);
             if (rows[i].link_broadcast)

@@ -12,12 +12,6 @@ enum { RS = 133, RA = 134, NS = 135, NA = 136, REDIRECT = 137 };
 
 static const struct naru_addr all_nodes = { .b = { 0xff, 2, [15] = 1 } };
 
-static const uint8_t *ip_of(const uint8_t *frame) { return frame + CRAFT_ETH; }
-static const uint8_t *up_of(const uint8_t *frame)
-{
-    return frame + CRAFT_ETH + (craft_get16(frame + 12) == 0x0800 ? CRAFT_IPV4 : CRAFT_IPV6);
-}
-
 static bool is_icmpv6(const uint8_t *frame, unsigned type)
 {
     return craft_get16(frame + 12) == 0x86dd && ip_of(frame)[6] == CRAFT_ICMPV6 &&
@@ -263,8 +257,10 @@ static void invalid_messages_are_dropped(void **state)
                 m.src = (struct naru_addr){ .b = { 0 } }, m.dst = all_nodes, m.len = 20;
             else if (i == 6 && types[t] == NA) /* solicited, to a group */
                 m.body[0] = 0x40, m.dst = all_nodes;
-            else
+            else if (i > 5) {
+                lab_end(&lab);
                 continue;
+            }
             uint64_t drops = 0, after = 0;
             for (unsigned d = 1; d < NARU_DROP_COUNT; d++)
                 drops += naru_stack_drops(lab.stack[1], (enum naru_drop)d);
