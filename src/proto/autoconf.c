@@ -111,7 +111,7 @@ void naru_autoconf_settle(struct naru_autoconf *ac, struct naru_autoconf_addr *a
                       preferred ? NARU_AUTOCONF_ADDR_PREFERRED : NARU_AUTOCONF_ADDR_DEPRECATED);
 }
 
-/* DupAddrDetectTransmits is configurable per interface (default 1, 0 = off; V6-4862-5.1-1,
+/* Every address is asked for by itself, as often as the interface wants (V6-4862-5.1-1,
  * V6-4862-5.4-1, V6-4862-5.4-3). */
 void naru_autoconf_detect(struct naru_autoconf *ac, struct naru_autoconf_iface *i,
                           struct naru_autoconf_addr *a, naru_time delay, naru_time now)
@@ -143,8 +143,7 @@ static void detect_step(struct naru_autoconf *ac, struct naru_autoconf_iface *i,
     a->next_at = now + (i->retrans > 0 ? i->retrans : RETRANS_TIMER);
 }
 
-/* A duplicate address is not assigned; an error is logged; duplicate link-local made from the
- * hardware address -> IP disabled on the interface (V6-4862-5.4.5-1, V6-4862-5.4.5-2). */
+/* It stays away; if it was made of the MAC, so does IPv6 (V6-4862-5.4.5-1, V6-4862-5.4.5-2). */
 static void duplicate(struct naru_autoconf *ac, struct naru_autoconf_iface *i,
                       struct naru_autoconf_addr *a)
 {
@@ -264,8 +263,8 @@ void naru_autoconf_iface_up(struct naru_autoconf *ac, unsigned ifindex, naru_tim
 
 /* ---- Somebody else's solicitations and advertisements ---- */
 
-/* NS for a tentative address from a unicast source is ignored; from :: it means duplicate (own
- * looped-back probe excepted; V6-4862-5.4.3-1). */
+/* From a host that has an address: silence; from ::, not ours looped back: a duplicate
+ * (V6-4862-5.4.3-1). */
 enum naru_autoconf_nd naru_autoconf_solicited(struct naru_autoconf *ac, unsigned ifindex,
                                               const struct naru_addr *target, bool from_unspecified,
                                               const uint8_t *nonce)

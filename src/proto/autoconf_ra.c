@@ -95,8 +95,8 @@ static void item_set(struct naru_autoconf *ac, struct naru_autoconf_item *item, 
 
 /* ---- The fixed part ---- */
 
-/* A new RA does not erase what other RAs told (V6-4861-6.3.4-1, V6-4861-6.3.4-2, V6-4861-6.3.4-3,
- * V6-4861-6.3.4-4, V6-4861-6.3.7-2). */
+/* What a router says of itself; zero says nothing, and others' words stay (V6-4861-6.3.4-1,
+ * V6-4861-6.3.4-2, V6-4861-6.3.4-3, V6-4861-6.3.4-4, V6-4861-6.3.7-2). */
 void naru_autoconf_ra(struct naru_autoconf *ac, unsigned ifindex, const struct naru_autoconf_ra *ra,
                       naru_time now)
 {
@@ -196,8 +196,8 @@ static struct naru_autoconf_addr *automatic_in(struct naru_autoconf_iface *i,
     return found;
 }
 
-/* First message on the interface, or address from a multicast RA: join after a random delay 0..1 s
- * (V6-4862-5.4.2-2, V6-4862-5.5.3-1, V6-4862-5.5.3-2, V6-4862-5.5.3-3). */
+/* An address of a good prefix, or its lifetimes anew (V6-4862-5.4.2-2, V6-4862-5.5.3-1,
+ * V6-4862-5.5.3-2, V6-4862-5.5.3-3). */
 static void autonomous(struct naru_autoconf *ac, struct naru_autoconf_iface *i,
                        const struct naru_autoconf_prefix *p, naru_time now)
 {

@@ -177,8 +177,7 @@ static void set_router(struct naru_neigh_table *t, struct naru_neigh *e, bool ro
 
 /* ---- Asking ---- */
 
-/* Stale ARP entries are flushed (timeout, unicast poll, link or upper-layer advice); states
- * INCOMPLETE, REACHABLE, STALE, DELAY (5 s), PROBE (3 unicast NS) behave as specified (H-2.3.2.1-1,
+/* Is that neighbour there?  Who is not known is asked for, who is STALE is asked soon (H-2.3.2.1-1,
  * V6-4861-7.3.3-1). */
 NARU_NOINLINE enum naru_neigh_verdict naru_neigh_lookup(struct naru_neigh_table *t,
                                                         unsigned ifindex,
@@ -227,8 +226,8 @@ NARU_NOINLINE enum naru_neigh_verdict naru_neigh_lookup(struct naru_neigh_table 
 
 /* ---- Facts ---- */
 
-/* A non-:: NS with SLLA makes or updates an entry as STALE (V6-4861-7.2.3-2, V6-4861-7.2.3-3,
- * V6-4861-7.2.3-4, V6-4861-7.3.3-4, V6-4861-6.3.4-6, V6-4861-6.3.4-7). */
+/* What a packet says of its sender unasked: STALE if it is news, a router or not (V6-4861-7.2.3-2,
+ * V6-4861-7.2.3-3, V6-4861-7.2.3-4, V6-4861-7.3.3-4, V6-4861-6.3.4-6, V6-4861-6.3.4-7). */
 bool naru_neigh_learn(struct naru_neigh_table *t, unsigned ifindex, const struct naru_addr *addr,
                       const uint8_t *mac, enum naru_neigh_from from, naru_time now)
 {
@@ -269,8 +268,8 @@ static bool advertised_unknown(struct naru_neigh_table *t, struct naru_neigh *e,
     return true;
 }
 
-/* NA without a cache entry is dropped (V6-4861-7.2.5-1, V6-4861-7.2.5-2, V6-4861-7.2.5-3,
- * V6-4861-7.3.1-2). */
+/* An answer, or what looks like one: by its flags and what is known already (V6-4861-7.2.5-1,
+ * V6-4861-7.2.5-2, V6-4861-7.2.5-3, V6-4861-7.3.1-2). */
 bool naru_neigh_advertised(struct naru_neigh_table *t, unsigned ifindex,
                            const struct naru_addr *target, const struct naru_neigh_advert *advert,
                            naru_time now)
@@ -331,8 +330,8 @@ enum naru_err naru_neigh_set_permanent(struct naru_neigh_table *t, unsigned ifin
 
 /* ---- What is due ---- */
 
-/* ARP flooding is prevented: at most about one request per second per destination (H-2.3.2.1-2,
- * H-3.3.1.4-1, H-3.3.1.4-3, V6-4861-7.2.2-5, V6-4861-7.2.2-6, V6-4861-7.3.3-2, V6-4861-7.3.3-3). */
+/* Time is over for an entry: the next question, or the end (H-2.3.2.1-2, H-3.3.1.4-1, H-3.3.1.4-3,
+ * V6-4861-7.2.2-5, V6-4861-7.2.2-6, V6-4861-7.3.3-2, V6-4861-7.3.3-3). */
 static void fire(struct naru_neigh_table *t, struct naru_neigh *e, naru_time now)
 {
     switch ((enum naru_neigh_state)e->state) {

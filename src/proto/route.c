@@ -319,7 +319,7 @@ static inline const struct naru_fib_entry *find_in(const struct naru_fib *fib,
     return key_equal(low->key, key) ? low : NULL;
 }
 
-/* Subnet masks are supported; static routes (H-3.2.1.3-1, H-3.3.1.2-5). */
+/* The longest prefix, then the preference (H-3.2.1.3-1, H-3.3.1.2-5). */
 const struct naru_fib_entry *naru_fib_lookup(const struct naru_fib *fib,
                                              const struct naru_addr *dst, unsigned ifindex)
 {

@@ -85,7 +85,8 @@ static void copy_in(struct naru_pkt *pkt, const struct naru_slice *slice, unsign
             memcpy(naru_pkt_append(pkt, slice[i].len), slice[i].at, slice[i].len);
 }
 
-/* The transport can set TOS per datagram (H-3.2.1.6-1, H-3.2.1.7-1, H-3.2.1.7-3). */
+/* Where a datagram leaves, and with what in its IP header: its own word, or its socket's
+ * (H-3.2.1.6-1, H-3.2.1.7-1, H-3.2.1.7-3). */
 static struct naru_ip_out describe(const struct naru_sock *sock, const struct naru_endpoint *from,
                                    const struct naru_endpoint *to, const struct naru_msg_info *info)
 {
@@ -244,7 +245,8 @@ static size_t copy_out(const struct naru_pkt *pkt, const struct naru_room *room,
     return done;
 }
 
-/* Received TOS is handed to the transport (H-3.2.1.6-2, H-3.4-2, H-4.1.3.5-1, H-4.1.4-3). */
+/* One datagram, with all that is known of how it came (H-3.2.1.6-2, H-3.4-2, H-4.1.3.5-1,
+ * H-4.1.4-3). */
 NARU_NOINLINE int64_t naru_dgram_recv(struct naru_sock_udp *su, const struct naru_room *room,
                                       unsigned room_count, unsigned flags,
                                       struct naru_msg_info *info)

@@ -198,7 +198,8 @@ static enum naru_drop request_in(struct naru_stack *stack, const struct naru_ip_
 
 /* ---- Messages ---- */
 
-/* Source Quench is silently dropped (MUST-55, H-3.2.2-1, H-3.2.2.7-1, H-3.2.2.9-9). */
+/* What is unknown or historic is dropped without a word, source quench too (MUST-55, H-3.2.2-1,
+ * H-3.2.2.7-1, H-3.2.2.9-9). */
 NARU_NOINLINE enum naru_drop naru_icmp_input(struct naru_stack *stack, const struct naru_ip_in *in,
                                              struct naru_pkt *pkt)
 {

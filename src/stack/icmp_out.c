@@ -34,7 +34,7 @@ static bool quotes_error6(const struct naru_ip_in *in)
             q.transport.at[0] == NARU_ICMPV6_REDIRECT);
 }
 
-/* No ICMP error in answer to an ICMP error (H-3.2.2-6, H-3.2.2-7, H-3.2.2-8, H-3.2.2-9, H-3.2.2-10,
+/* What no error may answer, and how often (H-3.2.2-6, H-3.2.2-7, H-3.2.2-8, H-3.2.2-9, H-3.2.2-10,
  * V6-4443-2.4-1). */
 static bool may_answer(struct naru_stack *stack, const struct naru_ip_in *in, bool also_to_group)
 {
@@ -95,8 +95,7 @@ static void send6(struct naru_stack *stack, const struct naru_ip_in *in,
     send_error(stack, in, header);
 }
 
-/* Protocol / port unreachable (codes 2, 3) are sent; where allowed, ICMP errors are sent
- * (H-3.2.2.1-1, H-3.3.8-1). */
+/* Port, protocol and the other codes, where an answer is allowed (H-3.2.2.1-1, H-3.3.8-1). */
 NARU_NOINLINE void naru_icmp_unreachable(struct naru_stack *stack, const struct naru_ip_in *in,
                                          enum naru_unreachable why)
 {

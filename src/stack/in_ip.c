@@ -14,8 +14,7 @@
 
 /* ---- Is it for us? (RFC 1122 3.2.1.3) ---- */
 
-/* A SYN with an invalid source address is ignored (by TCP or IP); a datagram with an invalid source
- * (broadcast, multicast, 0, 127/8 off-link) is silently dropped (MUST-63, H-3.2.1.3-4). */
+/* A source that is no single host, or cannot be out there (MUST-63, H-3.2.1.3-4). */
 static enum naru_drop check_source(const struct naru_ip_in *in)
 {
     bool loopback = in->iface->index == LOOPBACK;

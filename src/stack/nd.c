@@ -117,10 +117,7 @@ static void advertise(struct naru_stack *stack, struct naru_iface *iface,
     send_nd(stack, iface, target, solicited ? asker : &all_nodes, message, len);
 }
 
-/* Neighbor Solicitation validity: hop limit 255, checksum, code 0, length 24 or more, target not
- * multicast, options not empty; from :: only to a solicited-node address and without SLLA; NS
- * dropped unless target is an own unicast/anycast, proxied or tentative address (V6-4861-7.1.1-1,
- * V6-4861-7.2.3-1). */
+/* Valid or dropped; of an address of ours it is answered (V6-4861-7.1.1-1, V6-4861-7.2.3-1). */
 static enum naru_drop ns_in(struct naru_stack *stack, const struct naru_ip_in *in,
                             struct naru_span message)
 {
@@ -485,7 +482,7 @@ static void send_ns_probe(struct naru_stack *stack, struct naru_iface *iface,
     send_nd(stack, iface, &src, probe->unicast ? &probe->target : &group, message, len);
 }
 
-/* Source Link-Layer Address is never sent from the unspecified address (V6-4861-4.1-3, V6-4861-9-2,
+/* From :: without a link-layer address; a nonce tells our own (V6-4861-4.1-3, V6-4861-9-2,
  * V6-4862-5.4.2-4). */
 static void send_autoconf(struct naru_stack *stack, struct naru_iface *iface,
                           const struct naru_autoconf_send *send)

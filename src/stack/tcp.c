@@ -22,8 +22,7 @@ static uint32_t ip_header_len(const struct naru_tuple *t)
     return naru_addr_is_v4(&t->remote) ? NARU_IPV4_LEN : NARU_IPV6_LEN;
 }
 
-/* Without an MSS option from the peer assume 536 (IPv4) or 1220 (IPv6); the MSS announced is at
- * most (largest receivable transport message) minus 20 (MUST-15, MUST-67). */
+/* What the link can carry, and what a peer has that names no MSS (MUST-15, MUST-67). */
 struct naru_tcp_setup naru_tcp_setup_for(const struct naru_stack *stack, const struct naru_tuple *t,
                                          uint32_t mtu)
 {
@@ -73,8 +72,8 @@ struct ip_ends {
     bool df;
 };
 
-/* The IP header of a segment that carries transport_len bytes; returns its length.  SHLD-22
- * (C-ipv4-id-uniqueness). */
+/* The IP header of a segment that carries transport_len bytes; returns its length (SHLD-22,
+ * C-ipv4-id-uniqueness). */
 static size_t emit_ip(struct naru_stack *stack, const struct ip_ends *ends, size_t transport_len,
                       uint8_t *at)
 {
@@ -405,7 +404,7 @@ enum naru_drop naru_tcp_connection_in(struct naru_sock_tcp *st, const struct nar
     return verdict.drop;
 }
 
-/* A SYN with an invalid source address is ignored (by TCP or IP; MUST-63). */
+/* From nobody there comes no connection (MUST-63). */
 static NARU_NOINLINE enum naru_drop no_connection(struct naru_stack *stack,
                                                   const struct naru_ip_in *in,
                                                   const struct naru_tuple *tuple, uint32_t hash,
@@ -421,8 +420,7 @@ static NARU_NOINLINE enum naru_drop no_connection(struct naru_stack *stack,
     return naru_pkt_drop(pkt, NARU_DROP_TCP_NO_LISTENER);
 }
 
-/* Every received segment has its checksum verified; bad ones are dropped; a SYN sent to a broadcast
- * or multicast address is silently dropped (MUST-3, MUST-57). */
+/* To one host, with a good checksum, or dropped (MUST-3, MUST-57). */
 NARU_NOINLINE NARU_FLATTEN enum naru_drop naru_tcp_segment_in(struct naru_stack *stack,
                                                               const struct naru_ip_in *in,
                                                               struct naru_pkt *pkt)

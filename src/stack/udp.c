@@ -160,8 +160,7 @@ static enum naru_drop check(const struct naru_stack *stack, const struct naru_ip
     return NARU_DROP_UDP_CHECKSUM;
 }
 
-/* No listener -> port unreachable; the transport can cause certain ICMP messages (port/protocol
- * unreachable; H-4.1.3.1-1, H-3.4-4). */
+/* Nobody there: the sender is told (H-4.1.3.1-1, H-3.4-4). */
 NARU_NOINLINE enum naru_drop naru_udp_input(struct naru_stack *stack, const struct naru_ip_in *in,
                                             struct naru_pkt *pkt)
 {
@@ -246,7 +245,7 @@ enum naru_drop naru_ping_relay(struct naru_sock *relay, const struct naru_ip_in 
 
 /* ---- ICMP about a datagram ---- */
 
-/* ICMP errors reach the application; the upper layer reacts (H-4.1.3.3-1, H-3.2.2.1-3). */
+/* To the socket that may have sent it (H-4.1.3.3-1, H-3.2.2.1-3). */
 enum naru_drop naru_udp_icmp_in(struct naru_stack *stack, const struct naru_tuple *tuple,
                                 const struct naru_iface *iface, enum naru_err err, bool hard)
 {

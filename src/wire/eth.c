@@ -51,8 +51,7 @@ enum naru_drop naru_eth_parse(struct naru_span *in, struct naru_eth_hdr *h)
     return NARU_DROP_NONE;
 }
 
-/* Trailers are never sent by default; the 802.3 length form with LLC code 6 (K1=6) is not sent
- * (H-2.3.1-2, H-2.3.3-5). */
+/* Always Ethernet II: no lengths, no trailers (H-2.3.1-2, H-2.3.3-5). */
 size_t naru_eth_emit(uint8_t *at, const struct naru_eth_hdr *h)
 {
     NARU_ASSERT(h->tag_count <= NARU_ETH_TAGS_MAX);

@@ -250,7 +250,7 @@ TEST(gives_up)
 }
 
 /* Soft errors can be reported to the application; soft ICMP errors are made visible to the
- * application (App. B prints it under MUST; MUST-47, SHLD-25). */
+ * application (MUST-47, SHLD-25). */
 TEST(gives_up_with_what_icmp_said)
 {
     BEGIN(tcp_play_accept);

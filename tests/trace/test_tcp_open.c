@@ -59,7 +59,7 @@ TEST(options_only_offered_back)
     tcp_play_end(&p);
 }
 
-/* Without an MSS option from the peer assume 536 (IPv4) or 1220 (IPv6; MUST-15). */
+/* Without an MSS option of the peer its MSS is 536, and 1220 by IPv6 (MUST-15). */
 TEST(no_mss_option_means_536)
 {
     BEGIN(tcp_play_begin);

@@ -172,7 +172,7 @@ static bool fin_acked(struct naru_tcp *c, struct naru_tcp_seg *s)
     return true;
 }
 
-/* RFC 5961 section 5 (blind data injection) ACK check may be included (MAY-12). */
+/* The check of RFC 5961 5 is in it (MAY-12). */
 bool naru_tcp_step_ack(struct naru_tcp *c, struct naru_tcp_seg *s)
 {
     if (!s->has_ack) {

@@ -36,7 +36,8 @@ static void want_ack(struct naru_tcp *c, naru_time now)
 
 /* ---- Sixth: URG (3.8.5; RFC 6093; the byte before the pointer is the urgent one) ---- */
 
-/* The urgent mechanism is still supported (MUST-30, MUST-31, MUST-32, MUST-66). */
+/* Urgent data of any length; the user is told when they are announced and when they move on
+ * (MUST-30, MUST-31, MUST-32, MUST-66). */
 bool naru_tcp_step_urg(struct naru_tcp *c, struct naru_tcp_seg *s)
 {
     if (!s->urg || s->h->urg == 0)

@@ -30,7 +30,7 @@ uint32_t naru_tcp_sack_len(const struct naru_tcp *c)
     return count == 0 ? 0 : 4 + 8 * NARU_MIN(count, max);
 }
 
-/* The MSS option is both sent and processed (MUST-14, MUST-65, SHLD-5, MAY-3). */
+/* MSS is said here and nowhere else (MUST-14, MUST-65, SHLD-5, MAY-3). */
 static NARU_NOINLINE void put_syn_options(const struct naru_tcp *c, struct naru_tcp_hdr *h)
 {
     const struct naru_config *config = c->env->config;

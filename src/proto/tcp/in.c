@@ -143,8 +143,8 @@ static bool last_again(struct naru_tcp *c, struct naru_tcp_seg *s)
     return !s->syn && naru_tcp_synchronized(c);
 }
 
-/* RST and URG of incoming segments are handled even with a zero receive window; an in-window but
- * out-of-order segment may be ACKed at once (MUST-66, MAY-13). */
+/* Outside the window, or inside; with a window of zero ACK, URG and RST still count (MUST-66,
+ * MAY-13). */
 static bool step_seq(struct naru_tcp *c, struct naru_tcp_seg *s)
 {
     uint32_t seg_len = s->len + (s->syn ? 1 : 0) + (s->fin ? 1 : 0);
@@ -190,9 +190,7 @@ static bool step_seq(struct naru_tcp *c, struct naru_tcp_seg *s)
 
 /* ---- Second check: RST (RFC 5961 3) ---- */
 
-/* A SYN-RECEIVED connection remembers whether it came from LISTEN or from an active open; when the
- * peer ends the connection the application learns if it was a normal close or an abort (MUST-11,
- * MUST-12). */
+/* What a reset means to the user, by the state and by who opened (MUST-11, MUST-12). */
 static enum naru_err reset_error(const struct naru_tcp *c)
 {
     switch ((enum naru_tcp_state)c->state) {

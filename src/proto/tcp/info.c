@@ -50,7 +50,7 @@ static uint64_t tuple_hash(const struct naru_siphash_key *key, const struct naru
     return naru_siphash(key, bytes, sizeof(bytes));
 }
 
-/* Initial sequence numbers contain a clock component (4 us tick; MUST-8, MUST-9, SHLD-1). */
+/* A clock of 4 us and a keyed hash of the names (MUST-8, MUST-9, SHLD-1). */
 naru_seq naru_tcp_isn(const struct naru_tcp_env *env, const struct naru_hash_tuple *tuple,
                       naru_time now)
 {

@@ -197,8 +197,7 @@ void naru_tcp_sync_options(struct naru_tcp *c, const struct naru_tcp_hdr *syn, n
     c->snd.wl2 = c->snd.una;
 }
 
-/* A SYN-RECEIVED connection remembers whether it came from LISTEN or from an active open (MUST-11).
- */
+/* It came from LISTEN, and that is remembered (MUST-11). */
 void naru_tcp_open_passive(struct naru_tcp *c, const struct naru_tcp_hdr *syn, naru_seq iss,
                            bool defer_answer, naru_time now)
 {
