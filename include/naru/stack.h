@@ -55,6 +55,8 @@ struct naru_config {
     uint32_t frag_memory_max; /* bytes held for reassembly; 1 MiB */
     uint32_t ooo_memory_max;  /* bytes of out-of-order TCP data in the whole stack; 32 MiB */
 
+    uint32_t neigh_reachable_ms; /* how long an answer is believed, give or take a half; 30000 */
+
     uint32_t tcp_rcvbuf_default; /* bytes; 131 072, grows by itself to tcp_rcvbuf_max */
     uint32_t tcp_rcvbuf_max;     /* 6 MiB; decides the window scale that is offered */
     uint32_t tcp_sndbuf_default; /* 65 536, grows by itself to tcp_sndbuf_max */
@@ -67,7 +69,7 @@ struct naru_config {
     bool tcp_window_scale;      /* RFC 7323; true */
     bool tcp_quickack;          /* quick acknowledgements while a connection is young; true */
     bool tcp_syn_cookies;       /* when the SYN queue is full (RFC 4987 3.6); true */
-    uint8_t tcp_syn_retries;    /* 6: retransmissions of a SYN before ETIMEDOUT */
+    uint8_t tcp_syn_retries;    /* 7: retransmissions of a SYN before ETIMEDOUT */
     uint8_t tcp_synack_retries; /* 5 */
     uint8_t tcp_retries;        /* 15: retransmissions of data before ETIMEDOUT */
     uint32_t tcp_rto_min_ms;    /* 200 */

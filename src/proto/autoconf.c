@@ -111,6 +111,8 @@ void naru_autoconf_settle(struct naru_autoconf *ac, struct naru_autoconf_addr *a
                       preferred ? NARU_AUTOCONF_ADDR_PREFERRED : NARU_AUTOCONF_ADDR_DEPRECATED);
 }
 
+/* Every address is asked for by itself, as often as the interface wants (V6-4862-5.1-1,
+ * V6-4862-5.4-1, V6-4862-5.4-3). */
 void naru_autoconf_detect(struct naru_autoconf *ac, struct naru_autoconf_iface *i,
                           struct naru_autoconf_addr *a, naru_time delay, naru_time now)
 {
@@ -141,6 +143,7 @@ static void detect_step(struct naru_autoconf *ac, struct naru_autoconf_iface *i,
     a->next_at = now + (i->retrans > 0 ? i->retrans : RETRANS_TIMER);
 }
 
+/* It stays away; if it was made of the MAC, so does IPv6 (V6-4862-5.4.5-1, V6-4862-5.4.5-2). */
 static void duplicate(struct naru_autoconf *ac, struct naru_autoconf_iface *i,
                       struct naru_autoconf_addr *a)
 {
@@ -197,6 +200,7 @@ enum naru_err naru_autoconf_addr_remove(struct naru_autoconf *ac, unsigned ifind
 
 /* ---- Interfaces ---- */
 
+/* Up to 3 solicitations, at least 4 s apart, after a random delay up to 1 s (V6-4861-6.3.7-1). */
 static void solicit(struct naru_autoconf *ac, struct naru_autoconf_iface *i, naru_time now)
 {
     i->solicit_due = false;
@@ -204,6 +208,7 @@ static void solicit(struct naru_autoconf *ac, struct naru_autoconf_iface *i, nar
     i->solicit_at = i->config.solicit ? now + random_delay(ac) : NARU_NEVER;
 }
 
+/* A link-local address is formed when an interface comes up; it never expires (V6-4862-5.3-1). */
 enum naru_err naru_autoconf_iface_add(struct naru_autoconf *ac, unsigned ifindex,
                                       const struct naru_autoconf_iface_config *config,
                                       naru_time now)
@@ -258,6 +263,8 @@ void naru_autoconf_iface_up(struct naru_autoconf *ac, unsigned ifindex, naru_tim
 
 /* ---- Somebody else's solicitations and advertisements ---- */
 
+/* From a host that has an address: silence; from ::, not ours looped back: a duplicate
+ * (V6-4862-5.4.3-1). */
 enum naru_autoconf_nd naru_autoconf_solicited(struct naru_autoconf *ac, unsigned ifindex,
                                               const struct naru_addr *target, bool from_unspecified,
                                               const uint8_t *nonce)
@@ -274,6 +281,7 @@ enum naru_autoconf_nd naru_autoconf_solicited(struct naru_autoconf *ac, unsigned
     return NARU_AUTOCONF_ND_DUPLICATE;
 }
 
+/* NA for a tentative address means duplicate (V6-4862-5.4.4-1). */
 enum naru_autoconf_nd naru_autoconf_advertised(struct naru_autoconf *ac, unsigned ifindex,
                                                const struct naru_addr *target)
 {
@@ -416,6 +424,8 @@ bool naru_autoconf_next_send(struct naru_autoconf *ac, unsigned ifindex, naru_ti
 
 /* ---- Time ---- */
 
+/* Preferred lifetime over -> deprecated: no new communication starts from it if another fits,
+ * existing goes on; valid lifetime over -> address removed (V6-4862-5.5.4-1, V6-4862-5.5.4-2). */
 static void addr_tick(struct naru_autoconf *ac, struct naru_autoconf_iface *i,
                       struct naru_autoconf_addr *a, naru_time now)
 {

@@ -95,6 +95,8 @@ static void item_set(struct naru_autoconf *ac, struct naru_autoconf_item *item, 
 
 /* ---- The fixed part ---- */
 
+/* What a router says of itself; zero says nothing, and others' words stay (V6-4861-6.3.4-1,
+ * V6-4861-6.3.4-2, V6-4861-6.3.4-3, V6-4861-6.3.4-4, V6-4861-6.3.7-2). */
 void naru_autoconf_ra(struct naru_autoconf *ac, unsigned ifindex, const struct naru_autoconf_ra *ra,
                       naru_time now)
 {
@@ -126,6 +128,7 @@ void naru_autoconf_ra(struct naru_autoconf *ac, unsigned ifindex, const struct n
     naru_autoconf_schedule(ac);
 }
 
+/* The MTU option is taken if between 1280 and the link maximum (V6-4861-6.3.4-8). */
 void naru_autoconf_ra_mtu(struct naru_autoconf *ac, unsigned ifindex, uint32_t mtu)
 {
     struct naru_autoconf_iface *i = listening(ac, ifindex);
@@ -159,7 +162,8 @@ void naru_autoconf_not_router(struct naru_autoconf *ac, unsigned ifindex,
 
 /* ---- Prefixes ---- */
 
-/* RFC 4862 5.5.3 e: an advertisement nobody vouches for cannot end an address within two hours. */
+/* RFC 4862 5.5.3 e: an advertisement nobody vouches for cannot end an address within two hours
+ * (V6-4862-5.5.3-4, V6-4862-5.5.3-5). */
 static void renew(struct naru_autoconf *ac, struct naru_autoconf_addr *a,
                   const struct naru_autoconf_prefix *p, naru_time now)
 {
@@ -192,6 +196,8 @@ static struct naru_autoconf_addr *automatic_in(struct naru_autoconf_iface *i,
     return found;
 }
 
+/* An address of a good prefix, or its lifetimes anew (V6-4862-5.4.2-2, V6-4862-5.5.3-1,
+ * V6-4862-5.5.3-2, V6-4862-5.5.3-3). */
 static void autonomous(struct naru_autoconf *ac, struct naru_autoconf_iface *i,
                        const struct naru_autoconf_prefix *p, naru_time now)
 {
@@ -213,6 +219,8 @@ static void autonomous(struct naru_autoconf *ac, struct naru_autoconf_iface *i,
     naru_autoconf_detect(ac, i, a, NARU_MS(naru_rand_below(ac->rand, 1001)), now);
 }
 
+/* A prefix with L=0 says nothing about off-link; an earlier on-link mark stays; a prefix option for
+ * the link-local prefix is ignored (V6-4861-4.6.2-1, V6-4861-4.6.2-2). */
 void naru_autoconf_ra_prefix(struct naru_autoconf *ac, unsigned ifindex,
                              const struct naru_autoconf_prefix *p, naru_time now)
 {

@@ -214,7 +214,8 @@ static uint32_t payload_len(const struct naru_frag_datagram *d, const struct nar
     return pkt->seq == 0 ? pkt->len - d->header_len : pkt->len;
 }
 
-/* What can be said about a fragment before knowing any other (RFC 8200 4.5, RFC 791 3.2). */
+/* What can be said about a fragment before knowing any other (RFC 8200 4.5, RFC 791 3.2;
+ * V6-8200-4.5-2). */
 static bool length_ok(const struct naru_frag_info *info, struct naru_frag_result *result)
 {
     uint32_t end = info->offset + info->payload_len;
@@ -236,7 +237,8 @@ static bool length_ok(const struct naru_frag_info *info, struct naru_frag_result
     return true;
 }
 
-/* RFC 7112 5: from the fragment header to the end of the transport header nothing is missing. */
+/* RFC 7112 5: from the fragment header to the end of the transport header nothing is missing
+ * (V6-7112-5-1). */
 static bool chain_ok(const struct naru_pkt *pkt, const struct naru_frag_info *info)
 {
     if (info->family != NARU_IPV6 || info->offset != 0)
@@ -385,7 +387,7 @@ static enum naru_drop assemble(struct naru_frag *frag, struct naru_frag_datagram
     return NARU_DROP_NONE;
 }
 
-/* Adds pkt to d, or says why not; in that case pkt is still the caller's. */
+/* Adds pkt to d, or says why not; in that case pkt is still the caller's (V6-8200-4.5-1). */
 static enum naru_drop add(struct naru_frag *frag, struct naru_frag_datagram *d,
                           struct naru_pkt *pkt, const struct naru_frag_info *info,
                           struct naru_frag_result *result)
@@ -406,6 +408,7 @@ static enum naru_drop add(struct naru_frag *frag, struct naru_frag_datagram *d,
     return NARU_DROP_NONE;
 }
 
+/* Reassembly is supported (H-3.2.1.4-1, H-3.3.2-1, H-3.3.2-2, H-3.3.2-3). */
 NARU_NOINLINE enum naru_drop naru_frag_input(struct naru_frag *frag, struct naru_pkt *pkt,
                                              const struct naru_frag_info *info, naru_time now,
                                              struct naru_frag_result *result)

@@ -244,6 +244,8 @@ static void change(struct naru_group_iface *i, struct member *m)
     m->answer_due = m->answer_due && m->users > 0;
 }
 
+/* Each interface joins all-nodes and the solicited-node group of each address (V6-4861-7.2.1-1,
+ * V6-4861-7.2.1-2, H-3.3.7-2). */
 enum naru_err naru_group_join(struct naru_group *g, unsigned ifindex, const struct naru_addr *addr,
                               naru_time now)
 {

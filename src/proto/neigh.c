@@ -23,6 +23,7 @@ static naru_time draw_reachable(struct naru_neigh_table *t, naru_time base)
     return NARU_MS((naru_time)ms / 2 + naru_rand_below(t->rand, ms));
 }
 
+/* The randomised ReachableTime is redrawn at change and every few hours (V6-4861-6.3.4-5). */
 static const struct naru_neigh_timers *timers_of(struct naru_neigh_table *t, unsigned ifindex,
                                                  naru_time now)
 {
@@ -176,6 +177,8 @@ static void set_router(struct naru_neigh_table *t, struct naru_neigh *e, bool ro
 
 /* ---- Asking ---- */
 
+/* Is that neighbour there?  Who is not known is asked for, who is STALE is asked soon (H-2.3.2.1-1,
+ * V6-4861-7.3.3-1). */
 NARU_NOINLINE enum naru_neigh_verdict naru_neigh_lookup(struct naru_neigh_table *t,
                                                         unsigned ifindex,
                                                         const struct naru_addr *addr,
@@ -223,6 +226,8 @@ NARU_NOINLINE enum naru_neigh_verdict naru_neigh_lookup(struct naru_neigh_table 
 
 /* ---- Facts ---- */
 
+/* What a packet says of its sender unasked: STALE if it is news, a router or not (V6-4861-7.2.3-2,
+ * V6-4861-7.2.3-3, V6-4861-7.2.3-4, V6-4861-7.3.3-4, V6-4861-6.3.4-6, V6-4861-6.3.4-7). */
 bool naru_neigh_learn(struct naru_neigh_table *t, unsigned ifindex, const struct naru_addr *addr,
                       const uint8_t *mac, enum naru_neigh_from from, naru_time now)
 {
@@ -263,6 +268,8 @@ static bool advertised_unknown(struct naru_neigh_table *t, struct naru_neigh *e,
     return true;
 }
 
+/* An answer, or what looks like one: by its flags and what is known already (V6-4861-7.2.5-1,
+ * V6-4861-7.2.5-2, V6-4861-7.2.5-3, V6-4861-7.3.1-2). */
 bool naru_neigh_advertised(struct naru_neigh_table *t, unsigned ifindex,
                            const struct naru_addr *target, const struct naru_neigh_advert *advert,
                            naru_time now)
@@ -293,6 +300,8 @@ bool naru_neigh_advertised(struct naru_neigh_table *t, unsigned ifindex,
     return true;
 }
 
+/* Upper and lower layers give advice (TCP progress = reachable); upper-layer progress (new ACKs)
+ * confirms reachability (H-3.3.1.4-6, V6-4861-7.3.1-1). */
 void naru_neigh_confirm(struct naru_neigh_table *t, const struct naru_neigh_ref *ref, naru_time now)
 {
     struct naru_neigh *e = ref->entry;
@@ -321,6 +330,8 @@ enum naru_err naru_neigh_set_permanent(struct naru_neigh_table *t, unsigned ifin
 
 /* ---- What is due ---- */
 
+/* Time is over for an entry: the next question, or the end (H-2.3.2.1-2, H-3.3.1.4-1, H-3.3.1.4-3,
+ * V6-4861-7.2.2-5, V6-4861-7.2.2-6, V6-4861-7.3.3-2, V6-4861-7.3.3-3). */
 static void fire(struct naru_neigh_table *t, struct naru_neigh *e, naru_time now)
 {
     switch ((enum naru_neigh_state)e->state) {

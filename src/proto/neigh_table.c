@@ -265,6 +265,8 @@ static struct naru_pkt *pop(struct naru_neigh_table *t, struct naru_neigh *e)
     return pkt;
 }
 
+/* At least the latest packet waiting for ARP resolution is kept and sent afterwards (H-2.3.2.2-1,
+ * V6-4861-7.2.2-3, V6-4861-7.2.2-4). */
 struct naru_pkt *naru_neigh_queue(struct naru_neigh_table *t, unsigned ifindex,
                                   const struct naru_addr *addr, struct naru_pkt *pkt)
 {

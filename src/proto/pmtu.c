@@ -89,6 +89,8 @@ static uint32_t plateau_below(uint32_t len)
     return NARU_PMTU_MIN4;
 }
 
+/* Packet Too Big never raises and never lowers below 1280; probing up not before 5 minutes (10
+ * recommended; V6-8201-4-1). */
 bool naru_pmtu_too_big(struct naru_pmtu *pmtu, const struct naru_addr *dst, uint32_t next_mtu,
                        uint32_t sent_len, uint32_t link_mtu, naru_time now)
 {

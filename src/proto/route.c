@@ -250,6 +250,7 @@ unsigned naru_fib_remove_iface(struct naru_fib *fib, unsigned ifindex)
     return removed;
 }
 
+/* Several default gateways are supported (H-3.3.1.2-4, H-3.3.1.5-1, V6-4861-6.3.6-1). */
 bool naru_fib_set_gateway_dead(struct naru_fib *fib, unsigned ifindex,
                                const struct naru_addr *gateway, bool dead)
 {
@@ -318,6 +319,7 @@ static inline const struct naru_fib_entry *find_in(const struct naru_fib *fib,
     return key_equal(low->key, key) ? low : NULL;
 }
 
+/* The longest prefix, then the preference (H-3.2.1.3-1, H-3.3.1.2-5). */
 const struct naru_fib_entry *naru_fib_lookup(const struct naru_fib *fib,
                                              const struct naru_addr *dst, unsigned ifindex)
 {

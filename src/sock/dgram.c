@@ -27,6 +27,19 @@ static enum naru_err take_error(struct naru_sock *sock)
 
 /* ---- Out ---- */
 
+/* Bound to a group or a broadcast address: good to receive, but nobody's source (H-3.2.1.3-5). */
+static bool names_many(const struct naru_stack *stack, const struct naru_addr *addr)
+{
+    if (naru_addr_is_multicast(addr))
+        return true;
+    for (unsigned i = LOOPBACK + 1; i <= stack->iface_count; i++)
+        if (naru_iface_is_broadcast(stack->ifaces[i], addr))
+            return true;
+    return false;
+}
+
+/* Source address of a sent datagram is one of the host's own (H-3.2.1.3-2, H-4.1.3.5-2,
+ * H-4.1.3.6-2). */
 static enum naru_err choose_ends(struct naru_sock *sock, const struct naru_msg_info *info,
                                  struct naru_endpoint *from, struct naru_endpoint *to)
 {
@@ -43,7 +56,7 @@ static enum naru_err choose_ends(struct naru_sock *sock, const struct naru_msg_i
         to->addr = v4 ? naru_addr_v4(0x7f000001) : (struct naru_addr){ .b = { [15] = 1 } };
     if (naru_addr_is_limited_broadcast(&to->addr) && !sock->broadcast)
         return NARU_ERR_ACCES;
-    if (!sock->connected && !sock->addr_given)
+    if (sock->addr_given ? names_many(sock->stack, &from->addr) : !sock->connected)
         from->addr = (struct naru_addr){ 0 };
     if (info != NULL && !naru_addr_is_unspecified(&info->from.addr)) {
         if (!sock->transparent && naru_ifaddr_find(sock->stack, &info->from.addr, 0) == NULL &&
@@ -72,6 +85,8 @@ static void copy_in(struct naru_pkt *pkt, const struct naru_slice *slice, unsign
             memcpy(naru_pkt_append(pkt, slice[i].len), slice[i].at, slice[i].len);
 }
 
+/* Where a datagram leaves, and with what in its IP header: its own word, or its socket's
+ * (H-3.2.1.6-1, H-3.2.1.7-1, H-3.2.1.7-3). */
 static struct naru_ip_out describe(const struct naru_sock *sock, const struct naru_endpoint *from,
                                    const struct naru_endpoint *to, const struct naru_msg_info *info)
 {
@@ -97,18 +112,15 @@ static struct naru_ip_out describe(const struct naru_sock *sock, const struct na
         out.hop_limit = (uint8_t)sock->ttl;
     if (info != NULL && info->hop_limit != 0)
         out.hop_limit = info->hop_limit;
+    out.host_only = multicast && out.hop_limit == 0;
     return out;
 }
 
 /* Directed broadcasts need the option too (RFC 1122 3.3.6). */
 static bool broadcast_refused(const struct naru_sock *sock, const struct naru_endpoint *to)
 {
-    if (sock->broadcast || !naru_addr_is_v4(&to->addr))
-        return false;
-    for (unsigned i = LOOPBACK + 1; i <= sock->stack->iface_count; i++)
-        if (naru_iface_is_broadcast(sock->stack->ifaces[i], &to->addr))
-            return true;
-    return false;
+    return !sock->broadcast && naru_addr_is_v4(&to->addr) && !naru_addr_is_multicast(&to->addr) &&
+           names_many(sock->stack, &to->addr);
 }
 
 /* The interface's queue is full: its sender waits to be told. */
@@ -125,6 +137,7 @@ static bool must_wait(struct naru_sock *sock, const struct naru_ip_out *out)
     return true;
 }
 
+/* The local address may be left open (wildcard; H-4.1.3.5-3). */
 static int64_t send_one(struct naru_sock *sock, const struct naru_ip_out *out,
                         const struct naru_endpoint *from, const struct naru_endpoint *to,
                         const struct naru_slice *slice, unsigned slice_count, size_t len)
@@ -232,6 +245,8 @@ static size_t copy_out(const struct naru_pkt *pkt, const struct naru_room *room,
     return done;
 }
 
+/* One datagram, with all that is known of how it came (H-3.2.1.6-2, H-3.4-2, H-4.1.3.5-1,
+ * H-4.1.4-3). */
 NARU_NOINLINE int64_t naru_dgram_recv(struct naru_sock_udp *su, const struct naru_room *room,
                                       unsigned room_count, unsigned flags,
                                       struct naru_msg_info *info)

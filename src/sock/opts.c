@@ -28,7 +28,7 @@ static bool iface_ok(const struct naru_sock *sock, int64_t value)
            (in_range(value, 1, IFACES_MAX) && naru_iface_of(sock->stack, (unsigned)value) != NULL);
 }
 
-/* *known: it is an option of every socket. */
+/* *known: it is an option of every socket (MUST-48, MUST-49, SHLD-21). */
 static enum naru_err set_common(struct naru_sock *sock, enum naru_opt opt, int64_t value,
                                 bool *known)
 {

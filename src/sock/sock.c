@@ -101,6 +101,7 @@ static bool family_fits(const struct naru_sock *sock, const struct naru_addr *ad
     return sock->v6 ? !(v4 && sock->v6only) : v4;
 }
 
+/* Source address of a sent datagram is one of the host's own (H-3.2.1.3-2). */
 static bool may_bind(const struct naru_sock *sock, const struct naru_addr *addr)
 {
     if (naru_addr_is_unspecified(addr) || sock->transparent || naru_addr_is_loopback(addr))
@@ -265,7 +266,8 @@ static void here_if_unspecified(struct naru_addr *addr)
         naru_addr_is_v4(addr) ? naru_addr_v4(0x7f000001) : (struct naru_addr){ .b = { [15] = 1 } };
 }
 
-/* Sets the remote half of the name, and the local address if it was not given. */
+/* Sets the remote half of the name, and the local address if it was not given (MUST-43, MUST-44,
+ * MUST-45). */
 static enum naru_err set_remote(struct naru_sock *sock, const struct naru_endpoint *remote,
                                 struct naru_path *path)
 {
@@ -316,6 +318,7 @@ static enum naru_err stream_name(struct naru_sock_tcp *st, const struct naru_tup
     return err;
 }
 
+/* OPEN towards an invalid remote address (broadcast, multicast) fails (MUST-46). */
 static enum naru_err connect_stream(struct naru_sock_tcp *st, const struct naru_endpoint *remote)
 {
     struct naru_sock *sock = &st->s;
@@ -336,6 +339,11 @@ static enum naru_err connect_stream(struct naru_sock_tcp *st, const struct naru_
     if (naru_addr_is_multicast(&remote->addr) || naru_addr_is_limited_broadcast(&remote->addr))
         return NARU_ERR_NETUNREACH;
     enum naru_err err = set_remote(sock, remote, &st->path);
+    if (err == NARU_OK &&
+        naru_iface_is_broadcast(stack->ifaces[st->path.ifindex], &sock->flow.tuple.remote)) {
+        sock->flow.tuple = before;
+        err = NARU_ERR_NETUNREACH;
+    }
     if (err == NARU_OK)
         err = stream_name(st, &before, &old, &reuse);
     if (err != NARU_OK)

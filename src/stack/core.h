@@ -44,6 +44,7 @@
 
 enum {
     IFACES_MAX = 64,
+    REDIRECTS_MAX = 16,    /* hosts that a router has sent elsewhere */
     IFADDRS_MAX = 40,      /* proto/autoconf's and some of IPv4 */
     TXQ_MAX = 512,         /* packets waiting on an interface */
     TXQ_LOW = TXQ_MAX / 2, /* datagram senders that were told AGAIN go on below this */
@@ -293,6 +294,9 @@ struct naru_stack {
     struct naru_icmplimit icmp_limit;
     struct naru_tcp_env tcp;
 
+    struct naru_route redirects[REDIRECTS_MAX]; /* in use where ifindex is not 0 */
+    unsigned redirect_next;
+
     struct naru_iface *ifaces[IFACES_MAX + 1]; /* by ifindex; [0] is NULL */
     unsigned iface_count;
 
@@ -356,6 +360,7 @@ struct naru_ip_out {
     bool router_alert;
     bool no_multicast_loop;
     bool from_unspecified; /* src is all zero and stays so */
+    bool host_only;        /* to a group with a hop limit of 0: only members on this host hear it */
     uint8_t csum_offset;   /* the transport checksum's place, made for whatever source is chosen;
                               0xff: none */
 };
@@ -468,6 +473,9 @@ void naru_icmp_param_problem(struct naru_stack *stack, const struct naru_ip_in *
 /* nd.c, group.c */
 enum naru_drop naru_arp_input(struct naru_stack *stack, struct naru_iface *iface,
                               struct naru_pkt *pkt);
+enum naru_drop naru_redirect_input(struct naru_stack *stack, const struct naru_ip_in *in,
+                                   struct naru_span message);
+void naru_redirect_end(struct naru_stack *stack, unsigned ifindex, const struct naru_addr *target);
 enum naru_drop naru_nd_input(struct naru_stack *stack, const struct naru_ip_in *in, uint8_t type,
                              struct naru_span message);
 void naru_nd_settle(struct naru_stack *stack);    /* applies what autoconfiguration has changed */

@@ -172,7 +172,7 @@ static bool is_listening(const struct naru_sock *s)
     return s->type == NARU_SOCK_STREAM && naru_sock_tcp_of(s)->listen != NULL;
 }
 
-/* RFC 9293 leaves it open; these are the rules of Linux. */
+/* RFC 9293 leaves it open; these are the rules of Linux (MUST-41, MUST-42). */
 static bool conflict(const struct naru_sock *a, const struct naru_sock *b)
 {
     if (a == b || !addresses_overlap(a, b))

@@ -28,7 +28,8 @@ enum naru_drop_kind naru_drop_kind(enum naru_drop reason)
                                               : NARU_DROP_KIND_NORMAL;
 }
 
-/* count packets that came in through iface (NULL: or were about to leave) ended for that reason. */
+/* count packets that came in through iface (NULL: or were about to leave) ended for that reason
+ * (H-3.1-9). */
 NARU_COLD void naru_drop_count(struct naru_stack *stack, enum naru_drop reason, unsigned count)
 {
     if (reason == NARU_DROP_NONE || count == 0)

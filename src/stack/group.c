@@ -70,6 +70,8 @@ static size_t emit_old(const struct naru_group_report *report, uint8_t *at)
     return naru_group_emit(at, &m);
 }
 
+/* MLDv2 listener with v1 fall-back; reports from :: allowed for DAD (RFC 3590); router alert, hop
+ * limit 1 (V6-3810-4-1). */
 static void send_report(struct naru_stack *stack, struct naru_iface *iface,
                         const struct naru_group_report *report)
 {

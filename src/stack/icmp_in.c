@@ -126,7 +126,8 @@ static uint32_t quoted_len(struct naru_span quoted, enum naru_family family)
     return quoted.len >= 6 ? naru_get16(quoted.at + 4) + (uint32_t)NARU_IPV6_LEN : 0;
 }
 
-/* An error about a packet that we sent: to whose it was. */
+/* An error about a packet that we sent: to whose it was (H-3.2.2-4, H-3.2.2.1-2, H-3.2.2.4-1,
+ * H-3.2.2.5-2, H-3.4-5, H-3.4-6). */
 static enum naru_drop error_in(struct naru_stack *stack, const struct naru_ip_in *in,
                                struct naru_span quoted, const struct icmp_fact *fact)
 {
@@ -156,7 +157,8 @@ static enum naru_drop error_in(struct naru_stack *stack, const struct naru_ip_in
 
 /* ---- Echo ---- */
 
-/* Turns the request into its reply, in place, and sends it back. */
+/* Turns the request into its reply, in place, and sends it back (H-3.2.2.6-1, H-3.2.2.6-3,
+ * H-3.2.2.6-4, H-3.2.2.6-5, H-3.2.2.6-6, H-3.3.4.2-1, V6-4443-4.2-1). */
 static enum naru_drop echo(struct naru_stack *stack, const struct naru_ip_in *in,
                            struct naru_pkt *pkt, uint8_t reply)
 {
@@ -196,6 +198,8 @@ static enum naru_drop request_in(struct naru_stack *stack, const struct naru_ip_
 
 /* ---- Messages ---- */
 
+/* What is unknown or historic is dropped without a word, source quench too (MUST-55, H-3.2.2-1,
+ * H-3.2.2.7-1, H-3.2.2.9-9). */
 NARU_NOINLINE enum naru_drop naru_icmp_input(struct naru_stack *stack, const struct naru_ip_in *in,
                                              struct naru_pkt *pkt)
 {
@@ -225,6 +229,17 @@ NARU_NOINLINE enum naru_drop naru_icmp_input(struct naru_stack *stack, const str
     }
 }
 
+/* An error of a type that nobody here knows is one all the same, and goes up (RFC 4443 2.4 a). */
+static enum naru_drop unknown_in(struct naru_stack *stack, const struct naru_ip_in *in,
+                                 const struct naru_icmpv6_hdr *h, struct naru_span span)
+{
+    struct icmp_fact fact = fact6(h);
+    return naru_icmpv6_is_error(h->type) ? error_in(stack, in, span, &fact)
+                                         : NARU_DROP_ICMP_UNKNOWN;
+}
+
+/* Unknown error types go up, unknown informational types are dropped; fragmented ND messages are
+ * ignored (V6-4443-2.4-2, V6-6980-2-1). */
 NARU_NOINLINE enum naru_drop naru_icmpv6_input(struct naru_stack *stack,
                                                const struct naru_ip_in *in, struct naru_pkt *pkt)
 {
@@ -252,7 +267,8 @@ NARU_NOINLINE enum naru_drop naru_icmpv6_input(struct naru_stack *stack,
     case NARU_ICMPV6_NS:
     case NARU_ICMPV6_NA:
     case NARU_ICMPV6_REDIRECT:
-        drop = in->fragmented ? NARU_DROP_ND_INVALID : naru_nd_input(stack, in, h.type, span);
+        drop = in->fragmented || h.code != 0 ? NARU_DROP_ND_INVALID
+                                             : naru_nd_input(stack, in, h.type, span);
         return naru_pkt_drop(pkt, drop);
     case NARU_ICMPV6_MLD_QUERY:
     case NARU_ICMPV6_MLD_REPORT:
@@ -260,6 +276,6 @@ NARU_NOINLINE enum naru_drop naru_icmpv6_input(struct naru_stack *stack,
     case NARU_ICMPV6_MLDV2_REPORT:
         return naru_pkt_drop(pkt, naru_mld_input(stack, in, h.type, span));
     default:
-        return naru_pkt_drop(pkt, NARU_DROP_ICMP_UNKNOWN);
+        return naru_pkt_drop(pkt, unknown_in(stack, in, &h, span));
     }
 }

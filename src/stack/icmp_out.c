@@ -11,6 +11,7 @@
 #include "wire/icmpv6.h"
 #include "wire/ipv4.h"
 #include "wire/ipv6.h"
+#include "wire/quote.h"
 
 enum {
     QUOTE4_MAX = 576 - NARU_IPV4_LEN - NARU_ICMP_LEN,
@@ -26,22 +27,23 @@ static bool quotes_error4(const struct naru_ip_in *in)
 
 static bool quotes_error6(const struct naru_ip_in *in)
 {
-    struct naru_span span = naru_span(in->packet, in->packet_len);
-    struct naru_ipv6_hdr h;
-    struct naru_ipv6_walk w;
-    if (naru_ipv6_parse(&span, &h) != NARU_DROP_NONE ||
-        naru_ipv6_walk(&span, &h, &w) != NARU_DROP_NONE)
-        return false; /* what cannot be walked is no error message */
-    return w.next_header == NARU_PROTO_ICMPV6 &&
-           (span.len == 0 || naru_icmpv6_is_error(span.at[0]));
+    struct naru_quote q; /* goes over all headers, whatever their options say */
+    (void)naru_quote_parse(naru_span(in->packet, in->packet_len), NARU_IPV6, &q);
+    return q.proto == NARU_PROTO_ICMPV6 &&
+           (q.transport.len == 0 || naru_icmpv6_is_error(q.transport.at[0]) ||
+            q.transport.at[0] == NARU_ICMPV6_REDIRECT);
 }
 
+/* What no error may answer, and how often (H-3.2.2-6, H-3.2.2-7, H-3.2.2-8, H-3.2.2-9, H-3.2.2-10,
+ * V6-4443-2.4-1). */
 static bool may_answer(struct naru_stack *stack, const struct naru_ip_in *in, bool also_to_group)
 {
     if ((in->group && !also_to_group) || naru_addr_is_unspecified(&in->src) ||
         naru_addr_is_multicast(&in->src) || naru_iface_is_broadcast(in->iface, &in->src))
         return false;
     bool v4 = naru_addr_is_v4(&in->src);
+    if (naru_addr_is_loopback(&in->src) ? in->iface->index != LOOPBACK : v4 && in->src.b[12] >= 240)
+        return false;
     if (v4 && (naru_get16(in->packet + 6) & 0x1fff) != 0)
         return false;
     if (v4 ? quotes_error4(in) : quotes_error6(in))
@@ -52,8 +54,8 @@ static bool may_answer(struct naru_stack *stack, const struct naru_ip_in *in, bo
     return false;
 }
 
-/* Sends header (emitted, at most 8 bytes, checksum open) and as much of the packet as may be
- * quoted. */
+/* Sends header (emitted, at most 8 bytes, checksum open) and as much of the packet as may be quoted
+ * (H-3.2.2-2, H-3.2.2-3, H-3.2.2-5). */
 static void send_error(struct naru_stack *stack, const struct naru_ip_in *in, const uint8_t *header)
 {
     bool v4 = naru_addr_is_v4(&in->src);
@@ -93,6 +95,7 @@ static void send6(struct naru_stack *stack, const struct naru_ip_in *in,
     send_error(stack, in, header);
 }
 
+/* Port, protocol and the other codes, where an answer is allowed (H-3.2.2.1-1, H-3.3.8-1). */
 NARU_NOINLINE void naru_icmp_unreachable(struct naru_stack *stack, const struct naru_ip_in *in,
                                          enum naru_unreachable why)
 {
@@ -132,8 +135,8 @@ void naru_icmp_frag_timeout(struct naru_stack *stack, const struct naru_ip_in *i
                                          .code = NARU_ICMPV6_REASSEMBLY_EXCEEDED });
 }
 
-/* code is ICMPv6's; whether a group may be answered was decided by the caller (RFC 4443 2.4 e.3).
- */
+/* code is ICMPv6's; whether a group may be answered was decided by the caller (RFC 4443 2.4 e.3;
+ * H-3.2.2.5-1). */
 NARU_NOINLINE void naru_icmp_param_problem(struct naru_stack *stack, const struct naru_ip_in *in,
                                            uint8_t code, uint32_t pointer)
 {

@@ -292,6 +292,8 @@ static enum naru_err add_row(struct naru_stack *stack, struct naru_iface *iface,
     return naru_ifaddr_insert(stack, iface, &row);
 }
 
+/* An address with its mask, and the network it makes; what cannot be is refused (H-3.2.2.9-2,
+ * H-3.2.2.9-8, H-3.3.1.6-1, V6-8200-5-1). */
 enum naru_err naru_ifaddr_add(struct naru_stack *stack, unsigned ifindex,
                               const struct naru_addr *addr, unsigned prefix_len, naru_time now)
 {

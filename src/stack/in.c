@@ -36,6 +36,8 @@ static NARU_NOINLINE struct naru_iface *vlan_of(const struct naru_stack *stack,
     return NULL;
 }
 
+/* The link layer tells IP that a frame was a link-layer broadcast; ARP is used on Ethernet and IEEE
+ * 802 nets (H-2.4-1, H-2.3.3-6). */
 static enum naru_drop ethernet_input(struct naru_stack *stack, struct naru_iface *iface,
                                      struct naru_pkt *pkt)
 {

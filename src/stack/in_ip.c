@@ -14,10 +14,11 @@
 
 /* ---- Is it for us? (RFC 1122 3.2.1.3) ---- */
 
+/* A source that is no single host, or cannot be out there (MUST-63, H-3.2.1.3-4). */
 static enum naru_drop check_source(const struct naru_ip_in *in)
 {
     bool loopback = in->iface->index == LOOPBACK;
-    if (naru_addr_is_multicast(&in->src) || naru_addr_is_limited_broadcast(&in->src))
+    if (naru_addr_is_multicast(&in->src) || naru_iface_is_broadcast(in->iface, &in->src))
         return NARU_DROP_SRC_MULTICAST;
     if (loopback)
         return NARU_DROP_NONE;
@@ -26,7 +27,7 @@ static enum naru_drop check_source(const struct naru_ip_in *in)
     return naru_addr_is_loopback(&in->dst) ? NARU_DROP_DST_LOOPBACK : NARU_DROP_NONE;
 }
 
-/* Sets in->group where the destination says so. */
+/* Sets in->group where the destination says so (H-3.2.1.3-3, H-3.3.6-4). */
 static enum naru_drop check_destination(const struct naru_stack *stack, struct naru_ip_in *in)
 {
     if (naru_addr_is_multicast(&in->dst)) {
@@ -68,6 +69,7 @@ static enum naru_drop check_ends(const struct naru_stack *stack, struct naru_ip_
 
 /* ---- To the transport ---- */
 
+/* Unknown next header -> parameter problem code 1 (V6-8200-4-2). */
 static NARU_NOINLINE enum naru_drop unknown_protocol(struct naru_stack *stack,
                                                      const struct naru_ip_in *in,
                                                      struct naru_pkt *pkt, uint16_t next_header_at)
@@ -129,8 +131,8 @@ static NARU_NOINLINE enum naru_drop reassemble(struct naru_stack *stack, struct 
                                      : naru_ipv6_input(stack, iface, result.whole, in->group);
 }
 
-/* Datagrams whose time is over; the sender is told if the first fragment came (RFC 792, 4443 3.3).
- */
+/* Datagrams whose time is over; the sender is told if the first fragment came (RFC 792, 4443 3.3;
+ * H-3.3.2-5, V6-8200-4.5-3). */
 void naru_ip_frag_expire(struct naru_stack *stack)
 {
     struct naru_frag_expired expired;
@@ -173,6 +175,7 @@ static NARU_NOINLINE enum naru_drop ipv4_fragment(struct naru_stack *stack, stru
     return reassemble(stack, in->iface, pkt, in, &info);
 }
 
+/* Header checksum verified; bad ones silently dropped (H-3.2.1.2-1). */
 enum naru_drop naru_ipv4_input(struct naru_stack *stack, struct naru_iface *iface,
                                struct naru_pkt *pkt, bool group)
 {

@@ -21,7 +21,7 @@ static bool accept_full(const struct naru_listen *listen)
     return listen->accept_count > listen->backlog;
 }
 
-/* The last step of a handshake waits while nobody accepts. */
+/* The last step of a handshake waits while nobody accepts (C-listen-backlog). */
 NARU_NOINLINE bool naru_listen_blocked(const struct naru_sock_tcp *child)
 {
     return child->half_open && child->listener != NULL && accept_full(child->listener->listen);
@@ -104,7 +104,8 @@ enum naru_err naru_listen_open(struct naru_sock_tcp *st, unsigned backlog)
     return NARU_OK;
 }
 
-/* Nobody listens any more: what was not accepted is reset (RFC 9293 3.10.4, LISTEN). */
+/* Nobody listens any more: what was not accepted is reset (RFC 9293 3.10.4, LISTEN;
+ * C-noaccept-close-rst). */
 void naru_listen_close(struct naru_sock_tcp *listener)
 {
     struct naru_listen *listen = listener->listen;

@@ -103,7 +103,8 @@ static void send_nd(struct naru_stack *stack, struct naru_iface *iface, const st
     (void)naru_ip_output(stack, &out, pkt);
 }
 
-/* RFC 4861 7.2.4: to the asker, or to all nodes if he has no address yet. */
+/* RFC 4861 7.2.4: to the asker, or to all nodes if he has no address yet (V6-4861-7.2.4-1,
+ * V6-4861-7.2.4-2, V6-4861-7.2.4-3, V6-4861-7.2.4-4). */
 static void advertise(struct naru_stack *stack, struct naru_iface *iface,
                       const struct naru_addr *target, const struct naru_addr *asker)
 {
@@ -116,6 +117,7 @@ static void advertise(struct naru_stack *stack, struct naru_iface *iface,
     send_nd(stack, iface, target, solicited ? asker : &all_nodes, message, len);
 }
 
+/* Valid or dropped; of an address of ours it is answered (V6-4861-7.1.1-1, V6-4861-7.2.3-1). */
 static enum naru_drop ns_in(struct naru_stack *stack, const struct naru_ip_in *in,
                             struct naru_span message)
 {
@@ -128,7 +130,8 @@ static enum naru_drop ns_in(struct naru_stack *stack, const struct naru_ip_in *i
     if (drop != NARU_DROP_NONE)
         return drop;
     bool unspecified = naru_addr_is_zero(&in->src);
-    if (unspecified && (options.slla != NULL || !naru_addr_is_multicast(&in->dst)))
+    struct naru_addr group = naru_autoconf_solicited_node(&ns.target);
+    if (unspecified && (options.slla != NULL || !naru_addr_eq(&in->dst, &group)))
         return NARU_DROP_ND_INVALID; /* RFC 4861 7.1.1 */
     if (iface->autoconf &&
         naru_autoconf_solicited(&stack->autoconf, iface->index, &ns.target, unspecified,
@@ -146,6 +149,8 @@ static enum naru_drop ns_in(struct naru_stack *stack, const struct naru_ip_in *i
     return NARU_DROP_NONE;
 }
 
+/* Neighbor Advertisement validity: hop limit 255, checksum, code 0, length 24 or more, target not
+ * multicast, S=0 if to multicast, options not empty (V6-4861-7.1.2-1). */
 static enum naru_drop na_in(struct naru_stack *stack, const struct naru_ip_in *in,
                             struct naru_span message)
 {
@@ -203,6 +208,8 @@ static void ra_options(struct naru_stack *stack, unsigned ifindex, struct naru_s
     }
 }
 
+/* Router Advertisement validity: link-local source, hop limit 255, checksum, code 0, length 16 or
+ * more, options not empty (V6-4861-6.1.2-1). */
 static enum naru_drop ra_in(struct naru_stack *stack, const struct naru_ip_in *in,
                             struct naru_span message)
 {
@@ -236,6 +243,7 @@ static enum naru_drop ra_in(struct naru_stack *stack, const struct naru_ip_in *i
     return NARU_DROP_NONE;
 }
 
+/* A host drops every Router Solicitation (V6-4861-6.1.1-2). */
 enum naru_drop naru_nd_input(struct naru_stack *stack, const struct naru_ip_in *in, uint8_t type,
                              struct naru_span message)
 {
@@ -251,8 +259,10 @@ enum naru_drop naru_nd_input(struct naru_stack *stack, const struct naru_ip_in *
         return na_in(stack, in, message);
     case NARU_ICMPV6_RA:
         return ra_in(stack, in, message);
+    case NARU_ICMPV6_REDIRECT:
+        return naru_redirect_input(stack, in, message);
     default:
-        return NARU_DROP_ICMP_IGNORED; /* RS: we are no router; redirects: not followed */
+        return NARU_DROP_ICMP_IGNORED; /* RS: we are no router */
     }
 }
 
@@ -288,6 +298,8 @@ static void apply_addr(struct naru_stack *stack, struct naru_iface *iface,
     stack->fib.generation++;
 }
 
+/* Removing a default router redoes the next hop of all destinations that used it (V6-4861-6.3.5-1).
+ */
 static void apply_route(struct naru_stack *stack, const struct naru_autoconf_change *change)
 {
     struct naru_route route = { .ifindex = change->ifindex };
@@ -407,6 +419,7 @@ static void release_packets(struct naru_stack *stack, const struct naru_neigh_ev
     }
 }
 
+/* IsRouter from true to false drops it as default router (V6-4861-7.2.5-4). */
 void naru_neigh_settle(struct naru_stack *stack)
 {
     struct naru_neigh_event event;
@@ -417,6 +430,8 @@ void naru_neigh_settle(struct naru_stack *stack)
             naru_autoconf_not_router(&stack->autoconf, event.ifindex, &event.addr);
             naru_nd_settle(stack);
         }
+        if (event.kind == NARU_NEIGH_NOT_ROUTER || event.kind == NARU_NEIGH_UNREACHABLE)
+            naru_redirect_end(stack, event.ifindex, &event.addr);
         if (event.kind == NARU_NEIGH_RESOLVED || event.kind == NARU_NEIGH_UNREACHABLE)
             (void)naru_fib_set_gateway_dead(&stack->fib, event.ifindex, &event.addr,
                                             event.kind == NARU_NEIGH_UNREACHABLE);
@@ -452,6 +467,8 @@ static void send_arp_probe(struct naru_stack *stack, struct naru_iface *iface,
     send_arp(stack, iface, &arp, probe->unicast ? probe->mac : everyone);
 }
 
+/* NS source = source of the packet that caused it, if it is ours; a multicast NS has SLLA
+ * (V6-4861-7.2.2-1, V6-4861-7.2.2-2). */
 static void send_ns_probe(struct naru_stack *stack, struct naru_iface *iface,
                           const struct naru_neigh_probe *probe)
 {
@@ -465,6 +482,8 @@ static void send_ns_probe(struct naru_stack *stack, struct naru_iface *iface,
     send_nd(stack, iface, &src, probe->unicast ? &probe->target : &group, message, len);
 }
 
+/* From :: without a link-layer address; a nonce tells our own (V6-4861-4.1-3, V6-4861-9-2,
+ * V6-4862-5.4.2-4). */
 static void send_autoconf(struct naru_stack *stack, struct naru_iface *iface,
                           const struct naru_autoconf_send *send)
 {

@@ -13,6 +13,7 @@ enum { NO_CSUM = 0xff };
 
 static const uint8_t router_alert_option[4] = { NARU_IPV4_OPT_ROUTER_ALERT, 4, 0, 0 };
 
+/* Checksum can be made and checked; default is to send a checksum (H-4.1.3.4-1, H-4.1.3.4-4). */
 static void set_checksum(const struct naru_stack *stack, const struct naru_iface *iface,
                          const struct naru_ip_out *out, struct naru_pkt *pkt, bool whole)
 {
@@ -95,6 +96,7 @@ static void loop_back_copy(struct naru_stack *stack, const struct naru_ip_out *o
     (void)naru_iface_enqueue(stack, stack->ifaces[LOOPBACK], copy);
 }
 
+/* A missing ARP entry is not reported as destination unreachable (H-2.4-3). */
 static enum naru_err to_link(struct naru_stack *stack, const struct naru_ip_out *out,
                              struct naru_path *path, struct naru_pkt *pkt)
 {
@@ -133,7 +135,8 @@ static enum naru_err refuse(struct naru_stack *stack, struct naru_pkt *pkt, enum
 
 /*
  * pkt is a transport header and payload, with NARU_IP_HEADROOM in front; it is taken in every case.
- * NETUNREACH, HOSTUNREACH, ADDRNOTAVAIL (no source), MSGSIZE, AGAIN (queue full).
+ * Cut to the path's MTU where that is allowed (H-3.3.3-2, H-3.3.3-3).  NETUNREACH, HOSTUNREACH,
+ * ADDRNOTAVAIL (no source), MSGSIZE, AGAIN (queue full).
  */
 enum naru_err naru_ip_output(struct naru_stack *stack, const struct naru_ip_out *request,
                              struct naru_pkt *pkt)
@@ -165,5 +168,9 @@ enum naru_err naru_ip_output(struct naru_stack *stack, const struct naru_ip_out 
     pkt->meta.link.mtu = mtu;
     pkt->meta.link.ethertype = v4 ? NARU_ETHERTYPE_IPV4 : NARU_ETHERTYPE_IPV6;
     loop_back_copy(stack, &out, path.ifindex, pkt);
+    if (out.host_only) {
+        naru_pktpool_put(pkt);
+        return NARU_OK;
+    }
     return to_link(stack, &out, &path, pkt);
 }

@@ -28,6 +28,7 @@ static void path_set(struct naru_stack *stack, struct naru_path *path, const str
     };
 }
 
+/* The mask decides local or remote (H-3.3.1.1-1, H-3.3.1.2-3, H-3.3.1.1-2). */
 static bool route_unicast(struct naru_stack *stack, struct naru_path *path,
                           const struct naru_addr *dst, unsigned ifindex)
 {
@@ -44,7 +45,8 @@ static bool route_unicast(struct naru_stack *stack, struct naru_path *path,
     return true;
 }
 
-/* Multicast and limited broadcast leave where they are told, or where the table sends others. */
+/* Multicast and limited broadcast leave where they are told, or where the table sends others
+ * (H-3.3.6-5, H-3.3.7-1). */
 static bool route_group(struct naru_stack *stack, struct naru_path *path,
                         const struct naru_addr *dst, unsigned ifindex)
 {
@@ -60,8 +62,8 @@ static bool route_group(struct naru_stack *stack, struct naru_path *path,
 }
 
 /*
- * Makes path the way to dst, unless it is good already; ifindex 0: any interface.  False: there is
- * no route.
+ * Makes path the way to dst, unless it is good already; ifindex 0: any interface.  False: there
+ * is no route (H-3.3.1.2-1).
  */
 NARU_NOINLINE bool naru_path_find(struct naru_stack *stack, struct naru_path *path,
                                   const struct naru_addr *dst, unsigned ifindex)

@@ -23,6 +23,7 @@ void naru_config_init(struct naru_config *config)
         .time_wait_max = 1 << 18,
         .syn_queue_max = 4096,
         .neigh_max = 1024,
+        .neigh_reachable_ms = 30000,
         .frag_memory_max = 1 << 20,
         .ooo_memory_max = 32 << 20,
         .tcp_rcvbuf_default = 131072,
@@ -36,7 +37,7 @@ void naru_config_init(struct naru_config *config)
         .tcp_window_scale = true,
         .tcp_quickack = true,
         .tcp_syn_cookies = true,
-        .tcp_syn_retries = 6,
+        .tcp_syn_retries = 7, /* RFC 9293 3.8.3: three minutes at least */
         .tcp_synack_retries = 5,
         .tcp_retries = 15,
         .tcp_rto_min_ms = 200,
@@ -48,11 +49,12 @@ void naru_config_init(struct naru_config *config)
     };
 }
 
+/* There is no forwarding, and nothing that pretends it (H-3.1-5, H-3.1-6, H-3.1-7). */
 static bool config_good(const struct naru_config *c)
 {
     return c->alloc.alloc != NULL && c->alloc.free != NULL && c->memory_max >= MEMORY_MIN &&
-           c->sockets_max >= 1 && c->neigh_max >= 1 && c->port_min >= 1 &&
-           c->port_min <= c->port_max && c->hop_limit >= 1 && !c->forward &&
+           c->sockets_max >= 1 && c->neigh_max >= 1 && c->neigh_reachable_ms >= 1 &&
+           c->port_min >= 1 && c->port_min <= c->port_max && c->hop_limit >= 1 && !c->forward &&
            c->tcp_rcvbuf_default >= 4096 && c->tcp_rcvbuf_default <= c->tcp_rcvbuf_max &&
            c->tcp_rcvbuf_max <= (uint32_t)1 << 30 && c->tcp_sndbuf_default >= 4096 &&
            c->tcp_sndbuf_default <= c->tcp_sndbuf_max && c->tcp_sndbuf_max <= (uint32_t)1 << 30 &&
@@ -88,6 +90,7 @@ static enum naru_err init_machines(struct naru_stack *stack)
     struct naru_neigh_config neigh;
     naru_neigh_config_init(&neigh);
     neigh.entries_max = c->neigh_max;
+    neigh.reachable = NARU_MS(c->neigh_reachable_ms); /* H-2.3.2.1-3 */
     neigh.incomplete_max = NARU_MIN(neigh.incomplete_max, (c->neigh_max + 1) / 2);
     enum naru_err err = naru_neigh_init(&stack->neigh, &neigh, &stack->mem, &stack->rand);
     if (err != NARU_OK)

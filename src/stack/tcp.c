@@ -23,6 +23,7 @@ static uint32_t ip_header_len(const struct naru_tuple *t)
     return naru_addr_is_v4(&t->remote) ? NARU_IPV4_LEN : NARU_IPV6_LEN;
 }
 
+/* What the link can carry, and what a peer has that names no MSS (MUST-15, MUST-67). */
 struct naru_tcp_setup naru_tcp_setup_for(const struct naru_stack *stack, const struct naru_tuple *t,
                                          uint32_t mtu)
 {
@@ -72,7 +73,8 @@ struct ip_ends {
     bool df;
 };
 
-/* The IP header of a segment that carries transport_len bytes; returns its length. */
+/* The IP header of a segment that carries transport_len bytes; returns its length (SHLD-22,
+ * C-ipv4-id-uniqueness). */
 static size_t emit_ip(struct naru_stack *stack, const struct ip_ends *ends, size_t transport_len,
                       uint8_t *at)
 {
@@ -403,12 +405,15 @@ enum naru_drop naru_tcp_connection_in(struct naru_sock_tcp *st, const struct nar
     return verdict.drop;
 }
 
+/* From nobody there comes no connection (MUST-63). */
 static NARU_NOINLINE enum naru_drop no_connection(struct naru_stack *stack,
                                                   const struct naru_ip_in *in,
                                                   const struct naru_tuple *tuple, uint32_t hash,
                                                   const struct naru_tcp_hdr *h,
                                                   struct naru_pkt *pkt)
 {
+    if (naru_addr_is_unspecified(&in->src))
+        return naru_pkt_drop(pkt, NARU_DROP_TCP_NOT_UNICAST);
     struct naru_sock *listener = naru_port_lookup(stack, tuple, in->iface, hash);
     if (listener != NULL)
         return naru_listen_input(naru_sock_tcp_of(listener), in, tuple, h, pkt, NULL);
@@ -416,6 +421,7 @@ static NARU_NOINLINE enum naru_drop no_connection(struct naru_stack *stack,
     return naru_pkt_drop(pkt, NARU_DROP_TCP_NO_LISTENER);
 }
 
+/* To one host, with a good checksum, or dropped (MUST-3, MUST-57). */
 NARU_NOINLINE NARU_FLATTEN enum naru_drop naru_tcp_segment_in(struct naru_stack *stack,
                                                               const struct naru_ip_in *in,
                                                               struct naru_pkt *pkt)
@@ -467,7 +473,10 @@ static size_t take_along(const struct naru_tcp_segment *segment, uint8_t *at, si
     return segment->len;
 }
 
-/* Over the TCP header, what rides along, and the slices otherwise. */
+/*
+ * Over the TCP header, what rides along, and the slices otherwise: every segment carries a checksum
+ * (there is no off switch; MUST-2).
+ */
 static void finish_checksum(const struct naru_sock_tcp *st, const struct naru_iface *iface,
                             const struct naru_tcp_segment *segment, struct naru_frame *frame,
                             size_t tcp_at, size_t tcp_len, size_t along)

@@ -22,7 +22,8 @@ static struct naru_time_wait *get(struct naru_stack *stack)
     return naru_pool_get(&stack->time_wait_pool);
 }
 
-/* The connection's name lives on in a small record; without memory for one it just ends. */
+/* The connection's name lives on in a small record; without memory for one it just ends (MUST-13).
+ */
 void naru_time_wait_begin(struct naru_sock_tcp *st)
 {
     struct naru_stack *stack = st->s.stack;

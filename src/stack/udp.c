@@ -147,6 +147,8 @@ static struct naru_sock *sock_for(struct naru_stack *stack, const struct naru_if
     return naru_port_lookup(stack, tuple, iface, hash);
 }
 
+/* Wrong checksum -> silently dropped; UDP checksum is mandatory (exception RFC 6935 tunnels); zero
+ * is sent as 0xFFFF (H-4.1.3.4-2, V6-8200-8.1-1). */
 static enum naru_drop check(const struct naru_stack *stack, const struct naru_ip_in *in,
                             const struct naru_pkt *pkt, const struct naru_udp_hdr *h)
 {
@@ -158,6 +160,7 @@ static enum naru_drop check(const struct naru_stack *stack, const struct naru_ip
     return NARU_DROP_UDP_CHECKSUM;
 }
 
+/* Nobody there: the sender is told (H-4.1.3.1-1, H-3.4-4). */
 NARU_NOINLINE enum naru_drop naru_udp_input(struct naru_stack *stack, const struct naru_ip_in *in,
                                             struct naru_pkt *pkt)
 {
@@ -200,7 +203,7 @@ struct naru_sock *naru_ping_sock_of(struct naru_stack *stack, const struct naru_
     return sock != NULL && sock->type == NARU_SOCK_PING ? sock : NULL;
 }
 
-/* An echo reply: to the socket that has its identifier as port. */
+/* An echo reply: to the socket that has its identifier as port (H-3.2.2.6-2, H-3.2.2.6-7). */
 enum naru_drop naru_ping_input(struct naru_stack *stack, const struct naru_ip_in *in,
                                uint16_t ident, struct naru_pkt *pkt)
 {
@@ -242,6 +245,7 @@ enum naru_drop naru_ping_relay(struct naru_sock *relay, const struct naru_ip_in 
 
 /* ---- ICMP about a datagram ---- */
 
+/* To the socket that may have sent it (H-4.1.3.3-1, H-3.2.2.1-3). */
 enum naru_drop naru_udp_icmp_in(struct naru_stack *stack, const struct naru_tuple *tuple,
                                 const struct naru_iface *iface, enum naru_err err, bool hard)
 {

@@ -27,6 +27,7 @@ static NARU_NOINLINE enum naru_drop tags_parse(struct naru_span *in, struct naru
     return NARU_DROP_NONE;
 }
 
+/* RFC 894 (Ethernet II) frames are sent and received (H-2.3.3-1). */
 enum naru_drop naru_eth_parse(struct naru_span *in, struct naru_eth_hdr *h)
 {
     const uint8_t *p = naru_span_take(in, NARU_ETH_LEN);
@@ -50,6 +51,7 @@ enum naru_drop naru_eth_parse(struct naru_span *in, struct naru_eth_hdr *h)
     return NARU_DROP_NONE;
 }
 
+/* Always Ethernet II: no lengths, no trailers (H-2.3.1-2, H-2.3.3-5). */
 size_t naru_eth_emit(uint8_t *at, const struct naru_eth_hdr *h)
 {
     NARU_ASSERT(h->tag_count <= NARU_ETH_TAGS_MAX);

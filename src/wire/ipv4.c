@@ -22,7 +22,7 @@ enum {
 };
 enum { DF = 0x4000, MF = 0x2000, OFFSET_MASK = 0x1fff };
 
-/* The header without a look at the total length; in behind header and options. */
+/* The header without a look at the total length; in behind header and options (H-3.2.1.1-1). */
 static enum naru_drop header_parse(struct naru_span *in, struct naru_ipv4_hdr *h)
 {
     const uint8_t *p = in->at;
@@ -138,6 +138,7 @@ void naru_ipv4_patch_len(uint8_t *header, uint16_t total_len, uint16_t ident)
 
 /* ---- Options ---- */
 
+/* IP options that TCP does not know are ignored (MUST-50). */
 bool naru_ipv4_option_next(const struct naru_ipv4_hdr *h, unsigned *at,
                            struct naru_ipv4_option *option, unsigned *problem)
 {

@@ -122,7 +122,8 @@ static enum naru_drop problem(struct naru_ipv6_walk *w, enum naru_drop drop,
 
 enum { CODE_FIELD = 0, CODE_NEXT_HEADER = 1, CODE_OPTION = 2 }; /* of Parameter Problem */
 
-/* An option that nobody here knows: its two top bits say what to do (RFC 8200 4.2). */
+/* An option that nobody here knows: its two top bits say what to do (RFC 8200 4.2; V6-8200-4.2-1).
+ */
 static enum naru_drop option_unknown(struct naru_ipv6_walk *w, uint8_t type, size_t at)
 {
     switch (type >> 6) {
@@ -162,7 +163,7 @@ static enum naru_drop options_walk(struct naru_ipv6_walk *w, const uint8_t *p, s
     return NARU_DROP_NONE;
 }
 
-/* A header of 8 bytes and eights more: hop-by-hop, destination options, routing. */
+/* A header of 8 bytes and eights more: hop-by-hop, destination options, routing (V6-5095-3-1). */
 static enum naru_drop eights_walk(struct naru_span *in, struct naru_ipv6_walk *w, unsigned *options)
 {
     const uint8_t *p = in->at;
@@ -197,6 +198,8 @@ static bool fragment_walk(struct naru_span *in, struct naru_ipv6_walk *w, enum n
     return w->atomic;
 }
 
+/* Extension headers are processed strictly in order; hop-by-hop only first (and only if configured:
+ * RFC 8200 4.3, RFC 9673; V6-8200-4-1). */
 NARU_NOINLINE enum naru_drop naru_ipv6_walk(struct naru_span *in, const struct naru_ipv6_hdr *h,
                                             struct naru_ipv6_walk *w)
 {

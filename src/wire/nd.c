@@ -38,6 +38,7 @@ enum naru_drop naru_nd_ra_parse(struct naru_span *in, struct naru_nd_ra *m)
     return NARU_DROP_NONE;
 }
 
+/* Reserved fields are sent zero and ignored when received (V6-4861-4.1-1). */
 enum naru_drop naru_nd_ns_parse(struct naru_span *in, struct naru_nd_ns *m)
 {
     const uint8_t *p = naru_span_take(in, NARU_ND_NS_LEN - BARE);

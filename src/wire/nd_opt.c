@@ -9,6 +9,7 @@
 
 enum { HEAD = 2 }; /* type, length in eights */
 
+/* An ND packet with a zero-length option is silently dropped (V6-4861-4.6-1). */
 bool naru_nd_option_next(struct naru_span *options, struct naru_nd_option *o)
 {
     const uint8_t *p = options->at;
@@ -29,6 +30,8 @@ static void six_set(const uint8_t **slot, const struct naru_nd_option *o)
         *slot = o->data.at;
 }
 
+/* Unknown ND options are skipped, the rest of the message is processed; options are accepted in any
+ * order and never depend on one another (V6-4861-4.1-2, V6-4861-9-1). */
 enum naru_drop naru_nd_options_parse(struct naru_span options, struct naru_nd_options *o)
 {
     struct naru_nd_option option;

@@ -67,7 +67,7 @@ static void fastopen_parse(const uint8_t *cookie, size_t len, unsigned bits, str
     h->opts = (uint8_t)((h->opts & ~(unsigned)NARU_TCP_OPT_FASTOPEN_EXP) | bits);
 }
 
-/* One option that is not padding; a length that does not fit its kind makes it none. */
+/* One option that is not padding; a length that does not fit its kind makes it none (MUST-4). */
 static void option_parse(uint8_t kind, const uint8_t *data, size_t len, struct naru_tcp_hdr *h)
 {
     switch (kind) {
@@ -118,6 +118,8 @@ static void option_parse(uint8_t kind, const uint8_t *data, size_t len, struct n
     }
 }
 
+/* On any segment, at any alignment; what is unknown is passed over (MUST-5, MUST-6, MUST-7,
+ * MUST-64, MUST-68). */
 static NARU_NOINLINE void options_parse(const uint8_t *p, const uint8_t *end,
                                         struct naru_tcp_hdr *h)
 {
@@ -278,7 +280,8 @@ static unsigned user_timeout_raw(uint32_t seconds)
     return USER_TIMEOUT_MINUTES | (unsigned)NARU_MIN(minutes, (uint32_t)USER_TIMEOUT_MINUTES - 1);
 }
 
-/* In the order that Linux has, which users and their tools know. */
+/* In the order that Linux has, which users and their tools know.  Filled with NOPs, so that nothing
+ * stands behind an end of list (MUST-69). */
 static NARU_NOINLINE void options_emit(uint8_t *p, const struct naru_tcp_hdr *h)
 {
     bool sack_ok = has(h, NARU_TCP_OPT_SACK_OK);

@@ -321,9 +321,13 @@ static void closed_places_are_unreachable(void **state)
 
 /* ---- What is not relayed ---- */
 
+/* Multicast and broadcast to the gateway are not relayed, and break nothing (B-gateway-multicast).
+ */
 static void some_places_are_filtered(void **state)
 {
-    static const char *const addr[] = { "169.254.169.254", "10.0.2.77", "10.0.2.2", "fd00::2" };
+    static const char *const addr[] = { "169.254.169.254", "10.0.2.77",   "10.0.2.2",
+                                        "fd00::2",         "224.0.0.251", "239.1.2.3",
+                                        "255.255.255.255", "10.0.2.255",  "ff02::fb" };
     struct naru_gate_config config;
     struct gate_lab lab;
     (void)state;
@@ -333,6 +337,7 @@ static void some_places_are_filtered(void **state)
         struct naru_endpoint to = lab_endpoint(addr[i], 9);
         struct naru_sock *sock =
             guest_socket(&lab, strchr(addr[i], ':') != NULL ? 6 : 4, NARU_SOCK_DGRAM);
+        (void)naru_sock_set(sock, NARU_OPT_BROADCAST, 1, 0);
         guest_send_to(&lab, sock, &to, "x", 1);
         lab_run_for(&lab, NARU_MS(20));
         guest_close(&lab, sock);

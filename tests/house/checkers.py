@@ -31,8 +31,8 @@ def verdict(name, good, detail=""):
     sys.stdout.flush()
 
 
-def checked(tool, files):
-    """Exit status and output of a checker over a tree that holds these files."""
+def checked(tool, files, runs=((),)):
+    """Exit status and output of a checker over a tree that holds these files; of the last run."""
     with tempfile.TemporaryDirectory() as tree:
         tree = pathlib.Path(tree)
         (tree / "tools").mkdir()
@@ -42,9 +42,10 @@ def checked(tool, files):
             path = tree / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-        done = subprocess.run([str(tree / "tools" / tool)], cwd=tree, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              timeout=WAIT, check=False)
+        for args in runs:
+            done = subprocess.run([str(tree / "tools" / tool), *args], cwd=tree,
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, text=True, timeout=WAIT, check=False)
         return done.returncode, done.stdout
 
 
@@ -152,7 +153,47 @@ def runner():
         verdict(f"run-tests counts {what}", got == wanted, f"{got}, not {wanted}")
 
 
+def requiring(changes=None):
+    """A tree with two requirements: a test proves one, the other is excused."""
+    files = {f"docs/requirements/{name}.tsv": "id\tlevel\tdescription\n"
+             for name in ("rfc9293", "rfc1122", "ipv6", "checklist")}
+    files["docs/requirements/rfc9293.tsv"] += "MUST-1\tMUST\tone\nMAY-2\tMAY\ttwo\n"
+    files["docs/requirements/not-done.tsv"] = "id\tkind\treason\nMAY-2\tnot done\tno need\n"
+    files["tests/meson.build"] = "unit_tests = {\n  'x': ['unit/x.c'],\n}\n"
+    files["tests/unit/x.c"] = (HEAD + "/* It does (MUST-1). */\nstatic void does(void **state)\n"
+                               "{\n}\nint main(void)\n{\n    cmocka_unit_test(does);\n}\n")
+    files["src/base/x.c"] = HEAD + "/* MUST-1. */\nstatic int one(void)\n{\n    return 1;\n}\n"
+    for name, old, new in changes or ():
+        assert old in files[name], name
+        files[name] = files[name].replace(old, new)
+    return files
+
+
+def requirements():
+    tool, test = "requirements", "tests/unit/x.c"
+    excuses = "docs/requirements/not-done.tsv"
+    status, output = checked(tool, requiring(), ((), ("--check",)))
+    verdict(f"{tool} passes what is proved or excused", status == 0, output)
+    for what, change, said in (
+            ("a row that nothing proves", (test, " (MUST-1)", ""), "MUST-1: no test: one"),
+            ("a test that is not run", (test, "    cmocka_unit_test(does);\n", ""),
+             "does is not in the list"),
+            ("a test in no list", ("tests/meson.build", "unit/x.c", "unit/y.c"), "does not list"),
+            ("an id above no test", (test, "*/\nstatic", "*/\n\nstatic"), "stands above no test"),
+            ("an id that no table knows", ("src/base/x.c", "MUST-1", "MUST-9"),
+             "MUST-9: no table knows it"),
+            ("an excuse for what is proved", (excuses, "MAY-2", "MUST-1"), "excused, and yet"),
+            ("an excuse without a reason", (excuses, "no need", ""), "and a reason"),
+    ):
+        status, output = checked(tool, requiring([change]), ((), ("--check",)))
+        verdict(f"{tool} finds {what}", status == 1 and said in output, output)
+    status, output = checked(tool, requiring(), (("--check",),))
+    verdict(f"{tool} finds a document that is not written", status == 1 and "rfc.md" in output,
+            output)
+
+
 includes()
+requirements()
 style()
 embed()
 runner()

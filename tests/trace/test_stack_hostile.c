@@ -145,6 +145,8 @@ static void forge(struct victim *v, uint8_t flags, uint32_t seq, uint32_t ack)
     lab_inject(&v->lab, 1, frame, craft_tcp(frame, &v->ends, &s));
 }
 
+/* RSTs are believed by RFC 5961, answered without loops, and have the right numbers
+ * (B-rst-validity). */
 static void blind_reset(void **state)
 {
     (void)state;
@@ -201,6 +203,7 @@ static void blind_syn(void **state)
     }
 }
 
+/* RFC 5961 section 5 (blind data injection) ACK check may be included (MAY-12). */
 static void blind_data(void **state)
 {
     (void)state;
@@ -254,6 +257,8 @@ static void report(struct victim *v, enum naru_family family, unsigned type4, un
                            CRAFT_TCP_PROTO, tcp, 8));
 }
 
+/* An error counts for the connection and the segment it quotes only (MUST-54, H-3.4-6,
+ * V6-8201-4-1). */
 static void forged_too_big(void **state)
 {
     (void)state;
@@ -283,8 +288,8 @@ static void forged_too_big(void **state)
     }
 }
 
-/* Quoting what is no flow of ours moves nothing: not an echo we never sent, not another's packet.
- */
+/* Quoting what is no flow of ours moves nothing: not an echo we never sent, not another's packet
+ * (B-pmtu-honoured). */
 static void too_big_without_a_flow(void **state)
 {
     (void)state;
@@ -335,7 +340,7 @@ static void forged_unreachable(void **state)
 
 /* ---- Storms ---- */
 
-/* Errors about nothing are few, from one host or from all together. */
+/* Errors about nothing are few, from one host or from all together (V6-4443-2.4-1, H-3.3.8-1). */
 static void no_icmp_storm(void **state)
 {
     (void)state;
@@ -357,7 +362,8 @@ static void no_icmp_storm(void **state)
     }
 }
 
-/* Two confused ends, or one forger between two victims, do not answer each other for ever. */
+/* Two confused ends, or one forger between two victims, do not answer each other for ever
+ * (B-rst-validity). */
 static void no_loops(void **state)
 {
     (void)state;
@@ -376,7 +382,7 @@ static void no_loops(void **state)
 
 /* ---- Floods ---- */
 
-/* 100 000 forged SYNs; in the middle of them somebody honest connects. */
+/* 100 000 forged SYNs; in the middle of them somebody honest connects (B-syn-flood). */
 static void syn_flood(void **state)
 {
     (void)state;
@@ -419,6 +425,7 @@ static void no_cookies(struct naru_config *config)
     config->syn_queue_max = 8;
 }
 
+/* Backlog, SYN flood, accept queue: nothing is leaked, the honest get in (B-syn-flood). */
 static void syn_queue_is_bounded(void **state)
 {
     (void)state;
@@ -442,6 +449,7 @@ static void syn_queue_is_bounded(void **state)
     lab_end(&lab);
 }
 
+/* Reassembly: size, overlap, holes, memory (B-fragment-limits). */
 static void fragment_flood(void **state)
 {
     (void)state;
@@ -481,7 +489,7 @@ static void fragment_flood(void **state)
     }
 }
 
-/* The work for one datagram is bounded too (FragmentSmack, CVE-2018-5391). */
+/* The work for one datagram is bounded too (FragmentSmack, CVE-2018-5391; B-fragment-limits). */
 static void fragments_of_one(void **state)
 {
     (void)state;

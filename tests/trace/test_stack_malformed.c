@@ -451,6 +451,9 @@ static void run_row(const struct row *row)
     finish(&q);
 }
 
+/* Wrong checksums, versions, lengths and destinations among them (MUST-3, MUST-7, H-3.2.1.1-1,
+ * H-3.2.1.2-1, H-3.2.1.3-3, H-4.1.3.4-2, V6-8200-8.1-1, H-3.1-9, V6-4861-4.6-1, V6-4861-7.2.3-1).
+ */
 static void every_class_is_counted(void **state)
 {
     (void)state;
@@ -458,7 +461,8 @@ static void every_class_is_counted(void **state)
         run_row(&rows[i]);
 }
 
-/* Good frames of the same makers are kept: a row fails for the reason it names. */
+/* Good frames of the same makers are kept: a row fails for the reason it names.  The query to all
+ * hosts among them (H-3.3.7-3). */
 static void good_frames_are_kept(void **state)
 {
     (void)state;

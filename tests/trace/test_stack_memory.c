@@ -266,7 +266,8 @@ static void hand_end(struct hand *h)
     lab_end(&h->lab);
 }
 
-/* Islands of one byte (CVE-2018-5390): few are kept, the hole can be filled, all memory returns. */
+/* Islands of one byte (CVE-2018-5390): few are kept, the hole can be filled, all memory returns
+ * (B-out-of-order-bound). */
 static void islands(void **state)
 {
     (void)state;
@@ -301,7 +302,7 @@ static void islands(void **state)
 
 static void little_out_of_order(struct naru_config *config) { config->ooo_memory_max = 256 * 1024; }
 
-/* All connections together have a bound too. */
+/* All connections together have a bound too (B-out-of-order-bound). */
 static void out_of_order_everywhere(void **state)
 {
     (void)state;
@@ -375,9 +376,9 @@ static void tiny_datagrams(void **state)
 }
 
 /*
- * Sockstress: the peer closes its window on data that wait, and keeps answering probes.  While the
- * application holds the socket that is its own decision; once it has closed, the stack's time ends
- * it.
+ * Sockstress: the peer closes its window on data that wait, and keeps answering probes.  While
+ * the application holds the socket that is its own decision; once it has closed, the stack's
+ * time ends it (B-fin-closed-window).
  */
 static void window_closed_for_ever(void **state)
 {

@@ -173,7 +173,7 @@ static void abort_resets(void **state)
     lab_end(&lab);
 }
 
-/* A listener with a short queue, many clients: all are served in the end. */
+/* A listener with a short queue, many clients: all are served in the end (C-listen-backlog). */
 static void many_connections(void **state)
 {
     (void)state;
@@ -211,6 +211,7 @@ static void many_connections(void **state)
 
 static void no_syn_queue(struct naru_config *config) { config->syn_queue_max = 0; }
 
+/* SYN-RECEIVED with SYN cookies and without (C-syn-cookie). */
 static void syn_cookies(void **state)
 {
     (void)state;
@@ -338,7 +339,7 @@ static void come_and_go(struct lab *lab, struct naru_sock *listener)
     lab_run(lab, lab->now + NARU_MS(10));
 }
 
-/* RFC 6191: a name that rests since a second is better than none. */
+/* RFC 6191: a name that rests since a second is better than none (B-time-wait-reuse). */
 static void ports_run_out(void **state)
 {
     (void)state;

@@ -60,6 +60,7 @@ static void echo_of(enum naru_family family, size_t len, uint32_t mtu)
     free(in);
 }
 
+/* Both families, without any gateway (H-3.1-1, H-3.3.1.1-2). */
 static void echoes(void **state)
 {
     (void)state;
@@ -69,6 +70,7 @@ static void echoes(void **state)
     echo_of(NARU_IPV6, 1452, 1500);
 }
 
+/* Reassembly is supported (H-3.2.1.4-1, H-3.3.2-1, H-3.3.3-2, C-datagram-sizes). */
 static void fragments(void **state)
 {
     (void)state;
@@ -80,6 +82,7 @@ static void fragments(void **state)
     echo_of(NARU_IPV4, 8000, 576);
 }
 
+/* Received unreachables go up (H-3.2.2.1-2, H-3.4-4, H-3.4-5, H-4.1.3.3-1, C-udp-icmp-error). */
 static void port_unreachable(void **state)
 {
     (void)state;
@@ -101,6 +104,7 @@ static void port_unreachable(void **state)
     }
 }
 
+/* IP and ICMP are implemented (H-3.1-1, H-3.2.2.6-1, H-3.2.2.6-2, H-3.2.2.6-7). */
 static void ping(void **state)
 {
     (void)state;
@@ -122,6 +126,7 @@ static void ping(void **state)
     }
 }
 
+/* Silence for three seconds, then an error for the sender (H-2.4-3, H-2.3.2.1-2). */
 static void no_neighbour(void **state)
 {
     (void)state;
@@ -147,6 +152,8 @@ static void no_neighbour(void **state)
     lab_end(&lab);
 }
 
+/* Local IP multicast (RFC 1112); a socket bound to any address gets datagrams to the host, and no
+ * group it did not join (H-3.3.7-1, C-any-addr-unicast). */
 static void multicast(void **state)
 {
     (void)state;
@@ -184,6 +191,7 @@ static void multicast(void **state)
     }
 }
 
+/* All broadcast forms are recognised (limited, directed, subnet; H-3.3.6-4). */
 static void broadcast(void **state)
 {
     (void)state;
@@ -239,6 +247,8 @@ static void loopback(void **state)
     lab_end(&lab);
 }
 
+/* DAD runs on every unicast address however it was obtained; a duplicate address is not assigned;
+ * an error is logged (V6-4862-5.4-1, V6-4862-5.4.5-1). */
 static void duplicate_address(void **state)
 {
     (void)state;
@@ -260,6 +270,7 @@ static void duplicate_address(void **state)
     lab_end(&lab);
 }
 
+/* The host may itself have several interfaces/addresses (H-3.1-3). */
 static void vlan(void **state)
 {
     (void)state;

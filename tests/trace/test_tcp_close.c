@@ -39,6 +39,7 @@ TEST(we_close_first_and_both_come_at_once)
     tcp_play_end(&p);
 }
 
+/* A normal end reads as an end (MUST-12). */
 TEST(peer_closes_first)
 {
     BEGIN(tcp_play_accept);
@@ -73,6 +74,7 @@ TEST(simultaneous_close)
     tcp_play_end(&p);
 }
 
+/* FIN is sent again in CLOSING (C-fin-retransmission). */
 TEST(fin_is_sent_again_in_every_state)
 {
     BEGIN(tcp_play_accept);
@@ -112,6 +114,8 @@ TEST(half_close)
     tcp_play_end(&p);
 }
 
+/* A socket closed in FIN-WAIT-2 ends after LINGER2, and a later segment gets RST; one that is held
+ * does not end (C-fin-wait2-timeout). */
 TEST(fin_wait_2_of_an_orphan_ends)
 {
     BEGIN(tcp_play_accept);
@@ -126,6 +130,8 @@ TEST(fin_wait_2_of_an_orphan_ends)
     tcp_play_end(&p);
 }
 
+/* A socket closed in FIN-WAIT-2 ends after LINGER2, and a later segment gets RST; one that is held
+ * does not end (C-fin-wait2-timeout). */
 TEST(linger2)
 {
     BEGIN(tcp_play_accept);
@@ -160,6 +166,7 @@ TEST(shutdown_then_close_starts_the_clock)
     tcp_play_end(&p);
 }
 
+/* Close with unread data, or data arriving after close, answers RST (SHLD-3). */
 TEST(close_with_unread_data_resets)
 {
     BEGIN(tcp_play_accept);
@@ -187,6 +194,7 @@ TEST(close_with_data_to_send_does_not_wait)
     tcp_play_end(&p);
 }
 
+/* LINGER off, zero and longer; with data to send; on sockets not connected (C-so-linger). */
 TEST(linger_zero_resets)
 {
     BEGIN(tcp_play_accept);
@@ -210,6 +218,8 @@ TEST(aborted)
     tcp_play_end(&p);
 }
 
+/* Close with unread data, or data arriving after close, answers RST; close() may also end reading
+ * (half-duplex close; SHLD-3, MAY-1). */
 TEST(data_after_close_is_answered_with_a_reset)
 {
     BEGIN(tcp_play_accept);
@@ -233,6 +243,7 @@ TEST(data_after_shutdown_of_reading_is_acknowledged)
     tcp_play_end(&p);
 }
 
+/* An abort reads as an error (MUST-12). */
 TEST(reset_in_established)
 {
     BEGIN(tcp_play_accept);
@@ -316,6 +327,7 @@ TEST(data_beyond_fin_is_not_read)
     tcp_play_end(&p);
 }
 
+/* 2 MSL, to the millisecond (MUST-13). */
 TEST(time_wait_answers_fin_and_starts_again)
 {
     BEGIN(tcp_play_accept);
@@ -331,6 +343,7 @@ TEST(time_wait_answers_fin_and_starts_again)
     tcp_play_end(&p);
 }
 
+/* An exact RST ends TIME-WAIT (C-timewait-reset). */
 TEST(time_wait_ends_with_an_exact_reset)
 {
     BEGIN(tcp_play_accept);
@@ -362,6 +375,8 @@ TEST(fin_gives_up_for_an_orphan)
     tcp_play_end(&p);
 }
 
+/* FIN behind a closed window: close leaves ESTABLISHED at once, and ends in time
+ * (B-fin-closed-window). */
 TEST(fin_behind_a_closed_window_is_probed_and_ends)
 {
     BEGIN(tcp_play_accept);

@@ -37,6 +37,7 @@ TEST(a_young_connection_acknowledges_at_once)
     tcp_play_end(&p);
 }
 
+/* At once for every second one, else after 40 ms (MUST-40, SHLD-18, SHLD-19). */
 TEST(later_every_second_segment)
 {
     BEGIN(tcp_play_accept);
@@ -51,6 +52,8 @@ TEST(later_every_second_segment)
     tcp_play_end(&p);
 }
 
+/* ACKs are aggregated when possible; a batch of queued segments is processed entirely before any
+ * ACK goes out (MUST-58, MUST-59). */
 TEST(ten_segments_in_one_turn_are_one_acknowledgement)
 {
     BEGIN(tcp_play_accept);
@@ -76,6 +79,7 @@ TEST(acknowledgement_rides_on_data)
     tcp_play_end(&p);
 }
 
+/* Kept, acknowledged at once, and read in order (SHLD-31, MAY-13). */
 TEST(out_of_order_is_told_and_filled)
 {
     BEGIN(tcp_play_accept);
@@ -132,6 +136,7 @@ TEST(overlapping_pieces)
     tcp_play_end(&p);
 }
 
+/* The peer shrinks its window, or sends beyond ours (B-peer-shrinks-window). */
 TEST(beyond_the_window)
 {
     BEGIN(tcp_play_accept);
@@ -161,6 +166,7 @@ TEST(ack_of_what_was_never_sent)
     tcp_play_end(&p);
 }
 
+/* RFC 5961 section 5 (blind data injection) ACK check may be included (MAY-12). */
 TEST(ack_too_old)
 {
     BEGIN(tcp_play_accept);
@@ -172,6 +178,8 @@ TEST(ack_too_old)
     tcp_play_end(&p);
 }
 
+/* Options count on every segment, and old segments do not (MUST-5, C-paws-mechanism,
+ * B-peer-omits-timestamps). */
 TEST(old_timestamps_are_dropped)
 {
     BEGIN(tcp_play_begin);
@@ -217,6 +225,7 @@ TEST(paws_forgets_after_24_days)
     tcp_play_end(&p);
 }
 
+/* Full segments, and the last one pushes (MUST-61, SHLD-28). */
 TEST(push_at_the_end_of_writes_and_bursts)
 {
     BEGIN(tcp_play_accept);
@@ -248,6 +257,7 @@ TEST(super_segments)
     tcp_play_end(&p);
 }
 
+/* What waited goes out in one segment (SHLD-7, SHLD-27). */
 TEST(nagle_waits_for_small_ones_only)
 {
     BEGIN(tcp_play_accept);
@@ -262,6 +272,7 @@ TEST(nagle_waits_for_small_ones_only)
     tcp_play_end(&p);
 }
 
+/* An application can switch Nagle off per connection (MUST-17). */
 TEST(nodelay)
 {
     BEGIN(tcp_play_accept);
@@ -284,6 +295,7 @@ TEST(nodelay_pushes_what_nagle_held)
     tcp_play_end(&p);
 }
 
+/* CORK joins writes to full segments and cuts at MSS (C-cork-mss). */
 TEST(cork)
 {
     BEGIN(tcp_play_accept);
@@ -296,6 +308,7 @@ TEST(cork)
     tcp_play_end(&p);
 }
 
+/* If the API has no PUSH, the sender must not hold data for ever (MUST-60). */
 TEST(cork_holds_200_ms_at_most)
 {
     BEGIN(tcp_play_accept);
@@ -317,6 +330,8 @@ TEST(cork_counts_from_what_it_holds)
     tcp_play_end(&p);
 }
 
+/* Segments as large as the send window allows; ACKs ride on them (C-send-window-sizes-piggyback).
+ */
 TEST(answers_carry_acknowledgements)
 {
     BEGIN(tcp_play_accept);
@@ -334,6 +349,7 @@ TEST(answers_carry_acknowledgements)
     tcp_play_end(&p);
 }
 
+/* Un-pushed data may be aggregated without sending (MAY-16). */
 TEST(more_is_a_cork_for_one_call)
 {
     BEGIN(tcp_play_accept);
@@ -343,6 +359,7 @@ TEST(more_is_a_cork_for_one_call)
     tcp_play_end(&p);
 }
 
+/* The end of a record is pushed, and joined by nothing (MAY-15). */
 TEST(end_of_record)
 {
     BEGIN(tcp_play_accept);
@@ -399,6 +416,8 @@ TEST(maxseg)
     tcp_play_end(&p);
 }
 
+/* The byte before the pointer is the urgent one; user and mark know (MUST-30, MUST-32, MUST-33,
+ * MUST-62). */
 TEST(urgent_data)
 {
     BEGIN(tcp_play_accept);
@@ -444,6 +463,8 @@ TEST(urgent_data_announced_ahead)
     tcp_play_end(&p);
 }
 
+/* The urgent mechanism is still supported; the urgent pointer names the octet after the urgent data
+ * (MUST-30, MUST-62). */
 TEST(urgent_data_sent)
 {
     BEGIN(tcp_play_accept);
@@ -466,6 +487,8 @@ TEST(urgent_mode_with_a_closed_window)
     tcp_play_end(&p);
 }
 
+/* Set per connection; one probe unanswered is no death; probes are empty (MUST-24, MUST-27,
+ * MUST-29, MAY-5, SHLD-12, B-keepalive-timing). */
 TEST(keepalive)
 {
     BEGIN(tcp_play_accept);
@@ -484,6 +507,8 @@ TEST(keepalive)
     tcp_play_end(&p);
 }
 
+/* A keep-alive goes out only when nothing is outstanding and nothing arrived for the interval
+ * (MUST-26). */
 TEST(keepalive_waits_for_silence)
 {
     BEGIN(tcp_play_accept);

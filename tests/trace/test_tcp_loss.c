@@ -14,6 +14,7 @@
     (void)state;       \
     how(&p)
 
+/* The connection's information is true before and after a loss (C-tcp-info). */
 TEST(fast_retransmit_with_sack)
 {
     BEGIN(tcp_play_accept);
@@ -149,6 +150,8 @@ TEST(window_updates_are_not_duplicates)
     tcp_play_end(&p);
 }
 
+/* Slow start, congestion avoidance and exponential RTO backoff are implemented; RTO doubles with
+ * each retransmission (MUST-19, C-rto-backoff). */
 TEST(retransmission_timeout)
 {
     BEGIN(tcp_play_accept);
@@ -201,6 +204,7 @@ TEST(a_peer_that_forgot_what_it_had)
     tcp_play_end(&p);
 }
 
+/* RTO computed as in RFC 6298, no RTT samples from retransmitted data (Karn; MUST-18). */
 TEST(karn)
 {
     BEGIN(tcp_play_accept);
@@ -228,6 +232,7 @@ TEST(timestamps_measure_retransmissions)
     tcp_play_end(&p);
 }
 
+/* Two retry thresholds: at R1 advise IP of a bad next hop, at R2 close the connection (MUST-20). */
 TEST(gives_up)
 {
     BEGIN(tcp_play_accept);
@@ -244,6 +249,8 @@ TEST(gives_up)
     tcp_play_end(&p);
 }
 
+/* Soft errors can be reported to the application; soft ICMP errors are made visible to the
+ * application (MUST-47, SHLD-25). */
 TEST(gives_up_with_what_icmp_said)
 {
     BEGIN(tcp_play_accept);
@@ -261,6 +268,8 @@ TEST(gives_up_with_what_icmp_said)
     tcp_play_end(&p);
 }
 
+/* USER_TIMEOUT, unset, shorter or longer than the silence: the connection ends or lives, and the
+ * peer gets RST or not (C-user-timeout). */
 TEST(user_timeout)
 {
     BEGIN(tcp_play_accept);
@@ -291,6 +300,8 @@ TEST(user_timeout_is_forgotten_when_the_peer_answers)
     tcp_play_end(&p);
 }
 
+/* What is sent again may be cut otherwise, and the peer may acknowledge its middle
+ * (B-retransmit-repacketised). */
 TEST(retransmission_may_be_cut_otherwise)
 {
     BEGIN(tcp_play_accept);
@@ -355,6 +366,7 @@ TEST(idle_restart)
     tcp_play_end(&p);
 }
 
+/* Slow start, congestion avoidance and exponential RTO backoff are implemented (MUST-19). */
 TEST(slow_start)
 {
     BEGIN(tcp_play_accept);

@@ -28,6 +28,8 @@ TEST(passive_open)
     tcp_play_end(&p);
 }
 
+/* MSS is said and heard, and the timestamp's bytes come off it (MUST-14, MUST-16, H-3.3.3-1,
+ * C-tcp-info). */
 TEST(options_of_a_syn)
 {
     BEGIN(tcp_play_begin);
@@ -44,6 +46,8 @@ TEST(options_of_a_syn)
     tcp_play_end(&p);
 }
 
+/* MSS is sent in each SYN unless equal to 536 (v4) / 1220 (v6); MSS may always be sent (SHLD-5,
+ * MAY-3). */
 TEST(options_only_offered_back)
 {
     BEGIN(tcp_play_begin);
@@ -55,6 +59,7 @@ TEST(options_only_offered_back)
     tcp_play_end(&p);
 }
 
+/* Without an MSS option of the peer its MSS is 536, and 1220 by IPv6 (MUST-15). */
 TEST(no_mss_option_means_536)
 {
     BEGIN(tcp_play_begin);
@@ -65,6 +70,7 @@ TEST(no_mss_option_means_536)
     tcp_play_end(&p);
 }
 
+/* A SYN backs off and is given up like data, and the user is told (MUST-22). */
 TEST(syn_is_sent_again)
 {
     BEGIN(tcp_play_begin);
@@ -76,7 +82,8 @@ TEST(syn_is_sent_again)
                  "+8000 > S 0:0(0)\n"
                  "+16000 > S 0:0(0)\n"
                  "+32000 > S 0:0(0)\n"
-                 "+63999 = SYN-SENT\n"
+                 "+64000 > S 0:0(0)\n"
+                 "+119999 = SYN-SENT\n"
                  "+1 = CLOSED\n"
                  "+0 error TIMEDOUT\n");
     tcp_play_end(&p);
@@ -136,6 +143,7 @@ TEST(syn_sent_resets_a_wrong_ack)
     tcp_play_end(&p);
 }
 
+/* Crossing SYNs make one connection (MUST-10). */
 TEST(simultaneous_open)
 {
     BEGIN(tcp_play_begin);
@@ -149,6 +157,7 @@ TEST(simultaneous_open)
     tcp_play_end(&p);
 }
 
+/* What was an active open is told of a refusal (MUST-11, C-synsent-reset). */
 TEST(simultaneous_open_refused)
 {
     BEGIN(tcp_play_begin);
@@ -162,6 +171,8 @@ TEST(simultaneous_open_refused)
     tcp_play_end(&p);
 }
 
+/* In SYN-RECEIVED only an ACK of ISS+1 completes; ISS and ISS+2 get RST; SYN-RECEIVED with SYN
+ * cookies and without (C-acceptable-ack-syn-rcvd, C-syn-cookie). */
 TEST(syn_received_wants_the_exact_ack)
 {
     BEGIN(tcp_play_begin);
@@ -209,6 +220,7 @@ TEST(no_round_trip_of_a_repeated_syn)
     tcp_play_end(&p);
 }
 
+/* What came from a listener goes without a word (MUST-11, C-synrcvd-reset). */
 TEST(syn_received_reset)
 {
     BEGIN(tcp_play_begin);
@@ -260,6 +272,7 @@ TEST(deferred_refusal)
     tcp_play_end(&p);
 }
 
+/* Windows of zero, and with the highest bit, in the handshake (C-handshake-window-size). */
 TEST(zero_and_huge_windows_of_the_handshake)
 {
     BEGIN(tcp_play_begin);

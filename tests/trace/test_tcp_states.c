@@ -280,6 +280,8 @@ static void one(const struct event *e, unsigned i)
     tcp_play_end(&p);
 }
 
+/* SYN, FIN, RST, data inside and outside the window, in every state: answer or silence
+ * (C-outside-the-window, C-unacc-seq-ack, B-rst-validity). */
 static void every_state_and_every_segment(void **state)
 {
     (void)state;

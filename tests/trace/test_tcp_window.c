@@ -14,6 +14,8 @@
     (void)state;       \
     how(&p)
 
+/* The first after one RTO, then further and further apart (MUST-36, SHLD-29, SHLD-30,
+ * C-zero-window-probe, C-zero-window-probe-retransmit, B-zero-window). */
 TEST(zero_window_probes_double)
 {
     BEGIN(tcp_play_accept);
@@ -30,6 +32,7 @@ TEST(zero_window_probes_double)
     tcp_play_end(&p);
 }
 
+/* The connection stays open as long as the peer answers the probes (MUST-37). */
 TEST(probes_go_on_while_the_peer_answers)
 {
     BEGIN(tcp_play_accept);
@@ -51,6 +54,7 @@ TEST(probes_go_on_while_the_peer_answers)
     tcp_play_end(&p);
 }
 
+/* USER_TIMEOUT ends a connection that only probes (C-zero-window-probe-usertimeout). */
 TEST(user_timeout_counts_while_probing)
 {
     BEGIN(tcp_play_accept);
@@ -83,6 +87,7 @@ TEST(window_opens_a_little)
     tcp_play_end(&p);
 }
 
+/* Sender-side silly-window avoidance (MUST-38, C-send-window-sizes-piggyback). */
 TEST(half_of_the_largest_window_will_do)
 {
     BEGIN(tcp_play_begin);
@@ -98,6 +103,8 @@ TEST(half_of_the_largest_window_will_do)
     tcp_play_end(&p);
 }
 
+/* Nothing new beyond the edge, what went before is sent again, and all goes on (MUST-34, SHLD-15,
+ * SHLD-16, MAY-7, C-window-shrink, B-peer-shrinks-window). */
 TEST(peer_shrinks_its_window)
 {
     BEGIN(tcp_play_accept);
@@ -118,6 +125,8 @@ TEST(peer_shrinks_its_window)
     tcp_play_end(&p);
 }
 
+/* Data under a window that closed are tried as probes are, as long as the peer answers (MUST-35,
+ * SHLD-17). */
 TEST(a_shrunk_window_does_not_kill)
 {
     BEGIN(tcp_play_accept);
@@ -137,6 +146,7 @@ TEST(a_shrunk_window_does_not_kill)
     tcp_play_end(&p);
 }
 
+/* A window above 32767 is no negative number (MUST-1, C-handshake-window-size). */
 TEST(window_is_unsigned)
 {
     BEGIN(tcp_play_begin);
@@ -149,6 +159,8 @@ TEST(window_is_unsigned)
     tcp_play_end(&p);
 }
 
+/* The window opens again when it is worth a segment, not before (MUST-39, MAY-8,
+ * C-zero-receive-window, B-zero-window). */
 TEST(our_window_closes_and_opens)
 {
     BEGIN(tcp_play_begin);
@@ -175,6 +187,7 @@ TEST(our_window_closes_and_opens)
     tcp_play_end(&p);
 }
 
+/* RST and URG of incoming segments are handled even with a zero receive window (MUST-66). */
 TEST(a_closed_window_takes_acks_and_resets)
 {
     BEGIN(tcp_play_begin);
@@ -195,6 +208,7 @@ TEST(a_closed_window_takes_acks_and_resets)
     tcp_play_end(&p);
 }
 
+/* A receiver should not move its right window edge left (SHLD-14, C-rcv-buf-space). */
 TEST(window_never_moves_left)
 {
     BEGIN(tcp_play_begin);
@@ -210,6 +224,7 @@ TEST(window_never_moves_left)
     tcp_play_end(&p);
 }
 
+/* Window variables and arithmetic are 32 bits wide (REC-1). */
 TEST(scaled_window_is_rounded_up_not_left)
 {
     BEGIN(tcp_play_begin);

@@ -31,6 +31,8 @@ static struct naru_addrsel_candidate candidate(const char *text)
     return c;
 }
 
+/* Preferred lifetime over -> deprecated: no new communication starts from it if another fits,
+ * existing goes on (V6-4862-5.5.4-1). */
 static void examples(void **state)
 {
     (void)state;

@@ -5,6 +5,7 @@
 
 /* ---- Duplicate address detection ---- */
 
+/* DAD runs on every unicast address however it was obtained (V6-4862-5.4-1). */
 static void detection_takes_a_second(void **state)
 {
     (void)state;
@@ -29,6 +30,7 @@ static void detection_takes_a_second(void **state)
     lab_deinit(&l);
 }
 
+/* DupAddrDetectTransmits is configurable per interface (default 1, 0 = off; V6-4862-5.1-1). */
 static void detection_can_be_off_or_longer(void **state)
 {
     (void)state;
@@ -72,6 +74,7 @@ static void a_probe_must_have_left(void **state)
     lab_deinit(&l);
 }
 
+/* Each address is tested by itself (V6-4862-5.4-3, V6-4862-5.4.3-1, V6-4862-5.4.4-1). */
 static void others_say_it_is_theirs(void **state)
 {
     (void)state;
@@ -111,7 +114,7 @@ static void others_say_it_is_theirs(void **state)
     lab_deinit(&l);
 }
 
-/* RFC 4862 5.4.5: two of one MAC, IPv6 is off. */
+/* RFC 4862 5.4.5: two of one MAC, IPv6 is off (V6-4862-5.4.5-2). */
 static void duplicate_mac_disables(void **state)
 {
     (void)state;
@@ -167,6 +170,7 @@ static void opaque_identifiers_try_again(void **state)
 
 /* ---- Routers ---- */
 
+/* Up to 3 solicitations, at least 4 s apart, after a random delay up to 1 s (V6-4861-6.3.7-1). */
 static void routers_are_solicited(void **state)
 {
     (void)state;
@@ -187,6 +191,7 @@ static void routers_are_solicited(void **state)
     lab_deinit(&l);
 }
 
+/* After a valid RA with lifetime > 0 solicitation stops (V6-4861-6.3.7-2). */
 static void an_advertisement_ends_soliciting(void **state)
 {
     (void)state;
@@ -210,6 +215,8 @@ static void an_advertisement_ends_soliciting(void **state)
     lab_deinit(&l);
 }
 
+/* A zero (unspecified) value does not reset a variable to default (V6-4861-6.3.4-2,
+ * V6-4861-6.3.4-4, V6-4861-6.3.4-8). */
 static void router_parameters(void **state)
 {
     (void)state;
@@ -267,6 +274,7 @@ static void hosts_that_do_not_solicit_do_not_listen(void **state)
     lab_deinit(&l);
 }
 
+/* As many as there is room for, two at least (V6-4861-6.3.4-3). */
 static void router_list_is_bounded(void **state)
 {
     (void)state;
@@ -300,6 +308,8 @@ static void lab_slaac(struct lab *l)
     told(l, "+router " ROUTER);
 }
 
+/* First message on the interface, or address from a multicast RA: join after a random delay 0..1 s
+ * (V6-4862-5.4.2-2, V6-4862-5.5.3-3, V6-4862-5.5.3-4, V6-4862-5.5.4-1, V6-4862-5.5.4-2). */
 static void prefixes_make_addresses(void **state)
 {
     (void)state;
@@ -323,6 +333,8 @@ static void prefixes_make_addresses(void **state)
     lab_deinit(&l);
 }
 
+/* A prefix with L=0 says nothing about off-link; an earlier on-link mark stays (V6-4861-4.6.2-1,
+ * V6-4861-4.6.2-2, V6-4862-5.5.3-1, V6-4862-5.5.3-2). */
 static void bad_prefixes_are_ignored(void **state)
 {
     (void)state;
@@ -344,7 +356,8 @@ static void bad_prefixes_are_ignored(void **state)
     lab_deinit(&l);
 }
 
-/* RFC 4862 5.5.3 e: left and offered valid lifetimes, and what comes of them, in seconds. */
+/* RFC 4862 5.5.3 e: left and offered valid lifetimes, and what comes of them, in seconds
+ * (V6-4862-5.5.3-5). */
 static void two_hour_rule(void **state)
 {
     (void)state;

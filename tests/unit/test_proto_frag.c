@@ -132,6 +132,7 @@ static void check_whole(struct naru_pkt *pkt, enum naru_family family, uint32_t 
 
 static const enum naru_family families[] = { NARU_IPV4, NARU_IPV6 };
 
+/* In any order, both families (H-3.3.2-1, C-fragment-reassembly). */
 static void any_order_gives_the_whole(void **state)
 {
     (void)state;
@@ -155,7 +156,7 @@ static void any_order_gives_the_whole(void **state)
     }
 }
 
-/* RFC 5722: an overlap ends the datagram; in IPv6 also what still comes. */
+/* RFC 5722: an overlap ends it, of IPv6 what still comes too (V6-8200-4.5-1, B-fragment-limits). */
 static void overlaps_end_the_datagram(void **state)
 {
     (void)state;
@@ -189,6 +190,7 @@ static void overlaps_end_the_datagram(void **state)
     }
 }
 
+/* Twice the same, and still whole (C-fragment-reassembly). */
 static void repetitions_are_ignored(void **state)
 {
     (void)state;
@@ -205,6 +207,7 @@ static void repetitions_are_ignored(void **state)
     lab_deinit(&l);
 }
 
+/* Not of eights, or too long in all (V6-8200-4.5-2, B-fragment-limits). */
 static void lengths_are_checked(void **state)
 {
     (void)state;
@@ -224,6 +227,7 @@ static void lengths_are_checked(void **state)
     lab_deinit(&l);
 }
 
+/* As large as the length fields allow (H-3.3.2-2, H-3.3.2-3, V6-8200-5-1). */
 static void largest_datagrams_fit(void **state)
 {
     (void)state;
@@ -301,7 +305,7 @@ static void congestion_marks_are_joined(void **state)
     }
 }
 
-/* RFC 7112: headers that go on behind the first fragment are refused. */
+/* RFC 7112: headers that go on behind the first fragment are refused (V6-7112-5-1). */
 static void first_fragment_holds_all_headers(void **state)
 {
     (void)state;
@@ -337,6 +341,7 @@ static void first_fragment_holds_all_headers(void **state)
 
 /* ---- Time ---- */
 
+/* Reassembly timeout 60 s, Time Exceeded code 1 if first fragment was there (V6-8200-4.5-3). */
 static void time_ends_datagrams(void **state)
 {
     (void)state;

@@ -139,6 +139,8 @@ static void query6(struct lab *l, unsigned version, const char *group, uint32_t 
 #define A "239.1.1.1"
 #define B "239.1.1.2"
 
+/* IGMP; MLDv2 listener with v1 fall-back; reports from :: allowed for DAD (RFC 3590); router alert,
+ * hop limit 1 (H-3.3.7-2, V6-3810-4-1). */
 static void joins_and_leaves_are_reported_twice(void **state)
 {
     (void)state;
@@ -394,6 +396,8 @@ static void change_of_version_drops_what_was_planned(void **state)
     lab_deinit(&l);
 }
 
+/* MLDv2 listener with v1 fall-back; reports from :: allowed for DAD (RFC 3590); router alert, hop
+ * limit 1 (V6-3810-4-1). */
 static void mld_versions(void **state)
 {
     (void)state;

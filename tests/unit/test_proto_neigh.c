@@ -33,7 +33,8 @@ static void resolves(void **state)
     lab_deinit(&l);
 }
 
-/* Three probes, a second apart, then an error for those who wait (RFC 4861 7.2.2). */
+/* Three probes, a second apart, then an error for those who wait (RFC 4861 7.2.2; H-2.3.2.1-2,
+ * V6-4861-7.2.2-5, V6-4861-7.2.2-6). */
 static void gives_up_after_three(void **state)
 {
     (void)state;
@@ -101,6 +102,7 @@ static void probe_uses_the_packets_source(void **state)
     lab_deinit(&l);
 }
 
+/* The newest wait, the oldest go (H-2.3.2.2-1, V6-4861-7.2.2-3, V6-4861-7.2.2-4). */
 static void queue_is_bounded(void **state)
 {
     (void)state;
@@ -140,6 +142,9 @@ static void queue_is_bounded(void **state)
 
 /* ---- Reachability ---- */
 
+/* Believed for a time, asked again when somebody sends, and not before, then forgotten
+ * (H-2.3.2.1-1, H-3.3.1.4-1, H-3.3.1.4-3, H-3.3.1.4-4, V6-4861-7.3.3-1, V6-4861-7.3.3-2,
+ * V6-4861-7.3.3-3). */
 static void life_of_an_entry(void **state)
 {
     (void)state;
@@ -175,6 +180,8 @@ static void life_of_an_entry(void **state)
     lab_deinit(&l);
 }
 
+/* Upper and lower layers give advice (TCP progress = reachable); upper-layer progress (new ACKs)
+ * confirms reachability (H-3.3.1.4-6, V6-4861-7.3.1-1). */
 static void progress_confirms(void **state)
 {
     (void)state;
@@ -204,6 +211,29 @@ static void progress_confirms(void **state)
     lab_deinit(&l);
 }
 
+/* How long an answer is believed is drawn anew after hours, and when routers say so
+ * (V6-4861-6.3.4-5). */
+static void reachable_time_is_drawn_again(void **state)
+{
+    (void)state;
+    struct lab l;
+    naru_time seen[8];
+    unsigned same = 0;
+    lab_begin(&l);
+    lab_init(&l);
+    for (int i = 0; i < 8; i++) {
+        look(&l, "fe80::2");
+        advert(&l, "fe80::2", mac_a, "SO");
+        seen[i] = l.t.timers.reachable;
+        assert_true(seen[i] >= NARU_SEC(15) && seen[i] <= NARU_SEC(45));
+        same += i > 0 && seen[i] == seen[i - 1];
+        pass(&l, 4 * 3600 * 1000);
+    }
+    assert_true(same <= 1);
+    lab_deinit(&l);
+}
+
+/* Cur Hop Limit, Reachable Time, Retrans Timer are taken when non-zero (V6-4861-6.3.4-4). */
 static void routers_set_the_timers(void **state)
 {
     (void)state;
@@ -229,6 +259,8 @@ static void routers_set_the_timers(void **state)
 
 /* ---- RFC 4861 7.2.5, appendix C: what an advertisement does, row by row ---- */
 
+/* O=0 with another link address does not update (REACHABLE -> STALE only; V6-4861-7.2.5-2,
+ * V6-4861-7.2.5-3, V6-4861-7.3.1-2). */
 static void advertisements(void **state)
 {
     (void)state;
@@ -297,6 +329,7 @@ static void advertisements(void **state)
     }
 }
 
+/* NA without a cache entry is dropped (V6-4861-7.2.5-1). */
 static void unwanted_advertisements_make_nothing(void **state)
 {
     (void)state;
@@ -310,7 +343,8 @@ static void unwanted_advertisements_make_nothing(void **state)
     lab_deinit(&l);
 }
 
-/* RFC 4861 7.2.3: what a solicitation's source link-layer address does. */
+/* RFC 4861 7.2.3: what a solicitation's source link-layer address does (V6-4861-7.2.3-2,
+ * V6-4861-7.2.3-3, V6-4861-7.3.3-4). */
 static void solicitations_teach(void **state)
 {
     (void)state;
@@ -338,6 +372,8 @@ static void solicitations_teach(void **state)
     lab_deinit(&l);
 }
 
+/* NS does not alter IsRouter of an existing entry; from :: it touches nothing (V6-4861-7.2.3-4,
+ * V6-4861-7.2.5-4, V6-4861-6.3.4-6). */
 static void routers_come_and_go(void **state)
 {
     (void)state;
@@ -400,6 +436,7 @@ int main(void)
         cmocka_unit_test(queue_is_bounded),
         cmocka_unit_test(life_of_an_entry),
         cmocka_unit_test(progress_confirms),
+        cmocka_unit_test(reachable_time_is_drawn_again),
         cmocka_unit_test(routers_set_the_timers),
         cmocka_unit_test(advertisements),
         cmocka_unit_test(unwanted_advertisements_make_nothing),

@@ -36,6 +36,8 @@ static uint32_t mtu_of(struct lab *l, const char *who)
     return naru_pmtu_find(&l->p, &a, l->now);
 }
 
+/* Packet Too Big never raises and never lowers below 1280; probing up not before 5 minutes (10
+ * recommended; V6-8201-4-1). */
 static void only_downwards(void **state)
 {
     (void)state;
@@ -57,7 +59,8 @@ static void only_downwards(void **state)
     lab_deinit(&l);
 }
 
-/* Forged messages cannot make us send crumbs (RFC 5927 7.2, RFC 8201 4). */
+/* Forged messages cannot make us send crumbs (RFC 5927 7.2, RFC 8201 4; V6-8201-4-1,
+ * B-pmtu-honoured). */
 static void never_below_the_minimum(void **state)
 {
     (void)state;
@@ -87,6 +90,7 @@ static void plateaus(void **state)
     }
 }
 
+/* Ten minutes, then larger packets are tried again (V6-8201-4-1). */
 static void age_ends_entries(void **state)
 {
     (void)state;

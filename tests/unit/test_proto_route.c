@@ -35,6 +35,7 @@ static unsigned way(const struct naru_fib *fib, const char *dst, unsigned ifinde
     return e == NULL ? 0 : e->ifindex;
 }
 
+/* Subnet masks are supported; static routes (H-3.2.1.3-1, H-3.3.1.2-5). */
 static void longest_prefix_wins(void **state)
 {
     (void)state;
@@ -132,7 +133,8 @@ static void bad_routes_are_refused(void **state)
     world_deinit(&w);
 }
 
-/* RFC 4861 6.3.6: reachable routers first, and round robin when none is. */
+/* RFC 4861 6.3.6: reachable routers first, and round robin when none is (H-3.3.1.2-4, H-3.3.1.4-2,
+ * H-3.3.1.5-1, V6-4861-6.3.6-1). */
 static void dead_gateways_come_last(void **state)
 {
     (void)state;

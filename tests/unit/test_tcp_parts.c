@@ -398,7 +398,7 @@ static double root3(double x)
     return low;
 }
 
-/* RFC 9438: after a loss at 1000 segments the window follows the cubic. */
+/* RFC 9438: after a loss at 1000 segments the window follows the cubic (MAY-18). */
 static void cubic_follows_its_formula(void **state)
 {
     struct naru_tcp c;
@@ -426,6 +426,7 @@ static void cubic_follows_its_formula(void **state)
     finished(&c);
 }
 
+/* Slow start, congestion avoidance and exponential RTO backoff are implemented (MUST-19). */
 static void reno_grows_by_one_segment_a_round_trip(void **state)
 {
     struct naru_tcp c;
@@ -445,6 +446,7 @@ static void reno_grows_by_one_segment_a_round_trip(void **state)
     finished(&c);
 }
 
+/* RTO computed as in RFC 6298, no RTT samples from retransmitted data (Karn; MUST-18). */
 static void rto_of_rfc_6298(void **state)
 {
     struct naru_tcp c;

@@ -36,6 +36,8 @@ static int teardown(void **state)
 
 /* ---- RST ---- */
 
+/* RSTs are believed by RFC 5961, answered without loops, and have the right numbers
+ * (B-rst-validity). */
 static void reset_of_a_segment_with_ack(void **state)
 {
     struct naru_tcp_hdr h = {
@@ -118,6 +120,7 @@ static void time_wait_and_resets(void **state)
     assert_int_equal(to_tw(&tw, NARU_TCP_RST, 5000, 0, 0, &out), NARU_TCP_TW_ENDED);
 }
 
+/* By a later number, or a later timestamp (SHLD-4, MAY-2, B-time-wait-reuse). */
 static void time_wait_lets_a_new_connection_in(void **state)
 {
     struct naru_tcp_tw tw = time_wait();
@@ -144,6 +147,7 @@ static void time_wait_answers_old_data_and_no_plain_ack(void **state)
     assert_true(sizeof(tw) <= 64);
 }
 
+/* Timestamps are used to shorten TIME-WAIT (RFC 6191; SHLD-4). */
 static void time_wait_is_reusable_after_a_second(void **state)
 {
     struct naru_tcp_tw tw = time_wait();
@@ -255,6 +259,7 @@ static void forged_and_old_cookies(void **state)
 
 /* ---- Names and numbers ---- */
 
+/* A clock of 4 us, and another place on the circle for every name (MUST-8, SHLD-1). */
 static void initial_sequence_numbers(void **state)
 {
     struct naru_hash_tuple a = tuple(1), b = tuple(2);
@@ -298,7 +303,8 @@ static void options_and_their_ranges(void **state)
     assert_int_equal(naru_tcp_opts_set(&o, NARU_OPT_TTL, 1), NARU_ERR_NOPROTOOPT);
 }
 
-/* What was set on a listener holds for its children, and costs memory only where it differs. */
+/* What was set on a listener holds for its children, and costs memory only where it differs
+ * (B-keepalive-timing). */
 static void options_are_inherited(void **state)
 {
     struct naru_tcp_setup how = { .mss = 1460, .mss_default = 536 };

@@ -110,6 +110,8 @@ static struct walked walk(uint8_t next_header, const void *bytes, size_t len)
     return r;
 }
 
+/* Overlapping fragments: whole datagram dropped silently (RFC 5722); atomic fragments alone (RFC
+ * 6946; V6-8200-4.5-1). */
 static void atomic_fragment_is_no_fragment(void **state)
 {
     (void)state;
@@ -135,6 +137,8 @@ static void destination_options_then_fragment(void **state)
     assert_int_equal(r.w.header_len, 56);
 }
 
+/* Unknown option: top two bits decide skip / drop / drop + parameter problem code 2 / same unless
+ * multicast (V6-8200-4.2-1). */
 static void unknown_options_by_their_top_bits(void **state)
 {
     (void)state;
@@ -163,6 +167,7 @@ static void unknown_options_by_their_top_bits(void **state)
     }
 }
 
+/* Routing header type 0 is treated as unknown type (V6-5095-3-1). */
 static void routing_header(void **state)
 {
     (void)state;
@@ -178,6 +183,8 @@ static void routing_header(void **state)
     assert_int_equal(r.w.problem_at, 42); /* the routing type */
 }
 
+/* Extension headers are processed strictly in order; hop-by-hop only first (and only if configured:
+ * RFC 8200 4.3, RFC 9673; V6-8200-4-1). */
 static void hop_by_hop_only_comes_first(void **state)
 {
     (void)state;
@@ -196,6 +203,7 @@ static void no_next_header_ends_quietly(void **state)
     assert_int_equal(r.w.answer, NARU_IPV6_SILENT);
 }
 
+/* Unknown next header -> parameter problem code 1 (V6-8200-4-2). */
 static void unknown_protocols_say_where_they_are_named(void **state)
 {
     (void)state;

@@ -7,6 +7,7 @@
 
 enum { SEEDS = 500 };
 
+/* RFC 894 (Ethernet II) frames are sent and received (H-2.3.3-1). */
 static void eth_says_who_and_what(void **state)
 {
     (void)state;

@@ -21,7 +21,7 @@ static struct naru_tcp_hdr golden(const char *name, struct opened *o)
     return h;
 }
 
-/* What naru writes is what Linux writes, byte for byte. */
+/* What naru writes is what Linux writes, byte for byte (MUST-69). */
 static void linux_layouts(void **state)
 {
     (void)state;
@@ -120,6 +120,8 @@ static struct naru_tcp_hdr with_options(const uint8_t *options, size_t len)
     return h;
 }
 
+/* Known ones at any place, others passed over by their length, illegal lengths survived (MUST-4,
+ * MUST-6, MUST-7, MUST-64, MUST-68). */
 static void options_are_read_as_linux_reads_them(void **state)
 {
     (void)state;
@@ -410,6 +412,8 @@ static void udp_lengths(void **state)
     }
 }
 
+/* UDP checksum is mandatory (exception RFC 6935 tunnels); zero is sent as 0xFFFF (V6-8200-8.1-1).
+ */
 static void udp_checksum_is_never_zero(void **state)
 {
     (void)state;

@@ -41,6 +41,7 @@ static bool echoes(const struct naru_tcp *c, const struct naru_tcp_hdr *h)
     return (c->flags & NARU_TCP_F_TIMESTAMPS) && (h->opts & NARU_TCP_OPT_TS) && h->ts_ecr != 0;
 }
 
+/* RTO computed as in RFC 6298, no RTT samples from retransmitted data (Karn; MUST-18). */
 static void measure(struct naru_tcp *c, const struct naru_tcp_seg *s,
                     const struct naru_tcp_acked *a)
 {
@@ -136,6 +137,8 @@ void naru_tcp_ack_nothing(struct naru_tcp *c, struct naru_tcp_seg *s)
 
 /* ---- The check ---- */
 
+/* In SYN-RECEIVED only an ACK of ISS+1 completes; ISS and ISS+2 get RST
+ * (C-acceptable-ack-syn-rcvd). */
 static bool in_syn_received(struct naru_tcp *c, struct naru_tcp_seg *s)
 {
     /* "If SND.UNA < SEG.ACK =< SND.NXT, then enter ESTABLISHED" */
@@ -169,6 +172,7 @@ static bool fin_acked(struct naru_tcp *c, struct naru_tcp_seg *s)
     return true;
 }
 
+/* The check of RFC 5961 5 is in it (MAY-12). */
 bool naru_tcp_step_ack(struct naru_tcp *c, struct naru_tcp_seg *s)
 {
     if (!s->has_ack) {

@@ -5,6 +5,7 @@
  */
 #include "proto/tcp/cc.h"
 
+/* Other IETF-conformant congestion controls may be offered (MAY-18). */
 static const struct naru_tcp_cc_ops *ops(const struct naru_tcp *c)
 {
     return c->congestion == NARU_CONGESTION_RENO ? &naru_tcp_cc_reno : &naru_tcp_cc_cubic;
@@ -32,6 +33,7 @@ static bool limited(const struct naru_tcp *c)
     return (c->flags & NARU_TCP_F_CWND_LIMITED) != 0;
 }
 
+/* Slow start, congestion avoidance and exponential RTO backoff are implemented (MUST-19). */
 void naru_tcp_cc_acked(struct naru_tcp *c, uint32_t bytes, naru_time now)
 {
     if (!limited(c))

@@ -25,6 +25,7 @@ static void refill_quick(struct naru_tcp *c, naru_time now)
     c->rcv.quick = (uint8_t)NARU_MIN(NARU_MAX(n, 2u), NARU_TCP_QUICK_MAX);
 }
 
+/* A delayed ACK waits less than 0.5 s (MUST-40, MUST-58, SHLD-18, SHLD-19). */
 static void want_ack(struct naru_tcp *c, naru_time now)
 {
     if (naru_seq_len(c->rcv.ack, c->rcv.nxt) > c->rcv.mss || quick(c) || c->ooo != NULL)
@@ -35,6 +36,8 @@ static void want_ack(struct naru_tcp *c, naru_time now)
 
 /* ---- Sixth: URG (3.8.5; RFC 6093; the byte before the pointer is the urgent one) ---- */
 
+/* Urgent data of any length; the user is told when they are announced and when they move on
+ * (MUST-30, MUST-31, MUST-32, MUST-66). */
 bool naru_tcp_step_urg(struct naru_tcp *c, struct naru_tcp_seg *s)
 {
     if (!s->urg || s->h->urg == 0)
@@ -79,8 +82,8 @@ void naru_tcp_in_order(struct naru_tcp *c, struct naru_pkt *pkt)
         naru_tcp_rcvq_append(c, pkt);
 }
 
-/* A close that did not wait for the data: they are lost, and the peer is told (RFC 1122 4.2.2.13).
- */
+/* A close that did not wait for the data: they are lost, and the peer is told (RFC 1122 4.2.2.13;
+ * SHLD-3). */
 static bool nobody_reads(struct naru_tcp *c, struct naru_tcp_seg *s)
 {
     if (!(c->flags & NARU_TCP_F_ORPHAN))

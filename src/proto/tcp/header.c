@@ -30,6 +30,7 @@ uint32_t naru_tcp_sack_len(const struct naru_tcp *c)
     return count == 0 ? 0 : 4 + 8 * NARU_MIN(count, max);
 }
 
+/* MSS is said here and nowhere else (MUST-14, MUST-65, SHLD-5, MAY-3). */
 static NARU_NOINLINE void put_syn_options(const struct naru_tcp *c, struct naru_tcp_hdr *h)
 {
     const struct naru_config *config = c->env->config;
@@ -56,6 +57,7 @@ static void ack_sent(struct naru_tcp *c)
     naru_tcp_timer_ack_sent(c);
 }
 
+/* The urgent pointer names the octet after the urgent data (MUST-62). */
 void naru_tcp_header(struct naru_tcp *c, struct naru_tcp_hdr *h, naru_seq seq, uint16_t flags,
                      naru_time now)
 {
@@ -82,7 +84,8 @@ void naru_tcp_header(struct naru_tcp *c, struct naru_tcp_hdr *h, naru_seq seq, u
             put_sack(c, h);
         ack_sent(c);
     }
-    if (naru_seq_after(c->snd_up, seq) && !syn && !(flags & NARU_TCP_RST)) {
+    bool urgent = naru_seq_after(c->snd_up, c->snd.una); /* a probe's number is before SND.UNA */
+    if (urgent && naru_seq_after(c->snd_up, seq) && !syn && !(flags & NARU_TCP_RST)) {
         uint32_t up = naru_seq_len(seq, c->snd_up); /* RFC 6093 2.1: the octet after it */
         if (up <= UINT16_MAX) {
             h->flags |= NARU_TCP_URG;

@@ -143,6 +143,8 @@ static bool last_again(struct naru_tcp *c, struct naru_tcp_seg *s)
     return !s->syn && naru_tcp_synchronized(c);
 }
 
+/* Outside the window, or inside; with a window of zero ACK, URG and RST still count (MUST-66,
+ * MAY-13). */
 static bool step_seq(struct naru_tcp *c, struct naru_tcp_seg *s)
 {
     uint32_t seg_len = s->len + (s->syn ? 1 : 0) + (s->fin ? 1 : 0);
@@ -188,6 +190,7 @@ static bool step_seq(struct naru_tcp *c, struct naru_tcp_seg *s)
 
 /* ---- Second check: RST (RFC 5961 3) ---- */
 
+/* What a reset means to the user, by the state and by who opened (MUST-11, MUST-12). */
 static enum naru_err reset_error(const struct naru_tcp *c)
 {
     switch ((enum naru_tcp_state)c->state) {
@@ -211,6 +214,7 @@ static enum naru_err reset_error(const struct naru_tcp *c)
     return NARU_ERR_CONNRESET;
 }
 
+/* With data or without (SHLD-2). */
 static bool step_rst(struct naru_tcp *c, struct naru_tcp_seg *s)
 {
     if (!s->rst)
@@ -270,6 +274,7 @@ static NARU_COLD void closed(struct naru_tcp_seg *s)
     s->reset = true;
 }
 
+/* A window is 32 bits wide and never negative (MUST-1, REC-1). */
 static struct naru_tcp_seg segment(const struct naru_tcp *c, const struct naru_tcp_hdr *h,
                                    struct naru_pkt *pkt, naru_time now)
 {

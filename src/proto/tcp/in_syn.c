@@ -25,6 +25,7 @@ NARU_NOINLINE void naru_tcp_established(struct naru_tcp *c, struct naru_tcp_seg 
     c->due |= NARU_TCP_DUE_DATA;
 }
 
+/* Simultaneous open (crossing SYNs) reaches ESTABLISHED on both sides (MUST-10). */
 void naru_tcp_in_syn_sent(struct naru_tcp *c, struct naru_tcp_seg *s)
 {
     bool ack_ok = s->has_ack && naru_seq_eq(s->ack, c->snd.nxt);

@@ -6,6 +6,7 @@
 
 /* ---- struct naru_tcp_env ---- */
 
+/* Keep-alive is off, and begins after two hours (MUST-25, MUST-28). */
 void naru_tcp_env_init(struct naru_tcp_env *env, const struct naru_config *config,
                        struct naru_mem *mem, struct naru_pktpool *pktpool,
                        struct naru_blockpool *blockpool, struct naru_rand *rand)
@@ -49,6 +50,7 @@ static uint64_t tuple_hash(const struct naru_siphash_key *key, const struct naru
     return naru_siphash(key, bytes, sizeof(bytes));
 }
 
+/* A clock of 4 us and a keyed hash of the names (MUST-8, MUST-9, SHLD-1). */
 naru_seq naru_tcp_isn(const struct naru_tcp_env *env, const struct naru_hash_tuple *tuple,
                       naru_time now)
 {

@@ -188,6 +188,7 @@ static bool trim(struct naru_tcp *c, uint32_t i, naru_seq *seq, struct naru_pkt 
     return true;
 }
 
+/* Out-of-order segments are kept for later (SHLD-31). */
 NARU_NOINLINE enum naru_drop naru_tcp_ooo_add(struct naru_tcp *c, naru_seq seq,
                                               struct naru_pkt *pkt)
 {

@@ -27,7 +27,7 @@ static enum naru_err put_u8(uint8_t *at, int64_t value, int64_t low, int64_t hig
     return NARU_OK;
 }
 
-/* The flag that stands for an option, or 0. */
+/* The flag that stands for an option, or 0 (MUST-17, MUST-24). */
 static unsigned flag_of(enum naru_opt opt)
 {
     static const struct {
@@ -88,6 +88,7 @@ static enum naru_err set_maxseg(struct naru_tcp_opts *o, int64_t value)
     return NARU_OK;
 }
 
+/* The keep-alive interval is configurable (MUST-27). */
 enum naru_err naru_tcp_opts_set(struct naru_tcp_opts *o, enum naru_opt opt, int64_t value)
 {
     unsigned flag = flag_of(opt);
@@ -205,6 +206,7 @@ enum naru_err naru_tcp_set(struct naru_tcp *c, enum naru_opt opt, int64_t value,
     return NARU_OK;
 }
 
+/* The application can find out whether and how much urgent data remains (MUST-33). */
 static bool at_mark(const struct naru_tcp *c)
 {
     return c->urgent != NARU_TCP_URGENT_NONE && naru_seq_eq(c->rcv_up, naru_tcp_copied(c));

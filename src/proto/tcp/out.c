@@ -22,9 +22,11 @@ struct plan {
 
 static uint32_t minus(uint32_t a, uint32_t b) { return a > b ? a - b : 0; }
 
+/* Never negative, however the window shrank (MUST-34, SHLD-15). */
 static uint32_t wnd_room(const struct naru_tcp *c) { return minus(c->snd.wnd, naru_tcp_flight(c)); }
 
-/* May a segment that is not full go?  Nagle as Minshall refined it: not while one is in flight. */
+/* May a segment that is not full go?  Nagle as Minshall refined it: not while one is in flight
+ * (MUST-17, SHLD-7, MAY-16). */
 static bool small_ok(struct naru_tcp *c, bool fin, naru_time now)
 {
     if (fin || naru_seq_after(c->snd_up, c->snd.nxt) || (c->flags & NARU_TCP_F_PUSHED))
@@ -68,6 +70,7 @@ static void plan_full(struct naru_tcp *c, struct plan *p, uint32_t len, uint32_t
               (next > 0 && next < p->mss && !small_ok(c, naru_tcp_fin_unsent(c), now));
 }
 
+/* Sender-side silly-window avoidance (MUST-38). */
 static struct plan make_plan(struct naru_tcp *c, const struct naru_tcp_room *room, naru_time now)
 {
     struct plan p = { .mss = c->snd.mss - naru_tcp_sack_len(c) };
@@ -144,6 +147,8 @@ static void count_out(struct naru_tcp *c, const struct naru_tcp_segment *out)
     }
 }
 
+/* If the API has no PUSH, PSH is set on the last queued segment (MUST-61, SHLD-27, SHLD-28,
+ * MAY-15). */
 static bool build_new(struct naru_tcp *c, struct naru_tcp_segment *out, struct plan *p,
                       naru_time now)
 {
@@ -203,7 +208,7 @@ static bool new_data(struct naru_tcp *c, const struct naru_tcp_room *room,
     return false;
 }
 
-/* RFC 9293 3.8.1; what and when is recover.c's decision. */
+/* RFC 9293 3.8.1; what and when is recover.c's decision (SHLD-16, MAY-7). */
 static NARU_NOINLINE bool retransmit(struct naru_tcp *c, const struct naru_tcp_room *room,
                                      struct naru_tcp_segment *out, naru_time now)
 {
@@ -283,7 +288,8 @@ static NARU_NOINLINE bool syn(struct naru_tcp *c, struct naru_tcp_segment *out, 
     return true;
 }
 
-/* A number before SND.UNA and no data: the peer must answer (RFC 9293 3.8.4, 3.8.6.1; Linux). */
+/* A number before SND.UNA and no data: the peer must answer (RFC 9293 3.8.4, 3.8.6.1; Linux;
+ * MUST-36, SHLD-12). */
 static NARU_COLD bool probe(struct naru_tcp *c, struct naru_tcp_segment *out, naru_time now)
 {
     c->due &= (uint8_t)~NARU_TCP_DUE_PROBE;
@@ -293,6 +299,7 @@ static NARU_COLD bool probe(struct naru_tcp *c, struct naru_tcp_segment *out, na
     return true;
 }
 
+/* An ACK is built when the batch before it has been processed (MUST-59). */
 bool naru_tcp_output(struct naru_tcp *c, const struct naru_tcp_room *room,
                      struct naru_tcp_segment *out, naru_time now)
 {

@@ -44,6 +44,8 @@ static uint32_t step(const struct naru_tcp *c)
     return NARU_MIN(c->rcv.buf / 2, NARU_MAX((uint32_t)c->rcv.mss, 1u));
 }
 
+/* Receiver-side silly-window avoidance; a receiver should not move its right window edge left
+ * (MUST-39, SHLD-14). */
 uint16_t naru_tcp_rcvwnd_select(struct naru_tcp *c, bool syn)
 {
     uint32_t space = free_space(c);

@@ -95,6 +95,8 @@ static enum naru_err copy_opts(struct naru_tcp *c, const struct naru_tcp_opts *o
     return NARU_OK;
 }
 
+/* Largest segment really sent = min(peer's MSS, what IP can carry) less the options in use
+ * (MUST-16). */
 void naru_tcp_update_mss(struct naru_tcp *c)
 {
     uint32_t mss = NARU_MIN((uint32_t)c->mss_path, (uint32_t)c->mss_peer);
@@ -195,6 +197,7 @@ void naru_tcp_sync_options(struct naru_tcp *c, const struct naru_tcp_hdr *syn, n
     c->snd.wl2 = c->snd.una;
 }
 
+/* It came from LISTEN, and that is remembered (MUST-11). */
 void naru_tcp_open_passive(struct naru_tcp *c, const struct naru_tcp_hdr *syn, naru_seq iss,
                            bool defer_answer, naru_time now)
 {

@@ -45,7 +45,7 @@ static bool has_timestamp(const struct naru_tcp_tw *tw, const struct naru_tcp_hd
     return tw->timestamps && (h->opts & NARU_TCP_OPT_TS);
 }
 
-/* RFC 6191 2: a SYN that cannot be an old one. */
+/* RFC 6191 2: a SYN that cannot be an old one (SHLD-4, MAY-2). */
 static bool new_syn(const struct naru_tcp_tw *tw, const struct naru_tcp_hdr *h)
 {
     if ((h->flags & (NARU_TCP_SYN | NARU_TCP_ACK | NARU_TCP_RST)) != NARU_TCP_SYN)

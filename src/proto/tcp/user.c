@@ -287,6 +287,7 @@ void naru_tcp_abort(struct naru_tcp *c, naru_time now)
         naru_tcp_die(c, c->state == NARU_TCP_SYN_SENT ? NARU_ERR_CONNABORTED : NARU_OK, now);
 }
 
+/* Unread data make it a reset; reading ends too (SHLD-3, MAY-1). */
 void naru_tcp_close(struct naru_tcp *c, naru_time now)
 {
     c->flags |= NARU_TCP_F_ORPHAN;
@@ -373,6 +374,8 @@ void naru_tcp_set_pmtu(struct naru_tcp *c, uint16_t mss, naru_time now)
         naru_tcp_recover_pmtu(c);
 }
 
+/* Believed if it quotes what is in flight; it ends an opening, and else is kept for the user
+ * (MUST-47, MUST-54, MUST-56, SHLD-25). */
 bool naru_tcp_icmp(struct naru_tcp *c, enum naru_err err, bool hard, naru_seq quoted, naru_time now)
 {
     if (c->state == NARU_TCP_CLOSED || c->state == NARU_TCP_TIME_WAIT ||
