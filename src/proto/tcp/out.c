@@ -27,7 +27,8 @@ static uint32_t wnd_room(const struct naru_tcp *c) { return minus(c->snd.wnd, na
 /* May a segment that is not full go?  Nagle as Minshall refined it: not while one is in flight. */
 static bool small_ok(struct naru_tcp *c, bool fin, naru_time now)
 {
-    if (fin || naru_seq_after(c->snd_up, c->snd.nxt) || (c->flags & NARU_TCP_F_PUSHED))
+    if (fin || naru_seq_after(c->snd_up, c->snd.nxt) ||
+        (c->flags & (NARU_TCP_F_PUSHED | NARU_TCP_F_TLP_DUE)))
         return true;
     if ((c->opt_flags & NARU_TCP_SET_CORK) || (c->flags & NARU_TCP_F_MORE)) {
         naru_tcp_timer_corked(c, now);
@@ -75,7 +76,8 @@ static struct plan make_plan(struct naru_tcp *c, const struct naru_tcp_room *roo
     uint32_t len = NARU_MIN(unsent, window), cwnd_room = minus(c->cwnd, pipe);
     bool fin = naru_tcp_fin_unsent(c) && unsent == naru_tcp_unsent_new(c);
 
-    if (unsent > 0 && pipe > 0 && cwnd_room < NARU_MIN(unsent, p.mss)) {
+    if (unsent > 0 && pipe > 0 && cwnd_room < NARU_MIN(unsent, p.mss) &&
+        !(c->flags & NARU_TCP_F_TLP_DUE)) {
         p.by_cwnd = true;
         return p;
     }
@@ -144,6 +146,17 @@ static void count_out(struct naru_tcp *c, const struct naru_tcp_segment *out)
     }
 }
 
+/* New data went out while something is amiss. */
+static NARU_NOINLINE void told_loss(struct naru_tcp *c, uint32_t len, naru_time now)
+{
+    if (c->ca_state == NARU_CA_RECOVERY)
+        c->loss->prr_out += len;
+    if (c->flags & NARU_TCP_F_TLP_DUE) {
+        naru_tcp_tlp_sent(c, false);
+        naru_tcp_timer_retransmitted(c, now);
+    }
+}
+
 static bool build_new(struct naru_tcp *c, struct naru_tcp_segment *out, struct plan *p,
                       naru_time now)
 {
@@ -182,6 +195,8 @@ static bool build_new(struct naru_tcp *c, struct naru_tcp_segment *out, struct p
         c->pingpong = 1;
     c->last_sent = now;
     naru_tcp_timer_sent(c, now);
+    if (NARU_UNLIKELY(c->loss != NULL))
+        told_loss(c, naru_seq_len(seq, end), now);
     naru_tcp_cc_sent(c, p->by_cwnd);
     count_out(c, out);
     return true;
@@ -197,6 +212,7 @@ static bool new_data(struct naru_tcp *c, const struct naru_tcp_room *room,
     struct plan p = make_plan(c, room, now);
     if (p.go)
         return build_new(c, out, &p, now);
+    c->flags &= ~(uint32_t)NARU_TCP_F_TLP_DUE;
     naru_tcp_cc_sent(c, p.by_cwnd);
     if (p.by_window && naru_tcp_flight(c) == 0)
         naru_tcp_timer_blocked(c, now);
@@ -209,7 +225,8 @@ static NARU_NOINLINE bool retransmit(struct naru_tcp *c, const struct naru_tcp_r
 {
     uint32_t mss = c->snd.mss - naru_tcp_sack_len(c), max = mss;
     uint32_t cwnd_room = minus(c->cwnd, naru_tcp_pipe(c));
-    bool force = (c->flags & NARU_TCP_F_FORCE) != 0;
+    bool probe = (c->flags & NARU_TCP_F_TLP_DUE) && c->lost <= c->retrans;
+    bool force = probe || (c->flags & NARU_TCP_F_FORCE);
     if (!naru_tcp_synchronized(c) || (!force && cwnd_room < mss && naru_tcp_pipe(c) > 0))
         return false;
     if (!force && room != NULL && room->payload_max > mss) {
@@ -219,11 +236,13 @@ static NARU_NOINLINE bool retransmit(struct naru_tcp *c, const struct naru_tcp_r
         max -= max % mss;
     }
     naru_seq start;
-    uint32_t len = naru_tcp_recover_next(c, max, &start);
+    uint32_t len =
+        probe ? naru_tcp_tlp_next(c, max, &start) : naru_tcp_recover_next(c, max, &start);
+    c->flags &= ~(uint32_t)NARU_TCP_F_TLP_DUE;
     if (len == 0)
         return false;
     /* Beyond a window that has shrunk only the head is tried, and only by the timer (SHLD-16). */
-    bool timer = force && c->ca_state == NARU_CA_LOSS;
+    bool timer = force && (probe ? naru_seq_eq(start, c->snd.una) : c->ca_state == NARU_CA_LOSS);
     if (!timer && naru_seq_len(c->snd.una, start) + len > c->snd.wnd)
         return false;
 
@@ -241,6 +260,8 @@ static NARU_NOINLINE bool retransmit(struct naru_tcp *c, const struct naru_tcp_r
     naru_tcp_header(c, &out->hdr, start, flags, now);
     naru_tcp_recover_sent(c, start, payload + (fin ? 1 : 0), now);
     c->flags &= ~(uint32_t)NARU_TCP_F_FORCE;
+    if (probe)
+        naru_tcp_tlp_sent(c, true);
     naru_tcp_timer_retransmitted(c, now);
     count_out(c, out);
     return true;

@@ -32,10 +32,16 @@ static void mark(struct naru_tcp *c, unsigned i, struct naru_tcp_acked *a)
     uint32_t len = naru_seq_len(r->start, r->end);
     a->sacked += len;
     a->delivered += len;
-    if (r->flags & NARU_TCP_SENT_EVER)
+    if (r->flags & NARU_TCP_SENT_EVER) {
         a->retransmitted = a->retransmitted || a->acked == 0;
-    else if (a->acked == 0)
-        a->first_sent = r->sent_at;
+    } else {
+        if (a->acked == 0)
+            a->first_sent = r->sent_at;
+        a->once_start = a->once ? naru_seq_min(a->once_start, r->start) : r->start;
+        a->once = true;
+    }
+    if (!(r->flags & NARU_TCP_SENT_EVER) || naru_tcp_rack_believes(c, r, a))
+        naru_tcp_acked_newest(a, r->sent_at, r->end);
     if (c->sacked == 0) { /* what these said before may be half a circle old */
         c->high_sacked = r->end;
         c->lost_upto = c->snd.una;
@@ -76,6 +82,7 @@ NARU_NOINLINE void naru_tcp_sack_input(struct naru_tcp *c, const struct naru_tcp
     unsigned first = 0;
     if (is_dsack(h, ack)) {
         a->dsack = true;
+        a->twice = h->sack[0];
         c->dsack_dups = (uint16_t)(c->dsack_dups + (c->dsack_dups < UINT16_MAX));
         first = 1;
     }

@@ -117,15 +117,25 @@ void naru_tcp_sent_push(struct naru_tcp *c, naru_seq start, naru_seq end, naru_t
     last->sent_at = now;
 }
 
-/* What an acknowledged range tells of round-trip times and deliveries. */
-static void tell(const struct naru_tcp_sent *r, uint32_t len, struct naru_tcp_acked *a)
+/* What the acknowledged bytes of a record, up to end, tell of round-trip times and deliveries. */
+static void tell(const struct naru_tcp *c, const struct naru_tcp_sent *r, naru_seq end,
+                 struct naru_tcp_acked *a)
 {
-    if (!(r->flags & NARU_TCP_SENT_SACKED))
-        a->delivered += len;
-    if (r->flags & NARU_TCP_SENT_EVER) {
-        a->retransmitted = true;
-    } else if (!(r->flags & NARU_TCP_SENT_SACKED) && a->first_sent == NARU_NEVER) {
+    bool ever = (r->flags & NARU_TCP_SENT_EVER) != 0;
+    a->retransmitted = a->retransmitted || ever;
+    if (r->flags & NARU_TCP_SENT_SACKED)
+        return;
+    a->delivered += naru_seq_len(r->start, end);
+    if (NARU_UNLIKELY(ever)) {
+        if (naru_tcp_rack_believes(c, r, a))
+            naru_tcp_acked_newest(a, r->sent_at, end);
+        return;
+    }
+    naru_tcp_acked_newest(a, r->sent_at, end);
+    if (a->first_sent == NARU_NEVER) {
         a->first_sent = r->sent_at;
+        a->once = true;
+        a->once_start = r->start;
     }
 }
 
@@ -137,7 +147,7 @@ void naru_tcp_sent_pop(struct naru_tcp *c, naru_seq una, struct naru_tcp_acked *
             break;
         naru_seq to = naru_seq_min(r->end, una);
         uint32_t len = naru_seq_len(r->start, to);
-        tell(r, len, a);
+        tell(c, r, to, a);
         account(c, r->flags, len, false);
         r->start = to;
         if (!naru_seq_eq(to, r->end))
@@ -237,6 +247,8 @@ void naru_tcp_sent_trim(struct naru_tcp *c)
 {
     if (c->ring != NULL && c->ring->count == 0)
         naru_tcp_sent_free(c);
+    if (NARU_UNLIKELY(c->loss != NULL) && naru_tcp_sent_count(c) == 0)
+        naru_tcp_loss_trim(c);
 }
 
 void naru_tcp_sent_check(struct naru_tcp *c)
