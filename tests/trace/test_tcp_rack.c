@@ -14,17 +14,17 @@
     how(&p)
 
 /* 100 ms away; ten segments are in flight and everything is written. */
-#define TEN                              \
-    "+0 write 14600\n"                   \
-    "+0 > . 1:1461(1460) ack 1\n"        \
-    "+0 > . 1461:2921(1460) ack 1\n"     \
-    "+0 > . 2921:4381(1460) ack 1\n"     \
-    "+0 > . 4381:5841(1460) ack 1\n"     \
-    "+0 > . 5841:7301(1460) ack 1\n"     \
-    "+0 > . 7301:8761(1460) ack 1\n"     \
-    "+0 > . 8761:10221(1460) ack 1\n"    \
-    "+0 > . 10221:11681(1460) ack 1\n"   \
-    "+0 > . 11681:13141(1460) ack 1\n"   \
+#define TEN                            \
+    "+0 write 14600\n"                 \
+    "+0 > . 1:1461(1460) ack 1\n"      \
+    "+0 > . 1461:2921(1460) ack 1\n"   \
+    "+0 > . 2921:4381(1460) ack 1\n"   \
+    "+0 > . 4381:5841(1460) ack 1\n"   \
+    "+0 > . 5841:7301(1460) ack 1\n"   \
+    "+0 > . 7301:8761(1460) ack 1\n"   \
+    "+0 > . 8761:10221(1460) ack 1\n"  \
+    "+0 > . 10221:11681(1460) ack 1\n" \
+    "+0 > . 11681:13141(1460) ack 1\n" \
     "+0 > P. 13141:14601(1460) ack 1\n"
 
 /* ---- RACK ---- */
@@ -92,6 +92,16 @@ TEST(duplicates_widen_the_window)
                      "+24 info total_retrans -> 1\n"
                      "+25 info total_retrans -> 1\n"
                      "+1 > . 2921:4381(1460) ack 1 # two quarters now\n");
+    tcp_play_end(&p);
+}
+
+TEST(a_part_of_a_segment_is_not_believed)
+{
+    BEGIN(tcp_play_accept_far);
+    tcp_play(&p, TEN "+100 < . 1:1(0) ack 1 win 65535 <sack 14600:14601>\n"
+                     "+0 info sacked -> 0\n"
+                     "+0 < . 1:1(0) ack 1 win 65535 <sack 4000:8000>\n"
+                     "+0 info sacked -> 2 # 4381:7301\n");
     tcp_play_end(&p);
 }
 
@@ -325,6 +335,7 @@ int main(void)
         cmocka_unit_test(what_comes_late_is_not_sent_again),
         cmocka_unit_test(a_lost_retransmission_is_sent_again_without_a_timeout),
         cmocka_unit_test(duplicates_widen_the_window),
+        cmocka_unit_test(a_part_of_a_segment_is_not_believed),
         cmocka_unit_test(the_tail_is_probed_after_two_round_trips),
         cmocka_unit_test(a_probe_is_new_data_if_there_are_any),
         cmocka_unit_test(a_lone_segment_may_be_acknowledged_late),

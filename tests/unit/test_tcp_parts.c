@@ -89,7 +89,7 @@ static void records(void **state)
             now += naru_rand_below(&rand, 2) * 1000;
             if (what <= 1 && nxt + len < SPACE) {
                 c.snd.nxt = c.snd.end = naru_seq_add(base, nxt + len);
-                naru_tcp_sent_push(&c, naru_seq_add(base, nxt), c.snd.nxt, now);
+                naru_tcp_sent_push(&c, naru_seq_add(base, nxt), c.snd.nxt, 0, now);
                 nxt += len;
             } else if (what == 2 && nxt > una) {
                 uint32_t left = una + naru_rand_below(&rand, nxt - una);
@@ -133,7 +133,7 @@ static void records_are_bounded(void **state)
     naru_seq base = naru_seq_add(c.iss, 1);
     uint32_t total = 100000;
     c.snd.nxt = c.snd.end = naru_seq_add(base, total);
-    naru_tcp_sent_push(&c, base, c.snd.nxt, NARU_SEC(1));
+    naru_tcp_sent_push(&c, base, c.snd.nxt, 0, NARU_SEC(1));
     for (uint32_t i = 1; i < total; i += 2) {
         struct naru_tcp_acked a = { .first_sent = NARU_NEVER };
         struct naru_tcp_hdr h = { .sack_count = 1 };

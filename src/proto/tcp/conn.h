@@ -88,6 +88,7 @@ enum naru_tcp_sent_flag {
     NARU_TCP_SENT_LOST = 2,    /* presumed lost (RFC 6675 IsLost, or RTO) */
     NARU_TCP_SENT_RETRANS = 4, /* and sent again since */
     NARU_TCP_SENT_EVER = 8,    /* sent more than once: no RTT sample (Karn) */
+    NARU_TCP_SENT_EVEN = 16,   /* its segments have the size snd.mss, but the last */
 };
 
 struct naru_tcp {

@@ -226,7 +226,9 @@ struct naru_tcp_loss {
 
 unsigned naru_tcp_sent_count(const struct naru_tcp *c);
 struct naru_tcp_sent *naru_tcp_sent_at(struct naru_tcp *c, unsigned i);
-void naru_tcp_sent_push(struct naru_tcp *c, naru_seq start, naru_seq end, naru_time now);
+/* even: NARU_TCP_SENT_EVEN or 0; SND.SML is still that of what was sent before. */
+void naru_tcp_sent_push(struct naru_tcp *c, naru_seq start, naru_seq end, uint8_t even,
+                        naru_time now);
 void naru_tcp_sent_pop(struct naru_tcp *c, naru_seq una, struct naru_tcp_acked *a);
 unsigned naru_tcp_sent_find(struct naru_tcp *c,
                             naru_seq seq); /* the one that holds seq, or count */
@@ -247,7 +249,8 @@ NARU_INLINE void naru_tcp_recover_quiet(struct naru_tcp *c)
     if (naru_seq_before(c->recover, c->snd.una))
         c->recover = c->snd.una; /* lest it fall behind by half the circle */
 }
-void naru_tcp_recover_acked(struct naru_tcp *c, const struct naru_tcp_acked *a, naru_time now);
+/* Corrects a->delivered by what duplicate acknowledgements told before. */
+void naru_tcp_recover_acked(struct naru_tcp *c, struct naru_tcp_acked *a, naru_time now);
 void naru_tcp_recover_reo(struct naru_tcp *c, naru_time now); /* RACK's timer has fired */
 void naru_tcp_recover_mark(struct naru_tcp *c, struct naru_tcp_sent *r); /* is lost */
 void naru_tcp_recover_phase(struct naru_tcp *c, enum naru_ca_state to);

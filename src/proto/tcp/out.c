@@ -173,12 +173,13 @@ static bool build_new(struct naru_tcp *c, struct naru_tcp_segment *out, struct p
         flags |= NARU_TCP_PSH;
     out->retransmit = false;
     naru_tcp_header(c, &out->hdr, seq, flags, now);
-    if (naru_tcp_rest(len, p->mss) != 0)
-        c->snd.sml = end;
+    naru_seq data_end = end;
     if (fin)
         c->flags |= NARU_TCP_F_FIN_SENT;
     end = naru_seq_add(end, fin ? 1 : 0);
-    naru_tcp_sent_push(c, seq, end, now);
+    naru_tcp_sent_push(c, seq, end, p->mss == c->snd.mss ? NARU_TCP_SENT_EVEN : 0, now);
+    if (naru_tcp_rest(len, p->mss) != 0)
+        c->snd.sml = data_end;
     c->snd.nxt = end;
     c->flags &= ~(uint32_t)NARU_TCP_F_OVERRIDE;
     if (naru_seq_eq(end, c->snd.end)) {

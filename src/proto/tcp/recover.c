@@ -28,7 +28,8 @@ void naru_tcp_recover_mark(struct naru_tcp *c, struct naru_tcp_sent *r)
 {
     if (naru_seq_before(r->start, c->rtx_next))
         c->rtx_next = r->start;
-    naru_tcp_sent_flag(c, r, (r->flags & NARU_TCP_SENT_EVER) | NARU_TCP_SENT_LOST);
+    const uint8_t kept = NARU_TCP_SENT_EVER | NARU_TCP_SENT_EVEN;
+    naru_tcp_sent_flag(c, r, (uint8_t)((r->flags & kept) | NARU_TCP_SENT_LOST));
 }
 
 static bool has_rack(const struct naru_tcp *c)
@@ -217,15 +218,15 @@ static bool after_rto(struct naru_tcp *c, const struct naru_tcp_acked *a, bool o
     return false;
 }
 
-/* What arrived, in bytes, as far as duplicate acknowledgements can tell (RFC 9937 5). */
-static uint32_t delivered(const struct naru_tcp *c, const struct naru_tcp_acked *a, uint32_t reno)
+/* Without SACK: each duplicate acknowledgement stood for a segment (RFC 9937 5). */
+static void correct_delivered(const struct naru_tcp *c, struct naru_tcp_acked *a, uint32_t reno)
 {
-    if (c->flags & NARU_TCP_F_SACK)
-        return a->delivered;
-    return a->acked + c->reno > reno ? a->acked + c->reno - reno : 0;
+    uint32_t least = NARU_MIN(a->acked, (uint32_t)c->snd.mss);
+    if (!(c->flags & NARU_TCP_F_SACK))
+        a->delivered = a->acked + c->reno > reno + least ? a->acked + c->reno - reno : least;
 }
 
-NARU_NOINLINE void naru_tcp_recover_acked(struct naru_tcp *c, const struct naru_tcp_acked *a,
+NARU_NOINLINE void naru_tcp_recover_acked(struct naru_tcp *c, struct naru_tcp_acked *a,
                                           naru_time now)
 {
     bool over = naru_seq_after_eq(c->snd.una, c->recover), hold = false;
@@ -260,9 +261,9 @@ NARU_NOINLINE void naru_tcp_recover_acked(struct naru_tcp *c, const struct naru_
         hold = after_rto(c, a, over, now);
         break;
     }
+    correct_delivered(c, a, reno);
     if (c->ca_state == NARU_CA_RECOVERY)
-        naru_tcp_prr_acked(c, delivered(c, a, reno),
-                           a->acked > 0 && c->lost - c->retrans <= unrepaired);
+        naru_tcp_prr_acked(c, a->delivered, a->acked > 0 && c->lost - c->retrans <= unrepaired);
     if (hold)
         c->due &= (uint8_t)~NARU_TCP_DUE_RETRANSMIT;
     else if (c->lost > c->retrans)
@@ -305,7 +306,7 @@ void naru_tcp_recover_rto(struct naru_tcp *c, naru_time now)
     for (unsigned i = 0; i < count; i++) {
         struct naru_tcp_sent *r = naru_tcp_sent_at(c, i);
         if (r->flags & NARU_TCP_SENT_SACKED ? reneged : i == 0 || naru_tcp_rack_expired(c, r, now))
-            naru_tcp_sent_flag(c, r, (r->flags & NARU_TCP_SENT_EVER) | NARU_TCP_SENT_LOST);
+            naru_tcp_recover_mark(c, r);
     }
     c->cwnd = naru_tcp_pipe(c) + c->snd.mss; /* RFC 5681 3.1: the loss window */
     c->recover = c->snd.nxt;
@@ -362,6 +363,8 @@ void naru_tcp_recover_sent(struct naru_tcp *c, naru_seq start, uint32_t len, nar
     naru_seq end = naru_seq_add(start, len);
     unsigned i = naru_tcp_sent_find(c, start);
     struct naru_tcp_sent *r = naru_tcp_sent_at(c, i);
+    if (len % c->snd.mss != 0 && !naru_seq_eq(end, r->end))
+        r->flags &= (uint8_t)~NARU_TCP_SENT_EVEN; /* cut otherwise this time */
     if (naru_seq_after(r->end, end) && naru_tcp_sent_split(c, i, end))
         r = naru_tcp_sent_at(c, i);
     if (naru_seq_before(r->start, start) && naru_tcp_sent_split(c, i, start))

@@ -94,14 +94,16 @@ static NARU_NOINLINE bool grow(struct naru_tcp *c)
     return true;
 }
 
-void naru_tcp_sent_push(struct naru_tcp *c, naru_seq start, naru_seq end, naru_time now)
+void naru_tcp_sent_push(struct naru_tcp *c, naru_seq start, naru_seq end, uint8_t even,
+                        naru_time now)
 {
     unsigned count = naru_tcp_sent_count(c);
     struct naru_tcp_sent *last = count > 0 ? naru_tcp_sent_at(c, count - 1) : NULL;
     if (last != NULL) {
         NARU_ASSERT(naru_seq_eq(last->end, start));
-        if (last->flags == 0 && last->sent_at == now) {
+        if ((last->flags & ~NARU_TCP_SENT_EVEN) == 0 && last->sent_at == now) {
             last->end = end;
+            last->flags &= naru_seq_eq(c->snd.sml, start) ? 0 : even;
             return;
         }
     }
@@ -109,7 +111,7 @@ void naru_tcp_sent_push(struct naru_tcp *c, naru_seq start, naru_seq end, naru_t
         if (c->ring != NULL)
             c->ring->count++;
         *naru_tcp_sent_at(c, count) =
-            (struct naru_tcp_sent){ .start = start, .end = end, .sent_at = now };
+            (struct naru_tcp_sent){ .start = start, .end = end, .flags = even, .sent_at = now };
         return;
     }
     naru_tcp_sent_flag(c, last, last->flags & NARU_TCP_SENT_EVER);
@@ -210,11 +212,15 @@ bool naru_tcp_sent_split(struct naru_tcp *c, unsigned i, naru_seq at)
     return true;
 }
 
-static bool agree(const struct naru_tcp_sent *a, const struct naru_tcp_sent *b)
+static bool agree(const struct naru_tcp *c, const struct naru_tcp_sent *a,
+                  const struct naru_tcp_sent *b)
 {
-    /* When a byte that has arrived was sent matters no more. */
-    return a->flags == b->flags &&
-           (a->sent_at == b->sent_at || (a->flags & NARU_TCP_SENT_SACKED) != 0);
+    if (a->flags != b->flags)
+        return false;
+    if (a->flags & NARU_TCP_SENT_SACKED)
+        return true; /* when it was sent matters no more */
+    return a->sent_at == b->sent_at &&
+           (!(a->flags & NARU_TCP_SENT_EVEN) || naru_seq_len(a->start, a->end) % c->snd.mss == 0);
 }
 
 void naru_tcp_sent_merge(struct naru_tcp *c, unsigned i)
@@ -222,12 +228,12 @@ void naru_tcp_sent_merge(struct naru_tcp *c, unsigned i)
     struct naru_tcp_ring *r = c->ring;
     if (r == NULL)
         return;
-    if (i + 1 < r->count && agree(slot(r, i), slot(r, i + 1))) {
+    if (i + 1 < r->count && agree(c, slot(r, i), slot(r, i + 1))) {
         slot(r, i + 1)->start = slot(r, i)->start;
         slot(r, i + 1)->sent_at = NARU_MAX(slot(r, i)->sent_at, slot(r, i + 1)->sent_at);
         close_slot(r, i);
     }
-    if (i > 0 && i < r->count && agree(slot(r, i - 1), slot(r, i))) {
+    if (i > 0 && i < r->count && agree(c, slot(r, i - 1), slot(r, i))) {
         slot(r, i - 1)->end = slot(r, i)->end;
         slot(r, i - 1)->sent_at = NARU_MAX(slot(r, i - 1)->sent_at, slot(r, i)->sent_at);
         close_slot(r, i);
