@@ -16,13 +16,16 @@
  * hole all that arrives was sent before all that does not.  Only the reordering that was seen, and
  * the window that grew by it, stay with the connection.
  *
+ * The timer is an eighth of a round trip late: what is not lost has one more chance, and Linux's is
+ * coarser still.
+ *
  * Not here: RACK without SACK (recover.c does RFC 6582 then).
  */
 #include "proto/tcp/internal.h"
 
 #include "base/mem.h"
 
-enum { LOOKS_PER_RTT = 16, NEWEST_STEPS = 8 };
+enum { LOOKS_PER_RTT = 16, NEWEST_STEPS = 8, TIMER_SLACK = 8 };
 
 #define LOOK_MIN NARU_US(50)
 
@@ -215,8 +218,8 @@ NARU_NOINLINE void naru_tcp_rack_detect(struct naru_tcp *c, naru_time now)
             due = detect_again(c, wnd, now);
         at = at == NARU_NEVER || due == NARU_NEVER ? NARU_MIN(at, due) : NARU_MAX(at, due);
     }
-    if (at != NARU_NEVER)
-        naru_tcp_timer_reordering(c, at);
+    if (at != NARU_NEVER) /* acknowledgements that come before act by the exact window */
+        naru_tcp_timer_reordering(c, at + NARU_US((naru_time)c->min_rtt / TIMER_SLACK));
 }
 
 /* 6.3: is r lost when RTO fires?  What was sent just now is not. */
