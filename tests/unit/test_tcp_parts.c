@@ -446,6 +446,45 @@ static void reno_grows_by_one_segment_a_round_trip(void **state)
     finished(&c);
 }
 
+/* RTTs of one round of RFC 9406, all of ms milliseconds. */
+static void round_trip(struct naru_tcp *c, uint32_t ms)
+{
+    for (unsigned i = 0; i < 9; i++)
+        naru_tcp_rtt_sample(c, ms * 1000);
+    c->snd.una = c->snd.nxt;
+    c->snd.nxt = naru_seq_add(c->snd.una, 10000);
+    naru_tcp_rtt_sample(c, ms * 1000);
+}
+
+static void hystart_of_rfc_9406(void **state)
+{
+    struct naru_tcp c;
+    (void)state;
+    established(&c);
+    c.cwnd = 20u * c.snd.mss;
+    naru_seq una = c.snd.una, nxt = c.snd.nxt;
+    c.snd.nxt = naru_seq_add(una, 10000);
+    naru_tcp_hystart_reset(&c);
+    for (unsigned i = 0; i < 20; i++) {
+        round_trip(&c, 40 + i % 2 * 4); /* less than an eighth */
+        assert_int_equal(naru_tcp_hystart_growth(&c, 4000), 4000);
+    }
+    round_trip(&c, 50);
+    assert_int_equal(naru_tcp_hystart_growth(&c, 4000), 1000);
+    round_trip(&c, 40); /* a false alarm */
+    assert_int_equal(naru_tcp_hystart_growth(&c, 4000), 4000);
+    round_trip(&c, 60);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(naru_tcp_hystart_growth(&c, 4000), 1000);
+        assert_int_equal(c.ssthresh, NARU_TCP_SSTHRESH_INF);
+        round_trip(&c, 61);
+    }
+    assert_int_equal(c.ssthresh, 20u * c.snd.mss);
+    c.snd.una = una;
+    c.snd.nxt = nxt;
+    finished(&c);
+}
+
 static void rto_of_rfc_6298(void **state)
 {
     struct naru_tcp c;
@@ -482,6 +521,7 @@ int main(void)
         cmocka_unit_test(receiving_goes_around),
         cmocka_unit_test(cubic_follows_its_formula),
         cmocka_unit_test(reno_grows_by_one_segment_a_round_trip),
+        cmocka_unit_test(hystart_of_rfc_9406),
         cmocka_unit_test(rto_of_rfc_6298),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

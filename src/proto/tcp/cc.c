@@ -38,8 +38,11 @@ void naru_tcp_cc_acked(struct naru_tcp *c, uint32_t bytes, naru_time now)
         return;
     if (c->cwnd < c->ssthresh) {
         uint32_t n = NARU_MIN(bytes, c->ssthresh - c->cwnd);
-        c->cwnd += n;
         bytes -= n;
+        if (NARU_UNLIKELY(c->ssthresh >= NARU_TCP_SSTHRESH_INF) &&
+            c->congestion == NARU_CONGESTION_CUBIC)
+            n = naru_tcp_hystart_growth(c, n);
+        c->cwnd += n;
     }
     if (bytes > 0)
         ops(c)->avoid(c, bytes, now);

@@ -394,6 +394,7 @@ void naru_tcp_cc_init(struct naru_tcp *c, naru_time now);
 void naru_tcp_cc_acked(struct naru_tcp *c, uint32_t bytes, naru_time now);
 void naru_tcp_cc_loss(struct naru_tcp *c, naru_time now); /* ssthresh for recovery */
 void naru_tcp_cc_rto(struct naru_tcp *c, bool first, naru_time now);
+void naru_tcp_hystart_rtt(struct naru_tcp *c, uint32_t us); /* first slow start of CUBIC only */
 void naru_tcp_cc_undo(struct naru_tcp *c);
 void naru_tcp_cc_idle(struct naru_tcp *c, naru_time now); /* before the first data after idleness */
 void naru_tcp_cc_sent(struct naru_tcp *c, bool cwnd_limited);
