@@ -7,7 +7,8 @@
  * falls again, that was a false alarm, else congestion avoidance begins after five rounds.
  *
  * Only while ssthresh was never set, so state lies where CUBIC has its own later.  L is infinite:
- * one acknowledgement may well stand for a super-segment.  Linux's choice: not below 16 segments.
+ * one acknowledgement may well stand for a super-segment.  Linux's choice: not below 16 segments
+ * (rtt.c).
  */
 #include "proto/tcp/cc.h"
 
@@ -21,7 +22,6 @@ enum {
     N_RTT_SAMPLE = 8,
     CSS_GROWTH_DIVISOR = 4,
     CSS_ROUNDS = 5,
-    LOW_WINDOW = 16,
 };
 
 void naru_tcp_hystart_reset(struct naru_tcp *c)
@@ -51,8 +51,7 @@ NARU_NOINLINE void naru_tcp_hystart_rtt(struct naru_tcp *c, uint32_t us)
     if (c->cc[SAMPLES] >= N_RTT_SAMPLE && c->cc[BASELINE] != 0) {
         if (least < c->cc[BASELINE])
             c->cc[BASELINE] = c->cc[CSS_ROUND] = 0; /* a false alarm */
-    } else if (c->cc[SAMPLES] >= N_RTT_SAMPLE && last != 0 &&
-               c->cwnd >= (uint32_t)LOW_WINDOW * c->snd.mss) {
+    } else if (c->cc[SAMPLES] >= N_RTT_SAMPLE && last != 0) {
         uint32_t thresh = NARU_MIN(NARU_MAX(last / MIN_RTT_DIVISOR, (uint32_t)MIN_RTT_THRESH),
                                    (uint32_t)MAX_RTT_THRESH);
         if (least >= last + thresh) {

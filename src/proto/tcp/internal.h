@@ -27,6 +27,7 @@
 #define NARU_TCP_PTO_SLACK      2000u   /* us: RFC 8985 7.2 asks for none, Linux has it */
 #define NARU_TCP_DELACK_MAX     200000u /* us: how long a lone segment may be acknowledged later */
 #define NARU_TCP_IW             10u     /* RFC 6928, segments */
+#define NARU_TCP_HYSTART_LOW    16u     /* segments; HyStart++ looks away below */
 #define NARU_TCP_QUICK_MAX      16u
 #define NARU_TCP_PAWS_IDLE      NARU_SEC(24 * 24 * 3600) /* RFC 7323 5.5 */
 #define NARU_TCP_ANSWER_MS      500u /* between answers to unacceptable segments */
