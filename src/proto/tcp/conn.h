@@ -231,12 +231,12 @@ enum naru_tcp_fact {
     NARU_TCP_F_RETRANS_TS = 1 << 20, /* retrans_ts is of the first retransmission of this episode */
     NARU_TCP_F_DSACK_DUE = 1 << 21,  /* dsack_start.. was received twice */
     NARU_TCP_F_ANSWERED = 1 << 22,   /* challenge_ms has a meaning */
-    NARU_TCP_F_PTO = 1 << 24,        /* the retransmission timer is for a tail loss probe */
-    NARU_TCP_F_PTO_ALONE = 1 << 25,  /* and waits for a delayed acknowledgement, too */
-    NARU_TCP_F_REO = 1 << 26,        /* the retransmission timer is RACK's */
-    NARU_TCP_F_TLP_DUE = 1 << 27,    /* a tail loss probe is to be sent */
-    NARU_TCP_F_TLP = 1 << 28,        /* one is unanswered: loss->tlp_end */
-    NARU_TCP_F_FRTO = 1 << 29,       /* it may be that RTO was wrong (RFC 5682) */
+    NARU_TCP_F_PTO = 1 << 25,        /* the retransmission timer is for a tail loss probe */
+    NARU_TCP_F_PTO_ALONE = 1 << 26,  /* and waits for a delayed acknowledgement, too */
+    NARU_TCP_F_REO = 1 << 27,        /* the retransmission timer is RACK's */
+    NARU_TCP_F_TLP_DUE = 1 << 28,    /* a tail loss probe is to be sent */
+    NARU_TCP_F_TLP = 1 << 29,        /* one is unanswered: loss->tlp_end */
+    NARU_TCP_F_FRTO = 1 << 30,       /* it may be that RTO was wrong (RFC 5682) */
 };
 
 /* Why header prediction is off. */
