@@ -53,7 +53,9 @@ NARU_NOINLINE void naru_tcp_loss_trim(struct naru_tcp *c)
 {
     if (c->ca_state != NARU_CA_OPEN || (c->flags & (NARU_TCP_F_TLP | NARU_TCP_F_TLP_DUE)))
         return;
-    if (!(c->flags & NARU_TCP_F_UNDO) || naru_seq_after(c->snd.una, c->loss->undo_until))
+    /* A DSACK may follow the last acknowledgement. */
+    bool told = (c->flags & NARU_TCP_F_UNDO) && (c->flags & NARU_TCP_F_SACK);
+    if (!told || naru_seq_after(c->snd.una, c->loss->undo_until))
         naru_tcp_loss_free(c);
 }
 
