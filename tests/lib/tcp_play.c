@@ -390,7 +390,8 @@ static void call_info(struct tcp_play *p, char *rest)
         { "backoff", i.backoff },          { "probes", i.probes },
         { "snd_mss", i.snd_mss },          { "snd_wnd", i.snd_wnd },
         { "notsent", i.notsent_bytes },    { "ooo", i.rcv_ooo_segments },
-        { "dsack_dups", i.dsack_dups },
+        { "dsack_dups", i.dsack_dups },    { "reordering", i.reordering_segments },
+        { "reord_seen", i.reord_seen },    { "delivered", i.delivered_segments },
     };
     for (unsigned k = 0; k < NARU_ARRAY_LEN(fields); k++)
         if (strcmp(field, fields[k].name) == 0) {
@@ -532,6 +533,15 @@ void tcp_play_accept(struct tcp_play *p)
                 "+0 > S. 0:0(0) ack 1 win 65535 <mss 1460,sackOK>\n"
                 "+0 = SYN-RECEIVED\n"
                 "+0 < . 1:1(0) ack 1 win 65535\n"
+                "+0 = ESTABLISHED\n");
+}
+
+void tcp_play_accept_far(struct tcp_play *p)
+{
+    tcp_play_begin(p);
+    tcp_play(p, "+0 < S 0:0(0) win 65535 <mss 1460,sackOK>\n"
+                "+0 > S. 0:0(0) ack 1 win 65535 <mss 1460,sackOK>\n"
+                "+100 < . 1:1(0) ack 1 win 65535\n"
                 "+0 = ESTABLISHED\n");
 }
 

@@ -58,5 +58,6 @@ void tcp_play_end(struct tcp_play *p);
 /* Handshakes done: by a SYN from the peer, or by one of ours; window 65535, MSS 1460, SACK. */
 void tcp_play_accept(struct tcp_play *p);
 void tcp_play_connect(struct tcp_play *p);
+void tcp_play_accept_far(struct tcp_play *p); /* 100 ms away: RTO 300, min_rtt/4 25 */
 
 #endif

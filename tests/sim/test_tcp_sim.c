@@ -47,6 +47,7 @@ struct sim {
     unsigned count;
     naru_time now, delay, jitter;
     uint32_t loss, dup, reorder; /* of 1000 */
+    uint32_t burst, burst_left;  /* segments lost in a row, when one is lost */
     uint64_t order, trace, segments;
     bool verbose;
     bool chaos; /* users do anything */
@@ -126,8 +127,14 @@ static void transmit(struct sim *s, int from, const struct naru_tcp_segment *seg
             (double)s->now / 1e9, from, seg->hdr.flags, seg->hdr.seq.v, seg->hdr.ack.v, seg->len,
             seg->hdr.wnd, seg->hdr.sack_count, seg->retransmit ? " R" : "", s->end[from].c.cwnd,
             s->end[from].c.ssthresh, s->end[from].c.state, s->end[from].c.snd.una.v);
-    if (chance(s, s->loss))
+    if (s->burst_left > 0 && seg->len > 0) {
+        s->burst_left--;
         return;
+    }
+    if (chance(s, s->loss)) {
+        s->burst_left = seg->len > 0 && s->burst > 0 ? s->burst - 1 : 0;
+        return;
+    }
     if (s->jitter > 0)
         delay += (naru_time)naru_rand_below(&s->rand, (uint32_t)(s->jitter / 1000) + 1) * 1000;
     if (chance(s, s->reorder))
@@ -583,6 +590,66 @@ static void buffers_grow_with_the_path(void **state)
     }
 }
 
+struct lossy {
+    const char *name;
+    uint32_t bytes, runs, loss, burst, reorder;
+    uint64_t fired_max; /* RTOs in all runs together */
+    double seconds_max; /* of virtual time, all runs together */
+};
+
+/* One transfer over 100 ms of round trip; how often RTO fired, and how long it took. */
+static uint64_t transfer(const struct lossy *l, uint64_t seed, double *seconds)
+{
+    struct sim *s = sim_new(seed);
+    s->delay = NARU_MS(50);
+    s->jitter = 0;
+    s->dup = 0;
+    s->loss = l->loss;
+    s->burst = l->burst;
+    s->reorder = l->reorder;
+    for (int i = 0; i < 2; i++) {
+        struct end *e = &s->end[i];
+        tcp_host_init(&e->host);
+        e->to_write = i == 0 ? l->bytes : 0;
+        e->write_max = e->read_max = CHUNK_MAX;
+        e->pause_percent = 0;
+        e->room = (struct naru_tcp_room){ .payload_max = 0 };
+        s->end[!i].expect = e->to_write;
+    }
+    assert_true(run(s, seed, NARU_SEC(600)));
+    assert_true(s->end[1].got == s->end[1].expect);
+    uint64_t fired = s->end[0].host.env.counters.rto_fires;
+    *seconds += (double)(s->now - NARU_SEC(1000)) / 1e9;
+    finish(s);
+    free(s);
+    return fired;
+}
+
+/* Where a time-based look and a probe can find out what was lost, no timer has to. */
+static void losses_do_not_stall(void **state)
+{
+    static const struct lossy rows[] = {
+        /* before losses were told by time: 0, 17, 0, 35, 0, 1 timeouts; SYN and FIN count, too */
+        { "1 % random", 3u << 20, 10, 10, 0, 0, 0, 130 },
+        { "5 % random", 1u << 20, 10, 50, 0, 0, 5, 130 },
+        { "8 in a row", 3u << 20, 10, 2, 8, 0, 0, 30 },
+        { "short, 3 %", 20000, 200, 30, 0, 0, 25, 100 },
+        { "reordering", 3u << 20, 10, 0, 0, 20, 0, 130 },
+        { "1 %, reordering", 3u << 20, 10, 10, 0, 20, 0, 230 },
+    };
+    (void)state;
+    for (unsigned i = 0; i < NARU_ARRAY_LEN(rows); i++) {
+        uint64_t fired = 0;
+        double seconds = 0;
+        for (uint64_t seed = 1; seed <= rows[i].runs; seed++)
+            fired += transfer(&rows[i], seed, &seconds);
+        if (fired > rows[i].fired_max || seconds > rows[i].seconds_max || seeds == 1)
+            fprintf(stderr, "%s: RTO fired %llu times, %.1f s\n", rows[i].name,
+                    (unsigned long long)fired, seconds);
+        assert_true(fired <= rows[i].fired_max && seconds <= rows[i].seconds_max);
+    }
+}
+
 /* Every single allocation of a short transfer fails once: it goes on, or ends with an error. */
 static void every_allocation_may_fail(void **state)
 {
@@ -608,9 +675,9 @@ static void every_allocation_may_fail(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(delivers_everything),       cmocka_unit_test(ends_whatever_users_do),
-        cmocka_unit_test(same_seed_same_segments),   cmocka_unit_test(buffers_grow_with_the_path),
-        cmocka_unit_test(every_allocation_may_fail),
+        cmocka_unit_test(delivers_everything),     cmocka_unit_test(ends_whatever_users_do),
+        cmocka_unit_test(same_seed_same_segments), cmocka_unit_test(buffers_grow_with_the_path),
+        cmocka_unit_test(losses_do_not_stall),     cmocka_unit_test(every_allocation_may_fail),
     };
     if (argc > 1)
         first_seed = strtoull(argv[1], NULL, 10);

@@ -84,6 +84,7 @@ TEST(fin_is_sent_again_in_every_state)
                  "+0 < F. 1:1(0) ack 1 win 65535\n"
                  "+0 > . 2:2(0) ack 2\n"
                  "+0 = CLOSING\n"
+                 "+200 > F. 1:1(0) ack 2 # the first was a probe of the tail\n"
                  "+400 > F. 1:1(0) ack 2\n"
                  "+800 > F. 1:1(0) ack 2\n"
                  "+0 < . 2:2(0) ack 2 win 65535\n"
@@ -363,6 +364,7 @@ TEST(fin_gives_up_for_an_orphan)
     BEGIN(tcp_play_accept);
     tcp_play(&p, "+0 close\n"
                  "+0 > F. 1:1(0) ack 1\n"
+                 "+200 > F. 1:1(0) ack 1 # a probe of the tail\n"
                  "+200 > F. 1:1(0) ack 1\n"
                  "+400 > F. 1:1(0) ack 1\n"
                  "+800 > F. 1:1(0) ack 1\n"

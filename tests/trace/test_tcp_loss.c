@@ -17,7 +17,7 @@
 /* The connection's information is true before and after a loss (C-tcp-info). */
 TEST(fast_retransmit_with_sack)
 {
-    BEGIN(tcp_play_accept);
+    BEGIN(tcp_play_accept_far);
     tcp_play(&p, "+0 write 14600\n"
                  "+0 > . 1:1461(1460) ack 1\n"
                  "+0 > . 1461:2921(1460) ack 1\n"
@@ -46,7 +46,7 @@ TEST(fast_retransmit_with_sack)
 
 TEST(limited_transmit)
 {
-    BEGIN(tcp_play_accept);
+    BEGIN(tcp_play_accept_far);
     tcp_play(&p, "+0 write 20440\n"
                  "+0 > . 1:1461(1460) ack 1\n"
                  "+0 > . 1461:2921(1460) ack 1\n"
@@ -69,7 +69,7 @@ TEST(limited_transmit)
 
 TEST(two_holes)
 {
-    BEGIN(tcp_play_accept);
+    BEGIN(tcp_play_accept_far);
     tcp_play(&p, "+0 write 14600\n"
                  "+0 > . 1:1461(1460) ack 1\n"
                  "+0 > . 1461:2921(1460) ack 1\n"
@@ -154,8 +154,11 @@ TEST(window_updates_are_not_duplicates)
  * each retransmission (MUST-19, C-rto-backoff). */
 TEST(retransmission_timeout)
 {
-    BEGIN(tcp_play_accept);
-    tcp_play(&p, "+0 write 4380\n"
+    BEGIN(tcp_play_begin);
+    tcp_play(&p, "+0 < S 0:0(0) win 65535 <mss 1460>\n"
+                 "+0 > S. 0:0(0) ack 1\n"
+                 "+0 < . 1:1(0) ack 1 win 65535\n"
+                 "+0 write 4380\n"
                  "+0 > . 1:1461(1460) ack 1\n"
                  "+0 > . 1461:2921(1460) ack 1\n"
                  "+0 > P. 2921:4381(1460) ack 1\n"
@@ -176,14 +179,15 @@ TEST(retransmission_timeout)
 
 TEST(timeout_keeps_what_sack_told)
 {
-    BEGIN(tcp_play_accept);
+    BEGIN(tcp_play_accept_far);
     tcp_play(&p, "+0 write 5840\n"
                  "+0 > . 1:1461(1460) ack 1\n"
                  "+0 > . 1461:2921(1460) ack 1\n"
                  "+0 > . 2921:4381(1460) ack 1\n"
                  "+0 > P. 4381:5841(1460) ack 1\n"
-                 "+0 < . 1:1(0) ack 1 win 65535 <sack 2921:4381>\n"
-                 "+200 > . 1:1461(1460) ack 1\n"
+                 "+100 < . 1:1(0) ack 1 win 65535 <sack 2921:4381>\n"
+                 "+37.5 > . 1:1461(1460) ack 1\n"
+                 "+300 > . 1:1461(1460) ack 1\n"
                  "+50 < . 1:1(0) ack 1461 win 65535 <sack 2921:4381>\n"
                  "+0 > . 1461:2921(1460) ack 1\n"
                  "+0 > P. 4381:5841(1460) ack 1\n");
@@ -192,14 +196,14 @@ TEST(timeout_keeps_what_sack_told)
 
 TEST(a_peer_that_forgot_what_it_had)
 {
-    BEGIN(tcp_play_accept);
+    BEGIN(tcp_play_accept_far);
     tcp_play(&p, "+0 write 4380\n"
                  "+0 > . 1:1461(1460) ack 1\n"
                  "+0 > . 1461:2921(1460) ack 1\n"
                  "+0 > P. 2921:4381(1460) ack 1\n"
-                 "+0 < . 1:1(0) ack 1 win 65535 <sack 1461:2921>\n"
+                 "+100 < . 1:1(0) ack 1 win 65535 <sack 1461:2921>\n"
                  "+0 < . 1:1(0) ack 1461 win 65535\n"
-                 "+200 > . 1461:2921(1460) ack 1\n"
+                 "+300 > . 1461:2921(1460) ack 1\n"
                  "+0 < . 1:1(0) ack 4381 win 65535\n");
     tcp_play_end(&p);
 }
@@ -211,7 +215,7 @@ TEST(karn)
     tcp_play(&p, "+0 write 1000\n"
                  "+0 > P. 1:1001(1000) ack 1\n"
                  "+200 > P. 1:1001(1000) ack 1\n"
-                 "+300 < . 1:1(0) ack 1001 win 65535\n"
+                 "+100 < . 1:1(0) ack 1001 win 65535\n"
                  "+0 info rtt_ms -> 0\n"
                  "+0 info rto_ms -> 200\n");
     tcp_play_end(&p);
@@ -239,6 +243,7 @@ TEST(gives_up)
     p.host.config.tcp_retries = 3;
     tcp_play(&p, "+0 write 1000\n"
                  "+0 > P. 1:1001(1000) ack 1\n"
+                 "+200 > P. 1:1001(1000) ack 1 # a probe of the tail\n"
                  "+200 > P. 1:1001(1000) ack 1\n"
                  "+400 > P. 1:1001(1000) ack 1\n"
                  "+800 > P. 1:1001(1000) ack 1\n"
@@ -263,6 +268,7 @@ TEST(gives_up_with_what_icmp_said)
                  "+0 = ESTABLISHED\n"
                  "+0 icmp HOSTUNREACH 1\n"
                  "+200 > P. 1:1001(1000) ack 1\n"
+                 "+200 > P. 1:1001(1000) ack 1\n"
                  "+400 = CLOSED\n"
                  "+0 error HOSTUNREACH\n");
     tcp_play_end(&p);
@@ -276,11 +282,11 @@ TEST(user_timeout)
     tcp_play(&p, "+0 set USER_TIMEOUT 3000\n"
                  "+0 write 1000\n"
                  "+0 > P. 1:1001(1000) ack 1\n"
+                 "+200 > P. 1:1001(1000) ack 1 # a probe of the tail\n"
                  "+200 > P. 1:1001(1000) ack 1\n"
                  "+400 > P. 1:1001(1000) ack 1\n"
                  "+800 > P. 1:1001(1000) ack 1\n"
-                 "+1600 > P. 1:1001(1000) ack 1\n"
-                 "+199 = ESTABLISHED\n"
+                 "+1599 = ESTABLISHED\n"
                  "+2 = CLOSED\n"
                  "+0 error TIMEDOUT\n"
                  "+0 < . 1:1(0) ack 1001 win 65535\n"
@@ -320,7 +326,7 @@ TEST(retransmission_may_be_cut_otherwise)
 
 TEST(path_mtu_shrinks)
 {
-    BEGIN(tcp_play_accept);
+    BEGIN(tcp_play_accept_far);
     tcp_play(&p, "+0 write 4380\n"
                  "+0 > . 1:1461(1460) ack 1\n"
                  "+0 > . 1461:2921(1460) ack 1\n"
@@ -337,7 +343,7 @@ TEST(path_mtu_shrinks)
 
 TEST(idle_restart)
 {
-    BEGIN(tcp_play_accept);
+    BEGIN(tcp_play_accept_far);
     tcp_play(&p, "+0 write 14600\n"
                  "+0 > . 1:1461(1460) ack 1\n"
                  "+0 > . 1461:2921(1460) ack 1\n"
@@ -351,7 +357,7 @@ TEST(idle_restart)
                  "+0 > P. 13141:14601(1460) ack 1\n"
                  "+10 < . 1:1(0) ack 14601 win 65535\n"
                  "+0 info cwnd -> 20\n"
-                 "+300 write 29200\n"
+                 "+350 write 29200\n"
                  "+0 > . 14601:16061(1460) ack 1\n"
                  "+0 > . 16061:17521(1460) ack 1\n"
                  "+0 > . 17521:18981(1460) ack 1\n"
@@ -369,7 +375,7 @@ TEST(idle_restart)
 /* Slow start, congestion avoidance and exponential RTO backoff are implemented (MUST-19). */
 TEST(slow_start)
 {
-    BEGIN(tcp_play_accept);
+    BEGIN(tcp_play_accept_far);
     tcp_play(&p, "+0 write 29200\n"
                  "+0 > . 1:1461(1460) ack 1\n"
                  "+0 > . 1461:2921(1460) ack 1\n"
@@ -411,18 +417,19 @@ TEST(a_delay_is_not_a_loss)
     p.host.config.tcp_timestamps = true;
     tcp_play(&p, "+0 < S 0:0(0) win 65535 <mss 1460,sackOK,TS val 1 ecr 0>\n"
                  "+0 > S. 0:0(0) ack 1\n"
-                 "+0 < . 1:1(0) ack 1 win 65535 <nop,nop,TS val 1 ecr 1000000>\n"
+                 "+100 < . 1:1(0) ack 1 win 65535 <nop,nop,TS val 1 ecr 1000000>\n"
                  "+0 write 2896\n"
-                 "+0 > . 1:1449(1448) ack 1 <nop,nop,TS val 1000000 ecr 1>\n"
-                 "+0 > P. 1449:2897(1448) ack 1 <nop,nop,TS val 1000000 ecr 1>\n"
-                 "+200 > . 1:1449(1448) ack 1 <nop,nop,TS val 1000200 ecr 1>\n"
+                 "+0 > . 1:1449(1448) ack 1 <nop,nop,TS val 1000100 ecr 1>\n"
+                 "+0 > P. 1449:2897(1448) ack 1 <nop,nop,TS val 1000100 ecr 1>\n"
+                 "+202 > P. 1449:2897(1448) ack 1 # a probe of the tail\n"
+                 "+300 > . 1:1449(1448) ack 1 <nop,nop,TS val 1000602 ecr 1>\n"
                  "+0 info ca_state -> 4\n"
                  "+0 info cwnd -> 1\n"
-                 "+10 < . 1:1(0) ack 1449 win 65535 <nop,nop,TS val 2 ecr 1000000>\n"
+                 "+10 < . 1:1(0) ack 1449 win 65535 <nop,nop,TS val 2 ecr 1000100>\n"
                  "+0 info ca_state -> 0\n"
                  "+0 info cwnd -> 10\n"
                  "+0 info lost -> 0\n"
-                 "+0 < . 1:1(0) ack 2897 win 65535 <nop,nop,TS val 2 ecr 1000000>\n");
+                 "+0 < . 1:1(0) ack 2897 win 65535 <nop,nop,TS val 2 ecr 1000100>\n");
     tcp_play_end(&p);
 }
 

@@ -136,6 +136,8 @@ TEST(a_shrunk_window_does_not_kill)
                  "+0 < . 1:1(0) ack 1 win 0\n"
                  "+200 > P. 1:1001(1000) ack 1\n"
                  "+0 < . 1:1(0) ack 1 win 0\n"
+                 "+200 > P. 1:1001(1000) ack 1\n"
+                 "+0 < . 1:1(0) ack 1 win 0\n"
                  "+400 > P. 1:1001(1000) ack 1\n"
                  "+0 < . 1:1(0) ack 1 win 0\n"
                  "+800 > P. 1:1001(1000) ack 1\n"

@@ -89,7 +89,7 @@ static void records(void **state)
             now += naru_rand_below(&rand, 2) * 1000;
             if (what <= 1 && nxt + len < SPACE) {
                 c.snd.nxt = c.snd.end = naru_seq_add(base, nxt + len);
-                naru_tcp_sent_push(&c, naru_seq_add(base, nxt), c.snd.nxt, now);
+                naru_tcp_sent_push(&c, naru_seq_add(base, nxt), c.snd.nxt, 0, now);
                 nxt += len;
             } else if (what == 2 && nxt > una) {
                 uint32_t left = una + naru_rand_below(&rand, nxt - una);
@@ -133,7 +133,7 @@ static void records_are_bounded(void **state)
     naru_seq base = naru_seq_add(c.iss, 1);
     uint32_t total = 100000;
     c.snd.nxt = c.snd.end = naru_seq_add(base, total);
-    naru_tcp_sent_push(&c, base, c.snd.nxt, NARU_SEC(1));
+    naru_tcp_sent_push(&c, base, c.snd.nxt, 0, NARU_SEC(1));
     for (uint32_t i = 1; i < total; i += 2) {
         struct naru_tcp_acked a = { .first_sent = NARU_NEVER };
         struct naru_tcp_hdr h = { .sack_count = 1 };
@@ -407,8 +407,8 @@ static void cubic_follows_its_formula(void **state)
     double mss = c.snd.mss, w_max = 1000;
     c.cwnd = 1000u * c.snd.mss;
     naru_tcp_cc_loss(&c, 0);
-    assert_int_equal(c.cwnd, 700u * c.snd.mss);
-    assert_int_equal(c.ssthresh, c.cwnd);
+    assert_int_equal(c.ssthresh, 700u * c.snd.mss);
+    c.cwnd = c.ssthresh;
     c.srtt = 100000;
     double k = root3(w_max * 0.3 / 0.4);
     naru_time now = NARU_SEC(5);
@@ -436,13 +436,53 @@ static void reno_grows_by_one_segment_a_round_trip(void **state)
     naru_tcp_cc_init(&c, 0);
     c.cwnd = 20u * c.snd.mss;
     naru_tcp_cc_loss(&c, 0);
-    assert_int_equal(c.cwnd, 10u * c.snd.mss);
+    assert_int_equal(c.ssthresh, 10u * c.snd.mss);
+    c.cwnd = c.ssthresh;
     c.flags |= NARU_TCP_F_CWND_LIMITED;
     for (unsigned round = 0; round < 5; round++) {
         uint32_t before = c.cwnd;
         naru_tcp_cc_acked(&c, before, 0);
         assert_int_equal(c.cwnd, before + c.snd.mss);
     }
+    finished(&c);
+}
+
+/* RTTs of one round of RFC 9406, all of ms milliseconds. */
+static void round_trip(struct naru_tcp *c, uint32_t ms)
+{
+    for (unsigned i = 0; i < 9; i++)
+        naru_tcp_rtt_sample(c, ms * 1000);
+    c->snd.una = c->snd.nxt;
+    c->snd.nxt = naru_seq_add(c->snd.una, 10000);
+    naru_tcp_rtt_sample(c, ms * 1000);
+}
+
+static void hystart_of_rfc_9406(void **state)
+{
+    struct naru_tcp c;
+    (void)state;
+    established(&c);
+    c.cwnd = 20u * c.snd.mss;
+    naru_seq una = c.snd.una, nxt = c.snd.nxt;
+    c.snd.nxt = naru_seq_add(una, 10000);
+    naru_tcp_hystart_reset(&c);
+    for (unsigned i = 0; i < 20; i++) {
+        round_trip(&c, 40 + i % 2 * 4); /* less than an eighth */
+        assert_int_equal(naru_tcp_hystart_growth(&c, 4000), 4000);
+    }
+    round_trip(&c, 50);
+    assert_int_equal(naru_tcp_hystart_growth(&c, 4000), 1000);
+    round_trip(&c, 40); /* a false alarm */
+    assert_int_equal(naru_tcp_hystart_growth(&c, 4000), 4000);
+    round_trip(&c, 60);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(naru_tcp_hystart_growth(&c, 4000), 1000);
+        assert_int_equal(c.ssthresh, NARU_TCP_SSTHRESH_INF);
+        round_trip(&c, 61);
+    }
+    assert_int_equal(c.ssthresh, 20u * c.snd.mss);
+    c.snd.una = una;
+    c.snd.nxt = nxt;
     finished(&c);
 }
 
@@ -483,6 +523,7 @@ int main(void)
         cmocka_unit_test(receiving_goes_around),
         cmocka_unit_test(cubic_follows_its_formula),
         cmocka_unit_test(reno_grows_by_one_segment_a_round_trip),
+        cmocka_unit_test(hystart_of_rfc_9406),
         cmocka_unit_test(rto_of_rfc_6298),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

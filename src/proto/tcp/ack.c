@@ -97,9 +97,15 @@ void naru_tcp_ack_process(struct naru_tcp *c, struct naru_tcp_seg *s)
 {
     struct naru_tcp_acked a = { .first_sent = NARU_NEVER,
                                 .prior_flight = naru_tcp_flight(c),
+                                .now = s->now,
+                                .rack_sent = NARU_TCP_NO_TIME,
                                 .echo = s->h->ts_ecr,
                                 .echo_known = echoes(c, s->h) };
     c->last_ack_recv = s->now;
+    if (NARU_UNLIKELY(c->sacked > 0)) {
+        a.sacked_before = true;
+        a.fack = c->high_sacked;
+    }
     if (naru_seq_after(s->ack, c->snd.una)) {
         advance(c, s->ack, &a);
         c->progress = 1;
@@ -114,12 +120,18 @@ void naru_tcp_ack_process(struct naru_tcp *c, struct naru_tcp_seg *s)
         c->soft_error = 0;
     }
     look_at_persist(c, s->now);
-    if (a.acked > 0 || a.dup || a.sacked > 0 || a.dsack || c->ca_state != NARU_CA_OPEN)
+    if (NARU_UNLIKELY(a.dup || a.sacked > 0 || a.dsack || (c->slow & NARU_TCP_SLOW_LOSS))) {
+        a.plain = a.acked == 0 && a.sacked == 0 && s->len == 0 && !s->fin && !window_changed;
         naru_tcp_recover_acked(c, &a, s->now);
+        if (a.acked > 0 && !(c->flags & NARU_TCP_F_REO))
+            naru_tcp_timer_acked(c, s->now); /* it may be over */
+    } else if (a.acked > 0) {
+        naru_tcp_recover_quiet(c);
+    }
     c->delivered += naru_tcp_segments(a.delivered, c->snd.mss);
     if (a.acked > 0) {
         if (c->ca_state != NARU_CA_RECOVERY)
-            naru_tcp_cc_acked(c, a.acked, s->now);
+            naru_tcp_cc_acked(c, a.delivered, s->now);
         naru_tcp_sndbuf_grow(c);
         tell_writer(c);
         naru_tcp_sent_trim(c);

@@ -40,8 +40,11 @@ void naru_tcp_cc_acked(struct naru_tcp *c, uint32_t bytes, naru_time now)
         return;
     if (c->cwnd < c->ssthresh) {
         uint32_t n = NARU_MIN(bytes, c->ssthresh - c->cwnd);
-        c->cwnd += n;
         bytes -= n;
+        if (NARU_UNLIKELY(c->ssthresh >= NARU_TCP_SSTHRESH_INF) &&
+            c->congestion == NARU_CONGESTION_CUBIC)
+            n = naru_tcp_hystart_growth(c, n);
+        c->cwnd += n;
     }
     if (bytes > 0)
         ops(c)->avoid(c, bytes, now);
@@ -50,18 +53,15 @@ void naru_tcp_cc_acked(struct naru_tcp *c, uint32_t bytes, naru_time now)
 
 void naru_tcp_cc_loss(struct naru_tcp *c, naru_time now)
 {
-    c->undo_cwnd = c->cwnd;
-    c->undo_ssthresh = c->ssthresh;
-    c->flags = (c->flags | NARU_TCP_F_UNDO) & ~(uint32_t)NARU_TCP_F_RETRANS_TS;
+    naru_tcp_undo_begin(c);
     c->ssthresh = NARU_MAX(ops(c)->ssthresh(c, now), 2u * c->snd.mss);
-    c->cwnd = c->ssthresh;
 }
 
 void naru_tcp_cc_rto(struct naru_tcp *c, bool first, naru_time now)
 {
     if (first)
         naru_tcp_cc_loss(c, now);
-    c->cwnd = c->snd.mss; /* RFC 5681 3.1: the loss window */
+    c->cwnd = c->snd.mss;
 }
 
 void naru_tcp_cc_undo(struct naru_tcp *c)
@@ -69,8 +69,8 @@ void naru_tcp_cc_undo(struct naru_tcp *c)
     if (!(c->flags & NARU_TCP_F_UNDO))
         return;
     c->flags &= ~(uint32_t)NARU_TCP_F_UNDO;
-    c->cwnd = NARU_MAX(c->cwnd, c->undo_cwnd);
-    c->ssthresh = NARU_MAX(c->ssthresh, c->undo_ssthresh);
+    c->cwnd = NARU_MAX(c->cwnd, c->loss->undo_cwnd);
+    c->ssthresh = NARU_MAX(c->ssthresh, c->loss->undo_ssthresh);
     ops(c)->undo(c);
 }
 

@@ -3,7 +3,7 @@
  *
  * recover.c and ack.c tell what happened; an algorithm answers by moving cwnd and ssthresh (bytes).
  * Its state lives in c->cc, a fixed area that init clears.  One file each: cc_reno.c (RFC 5681,
- * 6582), cc_cubic.c (RFC 9438).
+ * 6582), cc_cubic.c (RFC 9438) with cc_hystart.c (RFC 9406).
  */
 #ifndef NARU_PROTO_TCP_CC_H
 #define NARU_PROTO_TCP_CC_H
@@ -21,6 +21,10 @@ struct naru_tcp_cc_ops {
     /* nothing was in flight, or cwnd not the limit, for span */
     void (*idle)(struct naru_tcp *c, naru_time span);
 };
+
+/* cc_hystart.c: of CUBIC, while ssthresh was never set. */
+void naru_tcp_hystart_reset(struct naru_tcp *c);
+uint32_t naru_tcp_hystart_growth(const struct naru_tcp *c, uint32_t bytes);
 
 extern const struct naru_tcp_cc_ops naru_tcp_cc_reno, naru_tcp_cc_cubic;
 

@@ -4,8 +4,8 @@
  *     W_cubic(t) = C * (t - K)^3 + W_max      C = 0.4 segments/s^3, beta = 0.7
  *
  * Numbers of the RFC are in segments; here W is in bytes and the cube is multiplied by the segment
- * size.  All products fit 64 bits: t is clamped to 250 s around K.  Not done here: HyStart++
- * (9406).
+ * size.  All products fit 64 bits: t is clamped to 250 s around K.  The first slow start ends by
+ * HyStart++ (cc_hystart.c), which has its state in the same places until then.
  */
 #include "proto/tcp/cc.h"
 
@@ -29,7 +29,11 @@ static uint32_t cube_root(uint64_t n)
     return (uint32_t)x;
 }
 
-static void init(struct naru_tcp *c) { c->cc[RUNNING] = 0; }
+static void init(struct naru_tcp *c)
+{
+    c->cc[RUNNING] = 0;
+    naru_tcp_hystart_reset(c);
+}
 
 /* 4.2: a new epoch begins with the first acknowledgement in congestion avoidance. */
 static void begin(struct naru_tcp *c, naru_time now)
@@ -103,6 +107,8 @@ static void undo(struct naru_tcp *c)
 {
     c->cc[W_MAX] = c->cc[OLD_W_MAX];
     c->cc[RUNNING] = 0;
+    if (c->ssthresh >= NARU_TCP_SSTHRESH_INF)
+        naru_tcp_hystart_reset(c); /* the first slow start goes on */
 }
 
 /* 5.8: time in which the window was not tried does not count. */

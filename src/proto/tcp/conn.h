@@ -20,6 +20,7 @@
 
 struct naru_block;
 struct naru_tcp_env;
+struct naru_tcp_loss;
 struct naru_tcp_ooo;
 struct naru_tcp_ring;
 
@@ -64,7 +65,7 @@ struct naru_tcp_opts {
 
 /* Instants at which something must happen; the earliest wins. */
 enum naru_tcp_timer {
-    NARU_TCP_TIMER_RETRANSMIT, /* RTO of SYN, data, FIN; of zero-window probes (RFC 9293 3.8.6.1) */
+    NARU_TCP_TIMER_RETRANSMIT, /* RTO, PTO, reordering, zero-window probes: timer.c */
     NARU_TCP_TIMER_ACK,        /* delayed acknowledgement, window update */
     NARU_TCP_TIMER_IDLE,       /* keep-alive; FIN-WAIT-2 without a holder; 2 MSL */
     NARU_TCP_TIMER_GIVE_UP,    /* user timeout (RFC 5482) */
@@ -87,6 +88,7 @@ enum naru_tcp_sent_flag {
     NARU_TCP_SENT_LOST = 2,    /* presumed lost (RFC 6675 IsLost, or RTO) */
     NARU_TCP_SENT_RETRANS = 4, /* and sent again since */
     NARU_TCP_SENT_EVER = 8,    /* sent more than once: no RTT sample (Karn) */
+    NARU_TCP_SENT_EVEN = 16,   /* its segments have the size snd.mss, but the last */
 };
 
 struct naru_tcp {
@@ -184,10 +186,13 @@ struct naru_tcp {
     naru_seq high_sacked, lost_upto, rtx_next;
     naru_seq dsack_start, dsack_end; /* to be told with the next ACK (RFC 2883) */
     uint32_t cc[9];                  /* the congestion control's own */
-    uint32_t undo_cwnd, undo_ssthresh;
-    uint32_t retrans_ts;    /* our timestamp in the first retransmission of an episode */
-    uint32_t challenge_ms;  /* last challenge ACK, and last answer to an old segment */
-    uint32_t retransmitted; /* bytes */
+    struct naru_tcp_loss *loss;      /* NULL: nothing was lost lately */
+    uint16_t reordering;     /* segments by which the path is known to reorder; 0: DupThresh */
+    uint16_t reord_seen;     /* how often it was seen; stays at its largest value */
+    uint8_t reo_wnd_mult;    /* RFC 8985 6.2 step 4: quarters of min_rtt, beyond the first */
+    uint8_t reo_wnd_persist; /* recoveries for which it stays */
+    uint32_t challenge_ms;   /* last challenge ACK, and last answer to an old segment */
+    uint32_t retransmitted;  /* bytes */
     uint32_t segments_retrans;
     uint16_t ooo_in, dsack_dups; /* stay at their largest value */
     uint16_t mss_path;           /* payload the path carries, options not counted */
@@ -222,10 +227,16 @@ enum naru_tcp_fact {
     NARU_TCP_F_FORCE = 1 << 17,             /* one retransmission whatever cwnd says */
     NARU_TCP_F_SYN_SENT = 1 << 23,          /* our SYN was sent at least once */
     NARU_TCP_F_SYN_RETRANSMITTED = 1 << 18, /* more than once: cwnd begins at one segment */
-    NARU_TCP_F_UNDO = 1 << 19,              /* undo_cwnd holds what a loss episode took */
+    NARU_TCP_F_UNDO = 1 << 19,              /* loss->undo_cwnd is what a loss episode took */
     NARU_TCP_F_RETRANS_TS = 1 << 20, /* retrans_ts is of the first retransmission of this episode */
     NARU_TCP_F_DSACK_DUE = 1 << 21,  /* dsack_start.. was received twice */
     NARU_TCP_F_ANSWERED = 1 << 22,   /* challenge_ms has a meaning */
+    NARU_TCP_F_PTO = 1 << 25,        /* the retransmission timer is for a tail loss probe */
+    NARU_TCP_F_PTO_ALONE = 1 << 26,  /* and waits for a delayed acknowledgement, too */
+    NARU_TCP_F_REO = 1 << 27,        /* the retransmission timer is RACK's */
+    NARU_TCP_F_TLP_DUE = 1 << 28,    /* a tail loss probe is to be sent */
+    NARU_TCP_F_TLP = 1 << 29,        /* one is unanswered: loss->tlp_end */
+    NARU_TCP_F_FRTO = 1 << 30,       /* it may be that RTO was wrong (RFC 5682) */
 };
 
 /* Why header prediction is off. */

@@ -78,7 +78,8 @@ static void info_sending(const struct naru_tcp *c, struct naru_tcp_info *info)
     info->sacked_segments = in_segments(c, c->flags & NARU_TCP_F_SACK ? c->sacked : c->reno);
     info->lost_segments = in_segments(c, c->lost);
     info->retrans_segments = in_segments(c, c->retrans);
-    info->reordering_segments = NARU_TCP_DUPTHRESH;
+    info->reordering_segments = NARU_MAX((uint32_t)c->reordering, NARU_TCP_DUPTHRESH);
+    info->reord_seen = c->reord_seen;
     info->snd_cwnd_segments = c->cwnd / c->snd.mss;
     info->snd_ssthresh_segments =
         c->ssthresh >= NARU_TCP_SSTHRESH_INF ? INT32_MAX : c->ssthresh / c->snd.mss;

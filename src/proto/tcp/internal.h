@@ -4,6 +4,7 @@
  *   in.c in_syn.c ack.c data.c     segments in, RFC 9293 3.10.7
  *   out.c header.c                 segments out
  *   sent.c sack.c recover.c        what is in flight, what of it the peer has, what is lost
+ *   rack.c tlp.c prr.c undo.c      by when it was sent, at the tail, how fast again, if at all
  *   sndq.c rcvq.c ooo.c            bytes to send, bytes to read, bytes too early
  *   rcvwnd.c rtt.c timer.c cc*.c   window, RTT, timers, congestion control
  *   state.c user.c opt.c info.c    life, user calls
@@ -21,13 +22,20 @@
 #define NARU_TCP_ATO_MIN        NARU_MS(40)
 #define NARU_TCP_CORK_MAX       NARU_MS(200)
 #define NARU_TCP_DUPTHRESH      3u
-#define NARU_TCP_IW             10u /* RFC 6928, segments */
+#define NARU_TCP_REORDERING_MAX 300u    /* segments */
+#define NARU_TCP_REO_PERSIST    16u     /* RFC 8985 6.2 step 4 */
+#define NARU_TCP_PTO_SLACK      2000u   /* us: RFC 8985 7.2 asks for none, Linux has it */
+#define NARU_TCP_DELACK_MAX     200000u /* us: how long a lone segment may be acknowledged later */
+#define NARU_TCP_IW             10u     /* RFC 6928, segments */
+#define NARU_TCP_HYSTART_LOW    16u     /* segments; HyStart++ looks away below */
 #define NARU_TCP_QUICK_MAX      16u
 #define NARU_TCP_PAWS_IDLE      NARU_SEC(24 * 24 * 3600) /* RFC 7323 5.5 */
 #define NARU_TCP_ANSWER_MS      500u /* between answers to unacceptable segments */
 #define NARU_TCP_ORPHAN_RETRIES 8u
 #define NARU_TCP_SSTHRESH_INF   0x7fffffffu
 #define NARU_TCP_MSS_MIN        48u
+
+#define NARU_TCP_NO_TIME INT64_MIN
 
 /* ---- Small words ---- */
 
@@ -164,19 +172,64 @@ struct naru_tcp_acked {
     uint32_t delivered;    /* bytes newly known to have arrived, SACKed ones included */
     uint32_t sacked;       /* of them by SACK */
     uint32_t prior_flight; /* FlightSize before */
-    naru_time first_sent;  /* of what was acknowledged and sent only once; NARU_NEVER: none */
-    bool retransmitted;    /* something acknowledged had been sent twice */
-    uint32_t echo;         /* of our timestamp */
+    naru_time now;
+    naru_time first_sent; /* of what was acknowledged and sent only once; NARU_NEVER: none */
+    naru_time rack_sent;  /* of what was delivered the last to be sent (RFC 8985); NO_TIME: none */
+    naru_seq rack_end;
+    bool retransmitted; /* something acknowledged had been sent twice */
+    bool once;          /* something delivered had been sent only once, the lowest at once_start */
+    naru_seq once_start;
+    naru_seq fack; /* highest that had arrived before, where sacked_before */
+    bool sacked_before;
+    uint32_t echo; /* of our timestamp */
     bool echo_known;
-    bool dup; /* a duplicate acknowledgement (RFC 5681 2) */
+    bool dup;   /* a duplicate acknowledgement (RFC 5681 2) */
+    bool plain; /* and nothing else in it: no data, no window, no SACK */
     bool dsack;
+    struct naru_tcp_sack twice; /* what came twice */
+};
+
+/* Something that was sent at sent_at has arrived. */
+NARU_INLINE void naru_tcp_acked_newest(struct naru_tcp_acked *a, naru_time sent_at, naru_seq end)
+{
+    if (sent_at > a->rack_sent || (sent_at == a->rack_sent && naru_seq_after(end, a->rack_end))) {
+        a->rack_sent = sent_at;
+        a->rack_end = end;
+    }
+}
+
+/*
+ * What is remembered from the first sign of a loss until all that was in flight then is through and
+ * undoing it is no longer possible.  Memory for it may be refused: then losses are found by RFC
+ * 6675, cwnd is ssthresh at once, and nothing is undone.
+ */
+struct naru_tcp_loss {
+    /* RFC 8985 5.3: RACK.xmit_ts, RACK.end_seq, RACK.rtt (us) */
+    naru_time xmit_ts;
+    naru_seq end_seq;
+    uint32_t rtt;
+    naru_time rtx_oldest;  /* nothing that was sent again, and is out, is older; NEVER: none is */
+    naru_time rtx_look_at; /* before that those are not looked at again */
+    naru_seq dsack_round;  /* the reordering window grows once a round trip */
+    bool dsack_seen;
+    bool tlp_retrans; /* RFC 8985 7.3: TLP.is_retrans, TLP.end_seq */
+    naru_seq tlp_end;
+    uint32_t prr_delivered, prr_out, recover_fs; /* RFC 9937, bytes */
+    uint32_t undo_cwnd, undo_ssthresh;
+    uint32_t retrans_ts;   /* our timestamp in the first retransmission of the episode */
+    uint32_t undo_retrans; /* bytes sent again and not reported as duplicates */
+    bool undo_counts;      /* undo_retrans has a meaning */
+    naru_seq undo_from;    /* SND.UNA when the episode began */
+    naru_seq undo_until;   /* when that is acknowledged, nothing can be undone any more */
 };
 
 /* ---- sent.c: records of what is in flight, in sequence order ---- */
 
 unsigned naru_tcp_sent_count(const struct naru_tcp *c);
 struct naru_tcp_sent *naru_tcp_sent_at(struct naru_tcp *c, unsigned i);
-void naru_tcp_sent_push(struct naru_tcp *c, naru_seq start, naru_seq end, naru_time now);
+/* even: NARU_TCP_SENT_EVEN or 0; SND.SML is still that of what was sent before. */
+void naru_tcp_sent_push(struct naru_tcp *c, naru_seq start, naru_seq end, uint8_t even,
+                        naru_time now);
 void naru_tcp_sent_pop(struct naru_tcp *c, naru_seq una, struct naru_tcp_acked *a);
 unsigned naru_tcp_sent_find(struct naru_tcp *c,
                             naru_seq seq); /* the one that holds seq, or count */
@@ -191,12 +244,64 @@ void naru_tcp_sent_check(struct naru_tcp *c);
 
 void naru_tcp_sack_input(struct naru_tcp *c, const struct naru_tcp_hdr *h, naru_seq ack,
                          struct naru_tcp_acked *a);
-void naru_tcp_recover_acked(struct naru_tcp *c, const struct naru_tcp_acked *a, naru_time now);
+/* The next acknowledgement, nothing unusual about it. */
+NARU_INLINE void naru_tcp_recover_quiet(struct naru_tcp *c)
+{
+    if (naru_seq_before(c->recover, c->snd.una))
+        c->recover = c->snd.una; /* lest it fall behind by half the circle */
+}
+/* Corrects a->delivered by what duplicate acknowledgements told before. */
+void naru_tcp_recover_acked(struct naru_tcp *c, struct naru_tcp_acked *a, naru_time now);
+void naru_tcp_recover_reo(struct naru_tcp *c, naru_time now); /* RACK's timer has fired */
+void naru_tcp_recover_mark(struct naru_tcp *c, struct naru_tcp_sent *r); /* is lost */
+void naru_tcp_recover_phase(struct naru_tcp *c, enum naru_ca_state to);
+void naru_tcp_recover_done(struct naru_tcp *c);
 void naru_tcp_recover_rto(struct naru_tcp *c, naru_time now);
 void naru_tcp_recover_pmtu(struct naru_tcp *c);
 /* The next range to send again, at most max bytes of it; 0: none (now). */
 uint32_t naru_tcp_recover_next(struct naru_tcp *c, uint32_t max, naru_seq *start);
 void naru_tcp_recover_sent(struct naru_tcp *c, naru_seq start, uint32_t len, naru_time now);
+
+/* ---- rack.c: losses by time (RFC 8985 6) ---- */
+
+/* c->loss, made if need be; NULL without memory. */
+struct naru_tcp_loss *naru_tcp_loss_need(struct naru_tcp *c);
+void naru_tcp_loss_free(struct naru_tcp *c);
+void naru_tcp_loss_trim(struct naru_tcp *c); /* all is acknowledged: is it still of use? */
+void naru_tcp_rack_update(struct naru_tcp *c, const struct naru_tcp_acked *a);
+/* May an acknowledgement of r, sent more than once, be of its last copy? */
+bool naru_tcp_rack_believes(const struct naru_tcp *c, const struct naru_tcp_sent *r,
+                            const struct naru_tcp_acked *a);
+/* Marks what is lost, sets RACK's timer if something may be soon. */
+void naru_tcp_rack_detect(struct naru_tcp *c, naru_time now);
+bool naru_tcp_rack_expired(struct naru_tcp *c, const struct naru_tcp_sent *r, naru_time now);
+void naru_tcp_rack_resent(struct naru_tcp *c, naru_time now);
+void naru_tcp_rack_episode_over(struct naru_tcp *c);
+
+/* ---- tlp.c: tail loss probes (RFC 8985 7) ---- */
+
+/* PTO from now, or NARU_NEVER: no probe would be sent. */
+naru_time naru_tcp_tlp_pto(const struct naru_tcp *c, bool *alone);
+/* PTO has come. */
+void naru_tcp_tlp_fired(struct naru_tcp *c, naru_time now);
+uint32_t naru_tcp_tlp_next(struct naru_tcp *c, uint32_t max, naru_seq *start);
+void naru_tcp_tlp_sent(struct naru_tcp *c, bool again);
+void naru_tcp_tlp_acked(struct naru_tcp *c, const struct naru_tcp_acked *a, naru_time now);
+
+/* ---- prr.c: how much may go during recovery (RFC 9937) ---- */
+
+void naru_tcp_prr_begin(struct naru_tcp *c, uint32_t prior_cwnd);
+void naru_tcp_prr_acked(struct naru_tcp *c, uint32_t delivered, bool safe);
+
+/* ---- undo.c: what looked like a loss was none ---- */
+
+/* Told of each episode that begins, of each retransmission. */
+void naru_tcp_undo_begin(struct naru_tcp *c);
+void naru_tcp_undo_resent(struct naru_tcp *c, uint32_t len, naru_time now);
+void naru_tcp_undo_dsack(struct naru_tcp *c, const struct naru_tcp_acked *a);
+/* True: it is over, without blame. */
+bool naru_tcp_undo_try(struct naru_tcp *c, const struct naru_tcp_acked *a);
+void naru_tcp_undo(struct naru_tcp *c);
 
 /* ---- sndq.c ---- */
 
@@ -262,6 +367,10 @@ void naru_tcp_timer_reset(struct naru_tcp *c);
 void naru_tcp_timer_sent(struct naru_tcp *c, naru_time now);
 void naru_tcp_timer_acked(struct naru_tcp *c, naru_time now);
 void naru_tcp_timer_retransmitted(struct naru_tcp *c, naru_time now);
+/* RACK's timer; and RTO again, counted from when the first segment in flight was sent. */
+void naru_tcp_timer_reordering(struct naru_tcp *c, naru_time at);
+void naru_tcp_timer_rearm(struct naru_tcp *c, naru_time now);
+void naru_tcp_timer_probed(struct naru_tcp *c, naru_time now);  /* a tail loss probe has gone */
 void naru_tcp_timer_blocked(struct naru_tcp *c, naru_time now); /* the window holds data back */
 void naru_tcp_timer_unblocked(struct naru_tcp *c);
 void naru_tcp_timer_probe_answered(struct naru_tcp *c, naru_time now);
@@ -284,8 +393,9 @@ uint32_t naru_tcp_sack_len(const struct naru_tcp *c);
 
 void naru_tcp_cc_init(struct naru_tcp *c, naru_time now);
 void naru_tcp_cc_acked(struct naru_tcp *c, uint32_t bytes, naru_time now);
-void naru_tcp_cc_loss(struct naru_tcp *c, naru_time now); /* ssthresh and cwnd for recovery */
+void naru_tcp_cc_loss(struct naru_tcp *c, naru_time now); /* ssthresh for recovery */
 void naru_tcp_cc_rto(struct naru_tcp *c, bool first, naru_time now);
+void naru_tcp_hystart_rtt(struct naru_tcp *c, uint32_t us); /* first slow start of CUBIC only */
 void naru_tcp_cc_undo(struct naru_tcp *c);
 void naru_tcp_cc_idle(struct naru_tcp *c, naru_time now); /* before the first data after idleness */
 void naru_tcp_cc_sent(struct naru_tcp *c, bool cwnd_limited);

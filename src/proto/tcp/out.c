@@ -29,7 +29,8 @@ static uint32_t wnd_room(const struct naru_tcp *c) { return minus(c->snd.wnd, na
  * (MUST-17, SHLD-7, MAY-16). */
 static bool small_ok(struct naru_tcp *c, bool fin, naru_time now)
 {
-    if (fin || naru_seq_after(c->snd_up, c->snd.nxt) || (c->flags & NARU_TCP_F_PUSHED))
+    if (fin || naru_seq_after(c->snd_up, c->snd.nxt) ||
+        (c->flags & (NARU_TCP_F_PUSHED | NARU_TCP_F_TLP_DUE)))
         return true;
     if ((c->opt_flags & NARU_TCP_SET_CORK) || (c->flags & NARU_TCP_F_MORE)) {
         naru_tcp_timer_corked(c, now);
@@ -78,7 +79,8 @@ static struct plan make_plan(struct naru_tcp *c, const struct naru_tcp_room *roo
     uint32_t len = NARU_MIN(unsent, window), cwnd_room = minus(c->cwnd, pipe);
     bool fin = naru_tcp_fin_unsent(c) && unsent == naru_tcp_unsent_new(c);
 
-    if (unsent > 0 && pipe > 0 && cwnd_room < NARU_MIN(unsent, p.mss)) {
+    if (unsent > 0 && pipe > 0 && cwnd_room < NARU_MIN(unsent, p.mss) &&
+        !(c->flags & NARU_TCP_F_TLP_DUE)) {
         p.by_cwnd = true;
         return p;
     }
@@ -147,6 +149,17 @@ static void count_out(struct naru_tcp *c, const struct naru_tcp_segment *out)
     }
 }
 
+/* New data went out while something is amiss. */
+static NARU_NOINLINE void told_loss(struct naru_tcp *c, uint32_t len, naru_time now)
+{
+    if (c->ca_state == NARU_CA_RECOVERY)
+        c->loss->prr_out += len;
+    if (c->flags & NARU_TCP_F_TLP_DUE) {
+        naru_tcp_tlp_sent(c, false);
+        naru_tcp_timer_retransmitted(c, now);
+    }
+}
+
 /* If the API has no PUSH, PSH is set on the last queued segment (MUST-61, SHLD-27, SHLD-28,
  * MAY-15). */
 static bool build_new(struct naru_tcp *c, struct naru_tcp_segment *out, struct plan *p,
@@ -165,12 +178,13 @@ static bool build_new(struct naru_tcp *c, struct naru_tcp_segment *out, struct p
         flags |= NARU_TCP_PSH;
     out->retransmit = false;
     naru_tcp_header(c, &out->hdr, seq, flags, now);
-    if (naru_tcp_rest(len, p->mss) != 0)
-        c->snd.sml = end;
+    naru_seq data_end = end;
     if (fin)
         c->flags |= NARU_TCP_F_FIN_SENT;
     end = naru_seq_add(end, fin ? 1 : 0);
-    naru_tcp_sent_push(c, seq, end, now);
+    naru_tcp_sent_push(c, seq, end, p->mss == c->snd.mss ? NARU_TCP_SENT_EVEN : 0, now);
+    if (naru_tcp_rest(len, p->mss) != 0)
+        c->snd.sml = data_end;
     c->snd.nxt = end;
     c->flags &= ~(uint32_t)NARU_TCP_F_OVERRIDE;
     if (naru_seq_eq(end, c->snd.end)) {
@@ -187,6 +201,8 @@ static bool build_new(struct naru_tcp *c, struct naru_tcp_segment *out, struct p
         c->pingpong = 1;
     c->last_sent = now;
     naru_tcp_timer_sent(c, now);
+    if (NARU_UNLIKELY(c->loss != NULL))
+        told_loss(c, naru_seq_len(seq, end), now);
     naru_tcp_cc_sent(c, p->by_cwnd);
     count_out(c, out);
     return true;
@@ -202,6 +218,7 @@ static bool new_data(struct naru_tcp *c, const struct naru_tcp_room *room,
     struct plan p = make_plan(c, room, now);
     if (p.go)
         return build_new(c, out, &p, now);
+    c->flags &= ~(uint32_t)NARU_TCP_F_TLP_DUE;
     naru_tcp_cc_sent(c, p.by_cwnd);
     if (p.by_window && naru_tcp_flight(c) == 0)
         naru_tcp_timer_blocked(c, now);
@@ -214,7 +231,8 @@ static NARU_NOINLINE bool retransmit(struct naru_tcp *c, const struct naru_tcp_r
 {
     uint32_t mss = c->snd.mss - naru_tcp_sack_len(c), max = mss;
     uint32_t cwnd_room = minus(c->cwnd, naru_tcp_pipe(c));
-    bool force = (c->flags & NARU_TCP_F_FORCE) != 0;
+    bool probe = (c->flags & NARU_TCP_F_TLP_DUE) && c->lost <= c->retrans;
+    bool force = probe || (c->flags & NARU_TCP_F_FORCE);
     if (!naru_tcp_synchronized(c) || (!force && cwnd_room < mss && naru_tcp_pipe(c) > 0))
         return false;
     if (!force && room != NULL && room->payload_max > mss) {
@@ -224,11 +242,13 @@ static NARU_NOINLINE bool retransmit(struct naru_tcp *c, const struct naru_tcp_r
         max -= max % mss;
     }
     naru_seq start;
-    uint32_t len = naru_tcp_recover_next(c, max, &start);
+    uint32_t len =
+        probe ? naru_tcp_tlp_next(c, max, &start) : naru_tcp_recover_next(c, max, &start);
+    c->flags &= ~(uint32_t)NARU_TCP_F_TLP_DUE;
     if (len == 0)
         return false;
     /* Beyond a window that has shrunk only the head is tried, and only by the timer (SHLD-16). */
-    bool timer = force && c->ca_state == NARU_CA_LOSS;
+    bool timer = force && (probe ? naru_seq_eq(start, c->snd.una) : c->ca_state == NARU_CA_LOSS);
     if (!timer && naru_seq_len(c->snd.una, start) + len > c->snd.wnd)
         return false;
 
@@ -246,6 +266,8 @@ static NARU_NOINLINE bool retransmit(struct naru_tcp *c, const struct naru_tcp_r
     naru_tcp_header(c, &out->hdr, start, flags, now);
     naru_tcp_recover_sent(c, start, payload + (fin ? 1 : 0), now);
     c->flags &= ~(uint32_t)NARU_TCP_F_FORCE;
+    if (probe)
+        naru_tcp_tlp_sent(c, true);
     naru_tcp_timer_retransmitted(c, now);
     count_out(c, out);
     return true;

@@ -1,34 +1,40 @@
 /*
  * What is lost, and when to send it again.
  *
- * With SACK RFC 6675: a range is lost when three segments' worth above it, or three separate
- * ranges, have arrived; pipe (internal.h) says how much may be in flight.  Without, RFC 6582
- * (NewReno): each duplicate acknowledgement stands for one segment that has arrived, so that one
- * rule for sending serves both; a partial acknowledgement points at the next loss.  Limited
- * transmit (RFC 3042) needs no code: what has arrived makes room for new data.
+ * With SACK losses are found by time (rack.c), and a range is lost at once when three segments'
+ * worth above it have arrived.  Without memory for that, RFC 6675: three segments' worth above it,
+ * or three separate ranges.  Without SACK, RFC 6582 (NewReno): each duplicate acknowledgement
+ * stands for one segment that has arrived, so that one rule for sending serves both; a partial
+ * acknowledgement points at the next loss.  Limited transmit (RFC 3042) needs no code: what has
+ * arrived makes room for new data.
  *
  * Phases, as Linux names them: OPEN, DISORDER (something beyond a hole has arrived), RECOVERY (fast
- * retransmit happened), LOSS (RTO).  The last two end when RECOVER is acknowledged.
+ * retransmit happened; prr.c says how much may go), LOSS (RTO).  The last two end when RECOVER is
+ * acknowledged, or when it turns out that nothing was lost (undo.c).
  *
- * When the acknowledgement of something sent twice echoes the timestamp of the first copy, nothing
- * had been lost but time (Eifel, RFC 3522 and 4015): cwnd and ssthresh become what they were.
- *
- * The place for RACK-TLP (8985), PRR (6937) and F-RTO (5682) is here: records know when each range
- * was sent, struct naru_tcp_acked tells what arrived.
+ * After RTO the first acknowledgement is answered with new data, if there are any; when it or the
+ * next is of something that was never sent again, RTO was wrong (F-RTO, RFC 5682 3.2).
  */
 #include "proto/tcp/internal.h"
 
-static void phase(struct naru_tcp *c, enum naru_ca_state to)
+void naru_tcp_recover_phase(struct naru_tcp *c, enum naru_ca_state to)
 {
     c->ca_state = (uint8_t)to;
-    naru_tcp_set_slow(c, NARU_TCP_SLOW_LOSS, to != NARU_CA_OPEN || c->sacked > 0);
+    naru_tcp_set_slow(c, NARU_TCP_SLOW_LOSS,
+                      to != NARU_CA_OPEN || c->sacked > 0 || (c->flags & NARU_TCP_F_TLP) != 0);
 }
 
-static void mark_lost(struct naru_tcp *c, struct naru_tcp_sent *r)
+void naru_tcp_recover_mark(struct naru_tcp *c, struct naru_tcp_sent *r)
 {
     if (naru_seq_before(r->start, c->rtx_next))
         c->rtx_next = r->start;
-    naru_tcp_sent_flag(c, r, r->flags | NARU_TCP_SENT_LOST);
+    const uint8_t kept = NARU_TCP_SENT_EVER | NARU_TCP_SENT_EVEN;
+    naru_tcp_sent_flag(c, r, (uint8_t)((r->flags & kept) | NARU_TCP_SENT_LOST));
+}
+
+static bool has_rack(const struct naru_tcp *c)
+{
+    return c->loss != NULL && (c->flags & NARU_TCP_F_SACK);
 }
 
 /* The first segment that has not arrived, again if it was sent again already. */
@@ -42,7 +48,7 @@ static NARU_NOINLINE void mark_head(struct naru_tcp *c)
         return;
     if (naru_seq_after(r->end, end) && naru_tcp_sent_split(c, 0, end))
         r = naru_tcp_sent_at(c, 0);
-    mark_lost(c, r);
+    naru_tcp_recover_mark(c, r);
 }
 
 /*
@@ -78,7 +84,7 @@ static NARU_NOINLINE void mark_by_sack(struct naru_tcp *c)
         if (naru_seq_after_eq(r->start, edge))
             break;
         if (!(r->flags & (NARU_TCP_SENT_SACKED | NARU_TCP_SENT_LOST)))
-            mark_lost(c, r);
+            naru_tcp_recover_mark(c, r);
     }
     c->lost_upto = edge;
 }
@@ -96,76 +102,145 @@ static void reno_acked(struct naru_tcp *c, uint32_t acked)
     c->reno = c->reno > arrived ? c->reno - arrived : 0;
 }
 
-static void done(struct naru_tcp *c)
+void naru_tcp_recover_done(struct naru_tcp *c)
 {
     c->snd.dupacks = 0;
     c->reno = 0;
-    c->flags &= ~(uint32_t)(NARU_TCP_F_UNDO | NARU_TCP_F_RETRANS_TS | NARU_TCP_F_FORCE);
-    phase(c, c->sacked > 0 ? NARU_CA_DISORDER : NARU_CA_OPEN);
+    c->flags &= ~(uint32_t)(NARU_TCP_F_FORCE | NARU_TCP_F_FRTO);
+    naru_tcp_rack_episode_over(c);
+    naru_tcp_recover_phase(c, c->sacked > 0 ? NARU_CA_DISORDER : NARU_CA_OPEN);
 }
 
 /* Fast retransmit (RFC 5681 3.2, RFC 6675 5 (4), RFC 6582 3.2). */
 static NARU_NOINLINE void enter_recovery(struct naru_tcp *c, naru_time now)
 {
+    uint32_t prior_cwnd = c->cwnd;
+    (void)naru_tcp_loss_need(c);
     c->recover = c->snd.nxt;
     c->rtx_next = c->snd.una;
+    c->flags &= ~(uint32_t)(NARU_TCP_F_TLP | NARU_TCP_F_TLP_DUE);
     naru_tcp_cc_loss(c, now);
-    mark_head(c);
-    mark_by_sack(c);
-    c->flags |= NARU_TCP_F_FORCE;
-    phase(c, NARU_CA_RECOVERY);
-}
-
-/* The first copy had arrived: what is marked as lost and not yet sent again is not lost. */
-static NARU_NOINLINE void undo(struct naru_tcp *c)
-{
-    for (unsigned i = 0; i < naru_tcp_sent_count(c) && c->lost > c->retrans; i++) {
-        struct naru_tcp_sent *r = naru_tcp_sent_at(c, i);
-        if ((r->flags & (NARU_TCP_SENT_LOST | NARU_TCP_SENT_RETRANS)) == NARU_TCP_SENT_LOST)
-            naru_tcp_sent_flag(c, r, (uint8_t)(r->flags & ~NARU_TCP_SENT_LOST));
+    naru_tcp_prr_begin(c, prior_cwnd);
+    if (!has_rack(c) || c->lost == 0) {
+        mark_head(c);
+        mark_by_sack(c);
+        c->flags |= NARU_TCP_F_FORCE;
     }
-    naru_tcp_cc_undo(c);
-    c->recover = c->snd.una;
-    c->lost_upto = c->snd.una;
-    done(c);
-}
-
-/* RFC 3522 3.2 (5): the echoed timestamp is older than our first retransmission. */
-static bool spurious(const struct naru_tcp *c, const struct naru_tcp_acked *a)
-{
-    const uint32_t both = NARU_TCP_F_UNDO | NARU_TCP_F_RETRANS_TS;
-    return a->acked > 0 && a->echo_known && (c->flags & both) == both &&
-           (int32_t)(a->echo - c->retrans_ts) < 0;
+    naru_tcp_recover_phase(c, NARU_CA_RECOVERY);
 }
 
 /* OPEN and DISORDER: is it time? */
 static void watch(struct naru_tcp *c, const struct naru_tcp_acked *a, naru_time now)
 {
     naru_seq edge;
-    bool again = naru_seq_after(c->recover, c->snd.una); /* an earlier episode is not over */
+    bool again = naru_seq_after(c->recover, c->snd.una), go; /* an earlier episode is not over */
     if (a->acked > 0) {
         c->snd.dupacks = 0;
         c->reno = 0;
-        if (!again)
-            c->recover = c->snd.una; /* lest it fall behind by half the circle */
+        naru_tcp_recover_quiet(c);
     }
     if (a->dup && c->snd.dupacks < UINT8_MAX) {
         c->snd.dupacks++;
         reno_dup(c);
     }
-    if (!again && ((c->flags & NARU_TCP_F_SACK)
-                       ? (c->sacked > 0 && lost_edge(c, &edge)) || c->snd.dupacks >= 3
-                       : c->snd.dupacks >= NARU_TCP_DUPTHRESH))
+    if (has_rack(c)) {
+        naru_tcp_rack_detect(c, now);
+        go = c->lost > c->retrans;
+    } else if (c->flags & NARU_TCP_F_SACK) {
+        go = !again && ((c->sacked > 0 && lost_edge(c, &edge)) || c->snd.dupacks >= 3);
+    } else {
+        go = !again && c->snd.dupacks >= NARU_TCP_DUPTHRESH;
+    }
+    if (go)
         enter_recovery(c, now);
     else
-        phase(c, c->snd.dupacks > 0 || c->sacked > 0 ? NARU_CA_DISORDER : NARU_CA_OPEN);
+        naru_tcp_recover_phase(c, c->snd.dupacks > 0 || c->sacked > 0 ? NARU_CA_DISORDER
+                                                                      : NARU_CA_OPEN);
 }
 
-void naru_tcp_recover_acked(struct naru_tcp *c, const struct naru_tcp_acked *a, naru_time now)
+/* RECOVERY: what else is lost? */
+static void go_on(struct naru_tcp *c, const struct naru_tcp_acked *a, naru_time now)
 {
-    bool over = naru_seq_after_eq(c->snd.una, c->recover);
-    if (c->ca_state >= NARU_CA_RECOVERY && spurious(c, a)) {
-        undo(c);
+    if (a->dup)
+        reno_dup(c);
+    if (has_rack(c)) {
+        naru_tcp_rack_detect(c, now);
+        return;
+    }
+    if (a->acked > 0) { /* RFC 6582 3.2 (3): a partial acknowledgement */
+        reno_acked(c, a->acked);
+        c->flags |= NARU_TCP_F_FORCE;
+        mark_head(c);
+    }
+    mark_by_sack(c);
+}
+
+/* RFC 5682 3.2.  True: new data are tried before anything else is sent again. */
+static bool try_new_data(struct naru_tcp *c, const struct naru_tcp_acked *a)
+{
+    if (!(c->flags & NARU_TCP_F_FRTO))
+        return false;
+    if (naru_seq_after(c->snd.nxt, c->recover)) { /* 3a: they were, and it was real */
+        if (a->dup || a->sacked > 0)
+            c->flags &= ~(uint32_t)NARU_TCP_F_FRTO;
+        return false;
+    }
+    if (a->acked == 0)
+        return false;
+    if (naru_tcp_unsent_new(c) > 0 && c->snd.wnd > naru_tcp_flight(c)) { /* 2b */
+        c->due |= NARU_TCP_DUE_DATA;
+        return true;
+    }
+    c->flags &= ~(uint32_t)NARU_TCP_F_FRTO;
+    return false;
+}
+
+/* LOSS.  True: what is lost waits. */
+static bool after_rto(struct naru_tcp *c, const struct naru_tcp_acked *a, bool over, naru_time now)
+{
+    const uint32_t both = NARU_TCP_F_FRTO | NARU_TCP_F_UNDO;
+    bool first_copy = a->once && naru_seq_before(a->once_start, c->recover) &&
+                      ((c->flags & NARU_TCP_F_SACK) || !a->retransmitted);
+    if ((c->flags & both) == both && first_copy) { /* 3b */
+        naru_tcp_undo(c);
+        return false;
+    }
+    if (over) {
+        naru_tcp_recover_done(c);
+        return false;
+    }
+    if (try_new_data(c, a))
+        return true;
+    if (has_rack(c))
+        naru_tcp_rack_detect(c, now);
+    else if (a->acked > 0)
+        mark_head(c);
+    return false;
+}
+
+/* Without SACK: each duplicate acknowledgement stood for a segment (RFC 9937 5). */
+static void correct_delivered(const struct naru_tcp *c, struct naru_tcp_acked *a, uint32_t reno)
+{
+    uint32_t least = NARU_MIN(a->acked, (uint32_t)c->snd.mss);
+    if (!(c->flags & NARU_TCP_F_SACK))
+        a->delivered = a->acked + c->reno > reno + least ? a->acked + c->reno - reno : least;
+}
+
+NARU_NOINLINE void naru_tcp_recover_acked(struct naru_tcp *c, struct naru_tcp_acked *a,
+                                          naru_time now)
+{
+    bool over = naru_seq_after_eq(c->snd.una, c->recover), hold = false;
+    uint32_t reno = c->reno, unrepaired = c->lost - c->retrans;
+    if (a->sacked > 0 || c->ca_state != NARU_CA_OPEN)
+        (void)naru_tcp_loss_need(c);
+    if (has_rack(c))
+        naru_tcp_rack_update(c, a);
+    if (a->dsack && c->loss != NULL)
+        naru_tcp_undo_dsack(c, a);
+    if (c->flags & NARU_TCP_F_TLP)
+        naru_tcp_tlp_acked(c, a, now);
+    if (naru_tcp_undo_try(c, a)) {
+        c->due |= NARU_TCP_DUE_DATA;
         return;
     }
     switch ((enum naru_ca_state)c->ca_state) {
@@ -177,35 +252,46 @@ void naru_tcp_recover_acked(struct naru_tcp *c, const struct naru_tcp_acked *a, 
     case NARU_CA_RECOVERY:
         if (over) {
             c->cwnd = NARU_MAX(c->ssthresh, 2u * c->snd.mss);
-            done(c);
-            break;
+            naru_tcp_recover_done(c);
+        } else {
+            go_on(c, a, now);
         }
-        if (a->dup)
-            reno_dup(c);
-        if (a->acked > 0) { /* RFC 6582 3.2 (3): a partial acknowledgement */
-            reno_acked(c, a->acked);
-            c->flags |= NARU_TCP_F_FORCE;
-            mark_head(c);
-        }
-        mark_by_sack(c);
         break;
     case NARU_CA_LOSS:
-        if (over)
-            done(c);
-        else if (a->acked > 0)
-            mark_head(c);
+        hold = after_rto(c, a, over, now);
         break;
     }
-    if (c->lost > c->retrans)
+    correct_delivered(c, a, reno);
+    if (c->ca_state == NARU_CA_RECOVERY)
+        naru_tcp_prr_acked(c, a->delivered, a->acked > 0 && c->lost - c->retrans <= unrepaired);
+    if (hold)
+        c->due &= (uint8_t)~NARU_TCP_DUE_RETRANSMIT;
+    else if (c->lost > c->retrans)
         c->due |= NARU_TCP_DUE_RETRANSMIT;
     if (a->dup)
         c->due |= NARU_TCP_DUE_DATA;
 }
 
+/* No acknowledgement came, and what might have been late is lost. */
+NARU_NOINLINE void naru_tcp_recover_reo(struct naru_tcp *c, naru_time now)
+{
+    if (!has_rack(c))
+        return;
+    naru_tcp_rack_detect(c, now);
+    if (c->lost <= c->retrans)
+        return;
+    if (c->ca_state < NARU_CA_RECOVERY)
+        enter_recovery(c, now);
+    if (c->ca_state == NARU_CA_RECOVERY)
+        naru_tcp_prr_acked(c, c->snd.mss, false);
+    c->due |= NARU_TCP_DUE_RETRANSMIT;
+}
+
 /*
- * RTO (RFC 5681 3.1, RFC 6675 5.1): all that is not known to have arrived is lost, and is sent
- * again in slow start.  If the peer forgot what it had (its head is marked as arrived and yet not
- * acknowledged: RFC 2018 8), nothing it said counts any more.
+ * RTO (RFC 5681 3.1, RFC 6675 5.1): all that is not known to have arrived is lost, but for what was
+ * sent less than a round trip ago (RFC 8985 6.3), and is sent again in slow start.  If the peer
+ * forgot what it had (its head is marked as arrived and yet not acknowledged: RFC 2018 8), nothing
+ * it said counts any more.
  */
 void naru_tcp_recover_rto(struct naru_tcp *c, naru_time now)
 {
@@ -213,19 +299,25 @@ void naru_tcp_recover_rto(struct naru_tcp *c, naru_time now)
     if (count == 0)
         return;
     bool reneged = (naru_tcp_sent_at(c, 0)->flags & NARU_TCP_SENT_SACKED) != 0;
-    bool first = c->ca_state <= NARU_CA_DISORDER || naru_seq_after_eq(c->snd.una, c->recover);
+    bool fresh = c->ca_state < NARU_CA_RECOVERY;
+    bool first = fresh || naru_seq_after_eq(c->snd.una, c->recover);
+    (void)naru_tcp_loss_need(c);
     naru_tcp_cc_rto(c, first, now);
     for (unsigned i = 0; i < count; i++) {
         struct naru_tcp_sent *r = naru_tcp_sent_at(c, i);
-        if (!(r->flags & NARU_TCP_SENT_SACKED) || reneged)
-            naru_tcp_sent_flag(c, r, (r->flags & NARU_TCP_SENT_EVER) | NARU_TCP_SENT_LOST);
+        if (r->flags & NARU_TCP_SENT_SACKED ? reneged : i == 0 || naru_tcp_rack_expired(c, r, now))
+            naru_tcp_recover_mark(c, r);
     }
-    c->recover = c->lost_upto = c->snd.nxt;
-    c->rtx_next = c->snd.una;
+    c->cwnd = naru_tcp_pipe(c) + c->snd.mss; /* RFC 5681 3.1: the loss window */
+    c->recover = c->snd.nxt;
+    c->rtx_next = c->lost_upto = c->snd.una;
     c->snd.dupacks = 0;
     c->reno = 0;
+    c->flags &= ~(uint32_t)(NARU_TCP_F_FRTO | NARU_TCP_F_TLP | NARU_TCP_F_TLP_DUE);
     c->flags |= NARU_TCP_F_FORCE;
-    phase(c, NARU_CA_LOSS);
+    if (fresh || c->retransmits > 1)
+        c->flags |= NARU_TCP_F_FRTO;
+    naru_tcp_recover_phase(c, NARU_CA_LOSS);
     c->due |= NARU_TCP_DUE_RETRANSMIT;
 }
 
@@ -241,9 +333,11 @@ void naru_tcp_recover_pmtu(struct naru_tcp *c)
     if (c->lost > 0) {
         c->recover = c->snd.nxt;
         c->flags |= NARU_TCP_F_FORCE;
-        if (c->ca_state <= NARU_CA_DISORDER)
-            phase(c, NARU_CA_RECOVERY);
         c->ssthresh = NARU_MAX(c->cwnd, 2u * c->snd.mss);
+        if (c->ca_state < NARU_CA_RECOVERY) {
+            naru_tcp_prr_begin(c, c->cwnd);
+            naru_tcp_recover_phase(c, NARU_CA_RECOVERY);
+        }
         c->due |= NARU_TCP_DUE_RETRANSMIT;
     }
 }
@@ -269,17 +363,22 @@ void naru_tcp_recover_sent(struct naru_tcp *c, naru_seq start, uint32_t len, nar
     naru_seq end = naru_seq_add(start, len);
     unsigned i = naru_tcp_sent_find(c, start);
     struct naru_tcp_sent *r = naru_tcp_sent_at(c, i);
+    if (len % c->snd.mss != 0 && !naru_seq_eq(end, r->end))
+        r->flags &= (uint8_t)~NARU_TCP_SENT_EVEN; /* cut otherwise this time */
     if (naru_seq_after(r->end, end) && naru_tcp_sent_split(c, i, end))
         r = naru_tcp_sent_at(c, i);
     if (naru_seq_before(r->start, start) && naru_tcp_sent_split(c, i, start))
         r = naru_tcp_sent_at(c, ++i);
     /* Without memory for a split, all of the record counts as sent again; RTO sees to the rest. */
     r->sent_at = now;
-    naru_tcp_sent_flag(c, r, r->flags | NARU_TCP_SENT_RETRANS | NARU_TCP_SENT_EVER);
-    c->rtx_next = end;
-    if (!(c->flags & NARU_TCP_F_RETRANS_TS)) {
-        c->retrans_ts = naru_tcp_ts_now(c, now);
-        c->flags |= NARU_TCP_F_RETRANS_TS;
+    bool probe = !(r->flags & NARU_TCP_SENT_LOST); /* is not counted: it is thought to be there */
+    naru_tcp_sent_flag(c, r, r->flags | NARU_TCP_SENT_EVER | (probe ? 0 : NARU_TCP_SENT_RETRANS));
+    naru_tcp_rack_resent(c, now);
+    if (!probe) {
+        c->rtx_next = end;
+        naru_tcp_undo_resent(c, len, now);
+        if (c->ca_state == NARU_CA_RECOVERY && c->loss != NULL)
+            c->loss->prr_out += len;
     }
     naru_tcp_sent_merge(c, i);
 }

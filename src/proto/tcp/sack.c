@@ -3,7 +3,8 @@
  *
  * Each block finds its first record by binary search and visits only records that are not marked
  * yet, since marked neighbours are joined: telling the same thing again costs nothing.  At most
- * four blocks a segment.  Blocks outside of what is in flight are ignored.
+ * four blocks a segment.  Blocks outside of what is in flight are ignored, and so are parts of
+ * segments where it is known how they were cut, as Linux does.
  */
 #include "proto/tcp/internal.h"
 
@@ -32,10 +33,16 @@ static void mark(struct naru_tcp *c, unsigned i, struct naru_tcp_acked *a)
     uint32_t len = naru_seq_len(r->start, r->end);
     a->sacked += len;
     a->delivered += len;
-    if (r->flags & NARU_TCP_SENT_EVER)
+    if (r->flags & NARU_TCP_SENT_EVER) {
         a->retransmitted = a->retransmitted || a->acked == 0;
-    else if (a->acked == 0)
-        a->first_sent = r->sent_at;
+    } else {
+        if (a->acked == 0)
+            a->first_sent = r->sent_at;
+        a->once_start = a->once ? naru_seq_min(a->once_start, r->start) : r->start;
+        a->once = true;
+    }
+    if (!(r->flags & NARU_TCP_SENT_EVER) || naru_tcp_rack_believes(c, r, a))
+        naru_tcp_acked_newest(a, r->sent_at, r->end);
     if (c->sacked == 0) { /* what these said before may be half a circle old */
         c->high_sacked = r->end;
         c->lost_upto = c->snd.una;
@@ -45,27 +52,48 @@ static void mark(struct naru_tcp *c, unsigned i, struct naru_tcp_acked *a)
     naru_tcp_sent_merge(c, i);
 }
 
+/* Cuts [left, right) to whole segments of r; false: nothing is left. */
+static bool whole(const struct naru_tcp *c, const struct naru_tcp_sent *r, naru_seq *left,
+                  naru_seq *right)
+{
+    uint32_t mss = c->snd.mss;
+    *left = naru_seq_max(*left, r->start);
+    *right = naru_seq_min(*right, r->end);
+    if (r->flags & NARU_TCP_SENT_EVEN) {
+        uint32_t from = naru_seq_len(r->start, *left) + mss - 1;
+        *left = naru_seq_add(r->start, from - from % mss);
+        if (!naru_seq_eq(*right, r->end))
+            *right = naru_seq_sub(*right, naru_seq_len(r->start, *right) % mss);
+    }
+    return naru_seq_before(*left, *right);
+}
+
+/* Marks [left, right) of record i; false: no room to remember it, advice not taken. */
+static bool arrived(struct naru_tcp *c, unsigned i, naru_seq left, naru_seq right,
+                    struct naru_tcp_acked *a)
+{
+    if (naru_seq_before(naru_tcp_sent_at(c, i)->start, left)) {
+        if (!naru_tcp_sent_split(c, i, left))
+            return false;
+        i++;
+    }
+    if (naru_seq_after(naru_tcp_sent_at(c, i)->end, right) && !naru_tcp_sent_split(c, i, right))
+        return false;
+    mark(c, i, a);
+    return true;
+}
+
 static void block(struct naru_tcp *c, naru_seq left, naru_seq right, struct naru_tcp_acked *a)
 {
     while (naru_seq_before(left, right)) {
         unsigned i = naru_tcp_sent_find(c, left);
         if (i >= naru_tcp_sent_count(c))
             return;
-        struct naru_tcp_sent *r = naru_tcp_sent_at(c, i);
-        naru_seq end = r->end;
-        if (!(r->flags & NARU_TCP_SENT_SACKED)) {
-            if (naru_seq_before(r->start, left)) {
-                if (!naru_tcp_sent_split(c, i, left))
-                    return; /* no room to remember it: advice not taken */
-                continue;
-            }
-            if (naru_seq_after(end, right)) {
-                if (!naru_tcp_sent_split(c, i, right))
-                    return;
-                end = right;
-            }
-            mark(c, i, a);
-        }
+        const struct naru_tcp_sent *r = naru_tcp_sent_at(c, i);
+        naru_seq end = r->end, from = left, to = right;
+        if (!(r->flags & NARU_TCP_SENT_SACKED) && whole(c, r, &from, &to) &&
+            !arrived(c, i, from, to, a))
+            return;
         left = end;
     }
 }
@@ -76,6 +104,7 @@ NARU_NOINLINE void naru_tcp_sack_input(struct naru_tcp *c, const struct naru_tcp
     unsigned first = 0;
     if (is_dsack(h, ack)) {
         a->dsack = true;
+        a->twice = h->sack[0];
         c->dsack_dups = (uint16_t)(c->dsack_dups + (c->dsack_dups < UINT16_MAX));
         first = 1;
     }

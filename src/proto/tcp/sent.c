@@ -94,14 +94,16 @@ static NARU_NOINLINE bool grow(struct naru_tcp *c)
     return true;
 }
 
-void naru_tcp_sent_push(struct naru_tcp *c, naru_seq start, naru_seq end, naru_time now)
+void naru_tcp_sent_push(struct naru_tcp *c, naru_seq start, naru_seq end, uint8_t even,
+                        naru_time now)
 {
     unsigned count = naru_tcp_sent_count(c);
     struct naru_tcp_sent *last = count > 0 ? naru_tcp_sent_at(c, count - 1) : NULL;
     if (last != NULL) {
         NARU_ASSERT(naru_seq_eq(last->end, start));
-        if (last->flags == 0 && last->sent_at == now) {
+        if ((last->flags & ~NARU_TCP_SENT_EVEN) == 0 && last->sent_at == now) {
             last->end = end;
+            last->flags &= naru_seq_eq(c->snd.sml, start) ? 0 : even;
             return;
         }
     }
@@ -109,7 +111,7 @@ void naru_tcp_sent_push(struct naru_tcp *c, naru_seq start, naru_seq end, naru_t
         if (c->ring != NULL)
             c->ring->count++;
         *naru_tcp_sent_at(c, count) =
-            (struct naru_tcp_sent){ .start = start, .end = end, .sent_at = now };
+            (struct naru_tcp_sent){ .start = start, .end = end, .flags = even, .sent_at = now };
         return;
     }
     naru_tcp_sent_flag(c, last, last->flags & NARU_TCP_SENT_EVER);
@@ -117,15 +119,25 @@ void naru_tcp_sent_push(struct naru_tcp *c, naru_seq start, naru_seq end, naru_t
     last->sent_at = now;
 }
 
-/* What an acknowledged range tells of round-trip times and deliveries. */
-static void tell(const struct naru_tcp_sent *r, uint32_t len, struct naru_tcp_acked *a)
+/* What the acknowledged bytes of a record, up to end, tell of round-trip times and deliveries. */
+static void tell(const struct naru_tcp *c, const struct naru_tcp_sent *r, naru_seq end,
+                 struct naru_tcp_acked *a)
 {
-    if (!(r->flags & NARU_TCP_SENT_SACKED))
-        a->delivered += len;
-    if (r->flags & NARU_TCP_SENT_EVER) {
-        a->retransmitted = true;
-    } else if (!(r->flags & NARU_TCP_SENT_SACKED) && a->first_sent == NARU_NEVER) {
+    bool ever = (r->flags & NARU_TCP_SENT_EVER) != 0;
+    a->retransmitted = a->retransmitted || ever;
+    if (r->flags & NARU_TCP_SENT_SACKED)
+        return;
+    a->delivered += naru_seq_len(r->start, end);
+    if (NARU_UNLIKELY(ever)) {
+        if (naru_tcp_rack_believes(c, r, a))
+            naru_tcp_acked_newest(a, r->sent_at, end);
+        return;
+    }
+    naru_tcp_acked_newest(a, r->sent_at, end);
+    if (a->first_sent == NARU_NEVER) {
         a->first_sent = r->sent_at;
+        a->once = true;
+        a->once_start = r->start;
     }
 }
 
@@ -137,7 +149,7 @@ void naru_tcp_sent_pop(struct naru_tcp *c, naru_seq una, struct naru_tcp_acked *
             break;
         naru_seq to = naru_seq_min(r->end, una);
         uint32_t len = naru_seq_len(r->start, to);
-        tell(r, len, a);
+        tell(c, r, to, a);
         account(c, r->flags, len, false);
         r->start = to;
         if (!naru_seq_eq(to, r->end))
@@ -200,11 +212,15 @@ bool naru_tcp_sent_split(struct naru_tcp *c, unsigned i, naru_seq at)
     return true;
 }
 
-static bool agree(const struct naru_tcp_sent *a, const struct naru_tcp_sent *b)
+static bool agree(const struct naru_tcp *c, const struct naru_tcp_sent *a,
+                  const struct naru_tcp_sent *b)
 {
-    /* When a byte that has arrived was sent matters no more. */
-    return a->flags == b->flags &&
-           (a->sent_at == b->sent_at || (a->flags & NARU_TCP_SENT_SACKED) != 0);
+    if (a->flags != b->flags)
+        return false;
+    if (a->flags & NARU_TCP_SENT_SACKED)
+        return true; /* when it was sent matters no more */
+    return a->sent_at == b->sent_at &&
+           (!(a->flags & NARU_TCP_SENT_EVEN) || naru_seq_len(a->start, a->end) % c->snd.mss == 0);
 }
 
 void naru_tcp_sent_merge(struct naru_tcp *c, unsigned i)
@@ -212,12 +228,12 @@ void naru_tcp_sent_merge(struct naru_tcp *c, unsigned i)
     struct naru_tcp_ring *r = c->ring;
     if (r == NULL)
         return;
-    if (i + 1 < r->count && agree(slot(r, i), slot(r, i + 1))) {
+    if (i + 1 < r->count && agree(c, slot(r, i), slot(r, i + 1))) {
         slot(r, i + 1)->start = slot(r, i)->start;
         slot(r, i + 1)->sent_at = NARU_MAX(slot(r, i)->sent_at, slot(r, i + 1)->sent_at);
         close_slot(r, i);
     }
-    if (i > 0 && i < r->count && agree(slot(r, i - 1), slot(r, i))) {
+    if (i > 0 && i < r->count && agree(c, slot(r, i - 1), slot(r, i))) {
         slot(r, i - 1)->end = slot(r, i)->end;
         slot(r, i - 1)->sent_at = NARU_MAX(slot(r, i - 1)->sent_at, slot(r, i)->sent_at);
         close_slot(r, i);
@@ -237,6 +253,8 @@ void naru_tcp_sent_trim(struct naru_tcp *c)
 {
     if (c->ring != NULL && c->ring->count == 0)
         naru_tcp_sent_free(c);
+    if (NARU_UNLIKELY(c->loss != NULL) && naru_tcp_sent_count(c) == 0)
+        naru_tcp_loss_trim(c);
 }
 
 void naru_tcp_sent_check(struct naru_tcp *c)

@@ -55,6 +55,7 @@ static void forget_sending(struct naru_tcp *c)
 {
     naru_tcp_sndq_free(c);
     naru_tcp_sent_free(c);
+    naru_tcp_loss_free(c);
     c->reno = 0;
 }
 
@@ -280,7 +281,7 @@ void naru_tcp_check(struct naru_tcp *c)
     if (c->state == NARU_TCP_CLOSED) {
         NARU_ASSERT((c->due & ~NARU_TCP_DUE_RST) == 0);
         NARU_ASSERT(naru_tcp_deadline(c) == NARU_NEVER);
-        NARU_ASSERT(c->snd_first == NULL && c->ring == NULL && c->ooo == NULL);
+        NARU_ASSERT(c->snd_first == NULL && c->ring == NULL && c->ooo == NULL && c->loss == NULL);
         return;
     }
     check_sending(c);

@@ -17,12 +17,13 @@
  *     if (naru_tcp_done(c)) ...free c when nobody holds it
  *
  * Reading list: RFC 9293 (3.3.2 states, 3.10.7 arriving segments: read in.c beside it), 5961
- * (blind attacks), 7323 (scaling, timestamps, PAWS), 2018 and 2883 (SACK, DSACK), 6675 and 6582
- * (recovery), 6298 (RTO), 5681, 6928, 9438 (congestion control), 1122 4.2 (the reasons), 6093
- * (urgent data), 6191 and 1337 (TIME-WAIT), 6528 (sequence numbers), 4987 (SYN floods), 5482 (user
- * timeout), 5927 (ICMP).  Where they leave room: what Linux does.
+ * (blind attacks), 7323 (scaling, timestamps, PAWS), 2018 and 2883 (SACK, DSACK), 8985, 6675 and
+ * 6582 (what is lost), 9937 (recovery), 5682, 3522 and 4015 (what was not), 6298 (RTO), 5681, 6928,
+ * 9438, 9406 (congestion control), 1122 4.2 (the reasons), 6093 (urgent data), 6191 and 1337
+ * (TIME-WAIT), 6528 (sequence numbers), 4987 (SYN floods), 5482 (user timeout), 5927 (ICMP).  Where
+ * they leave room: what Linux does.
  *
- * Not done yet: RACK-TLP, PRR, F-RTO, ECN, fast open, pacing.
+ * Not done yet: ECN, fast open, pacing.
  */
 #ifndef NARU_PROTO_TCP_TCP_H
 #define NARU_PROTO_TCP_TCP_H

@@ -4,8 +4,10 @@
  * An instant is a number in the connection, so that moving one with each segment is a store; the
  * stack keeps one place in its wheel for the earliest and may keep it too early (RFC 6298 5, 5.3).
  *
- *   RETRANSMIT  SYN, data or FIN are unacknowledged: RTO.  Or nothing is in flight and the window
- *               holds data back: the persist timer (RFC 9293 3.8.6.1), PROBING tells
+ *   RETRANSMIT  SYN, data or FIN are unacknowledged: RTO; or, sooner, a tail loss probe (PTO: RFC
+ *               8985 7.2) or what is beyond a hole may be late no longer (REO: 6.2).  Or nothing is
+ *               in flight and the window holds data back: the persist timer (RFC 9293 3.8.6.1),
+ *               PROBING tells
  *   ACK         an acknowledgement may wait no longer (RFC 9293 3.8.6.3)
  *   IDLE        keep-alive (3.8.4), FIN-WAIT-2 without a holder, 2 MSL
  *   GIVE_UP     user timeout since the first retransmission or probe (3.8.3, RFC 5482)
@@ -15,6 +17,8 @@
  * more, and that machine then probes it by itself (RFC 4861 7.3.1).
  */
 #include "proto/tcp/internal.h"
+
+#define SOONER (NARU_TCP_F_PTO | NARU_TCP_F_PTO_ALONE | NARU_TCP_F_REO | NARU_TCP_F_TLP_DUE)
 
 static void set(struct naru_tcp *c, enum naru_tcp_timer which, naru_time at)
 {
@@ -30,31 +34,55 @@ void naru_tcp_timer_reset(struct naru_tcp *c)
 {
     for (unsigned i = 0; i < NARU_TCP_TIMERS; i++)
         c->timer[i] = NARU_NEVER;
-    c->flags &= ~(uint32_t)NARU_TCP_F_PROBING;
+    c->flags &= ~(uint32_t)(NARU_TCP_F_PROBING | SOONER);
     c->retransmits = c->backoff = c->probes = 0;
 }
 
 /* ---- Facts about what we send ---- */
 
+/* From now: a tail loss probe if there may be one, but no later than RTO; else RTO. */
+static void start_rto(struct naru_tcp *c, naru_time now)
+{
+    bool alone;
+    naru_time pto = naru_tcp_tlp_pto(c, &alone), rto = naru_tcp_rto(c);
+    c->flags &= ~(uint32_t)SOONER;
+    if (pto != NARU_NEVER)
+        c->flags |= NARU_TCP_F_PTO | (alone ? NARU_TCP_F_PTO_ALONE : 0u);
+    set(c, NARU_TCP_TIMER_RETRANSMIT, now + NARU_MIN(pto, rto));
+}
+
+/* A second segment is in flight: its acknowledgement need not be waited for that long. */
+static void no_longer_alone(struct naru_tcp *c, naru_time now)
+{
+    naru_time at = c->timer[NARU_TCP_TIMER_RETRANSMIT];
+    start_rto(c, now);
+    set(c, NARU_TCP_TIMER_RETRANSMIT, NARU_MIN(at, c->timer[NARU_TCP_TIMER_RETRANSMIT]));
+}
+
 void naru_tcp_timer_sent(struct naru_tcp *c, naru_time now)
 {
-    if (armed(c, NARU_TCP_TIMER_RETRANSMIT) && !(c->flags & NARU_TCP_F_PROBING))
+    if (armed(c, NARU_TCP_TIMER_RETRANSMIT) && !(c->flags & NARU_TCP_F_PROBING)) {
+        if (c->flags & NARU_TCP_F_PTO_ALONE)
+            no_longer_alone(c, now);
         return;
+    }
     if (c->flags & NARU_TCP_F_PROBING) {
         c->flags &= ~(uint32_t)NARU_TCP_F_PROBING;
         c->probes = c->backoff = 0;
         set(c, NARU_TCP_TIMER_GIVE_UP, NARU_NEVER);
     }
-    set(c, NARU_TCP_TIMER_RETRANSMIT, now + naru_tcp_rto(c));
+    start_rto(c, now);
 }
 
 void naru_tcp_timer_acked(struct naru_tcp *c, naru_time now)
 {
     c->retransmits = c->backoff = c->probes = 0;
     set(c, NARU_TCP_TIMER_GIVE_UP, NARU_NEVER);
-    c->flags &= ~(uint32_t)NARU_TCP_F_PROBING;
-    bool flight = !naru_seq_eq(c->snd.una, c->snd.nxt);
-    set(c, NARU_TCP_TIMER_RETRANSMIT, flight ? now + naru_tcp_rto(c) : NARU_NEVER);
+    c->flags &= ~(uint32_t)(NARU_TCP_F_PROBING | SOONER);
+    if (naru_seq_eq(c->snd.una, c->snd.nxt))
+        set(c, NARU_TCP_TIMER_RETRANSMIT, NARU_NEVER);
+    else
+        start_rto(c, now);
 }
 
 /* Gives the connection user_timeout from the first sign that the peer does not answer. */
@@ -74,7 +102,30 @@ void naru_tcp_timer_user_timeout(struct naru_tcp *c, naru_time now)
 void naru_tcp_timer_retransmitted(struct naru_tcp *c, naru_time now)
 {
     start_giving_up(c, now);
+    c->flags &= ~(uint32_t)SOONER;
     set(c, NARU_TCP_TIMER_RETRANSMIT, now + naru_tcp_rto(c));
+}
+
+void naru_tcp_timer_reordering(struct naru_tcp *c, naru_time at)
+{
+    if (!(c->flags & SOONER) && c->timer[NARU_TCP_TIMER_RETRANSMIT] <= at)
+        return; /* RTO is sooner */
+    c->flags &= ~(uint32_t)SOONER;
+    c->flags |= NARU_TCP_F_REO;
+    set(c, NARU_TCP_TIMER_RETRANSMIT, at);
+}
+
+/* When RTO would fire had it never been put off. */
+static naru_time rto_at(struct naru_tcp *c, naru_time now)
+{
+    naru_time since = naru_tcp_sent_count(c) > 0 ? naru_tcp_sent_at(c, 0)->sent_at : now;
+    return since + naru_tcp_rto(c);
+}
+
+void naru_tcp_timer_rearm(struct naru_tcp *c, naru_time now)
+{
+    c->flags &= ~(uint32_t)SOONER;
+    set(c, NARU_TCP_TIMER_RETRANSMIT, NARU_MAX(rto_at(c, now), now + NARU_MS(1)));
 }
 
 NARU_NOINLINE void naru_tcp_timer_blocked(struct naru_tcp *c, naru_time now)
@@ -208,6 +259,25 @@ static bool shrunk_but_alive(const struct naru_tcp *c, naru_time now)
            now - c->last_ack_recv <= NARU_US((naru_time)NARU_TCP_RTO_MAX);
 }
 
+static void pto_fired(struct naru_tcp *c, naru_time now)
+{
+    bool alone;
+    naru_time pto = naru_tcp_tlp_pto(c, &alone);
+    naru_time at = pto == NARU_NEVER ? now : NARU_MIN(c->last_sent + pto, rto_at(c, now));
+    if (at > now) { /* more was sent since */
+        set(c, NARU_TCP_TIMER_RETRANSMIT, at);
+        return;
+    }
+    naru_tcp_timer_rearm(c, now);
+    naru_tcp_tlp_fired(c, now);
+}
+
+static void reo_fired(struct naru_tcp *c, naru_time now)
+{
+    naru_tcp_timer_rearm(c, now);
+    naru_tcp_recover_reo(c, now);
+}
+
 static void retransmit_fired(struct naru_tcp *c, naru_time now)
 {
     c->env->counters.rto_fires++;
@@ -294,6 +364,10 @@ void naru_tcp_tick(struct naru_tcp *c, naru_time now)
     if (now >= c->timer[NARU_TCP_TIMER_RETRANSMIT]) {
         if (c->flags & NARU_TCP_F_PROBING)
             persist_fired(c, now);
+        else if (c->flags & NARU_TCP_F_PTO)
+            pto_fired(c, now);
+        else if (c->flags & NARU_TCP_F_REO)
+            reo_fired(c, now);
         else
             retransmit_fired(c, now);
     }
