@@ -22,6 +22,7 @@ TEST(user_timeout_longer_than_the_silence)
     tcp_play(&p, "+0 set USER_TIMEOUT 5000\n"
                  "+0 write 1000\n"
                  "+0 > P. 1:1001(1000) ack 1\n"
+                 "+200 > P. 1:1001(1000) ack 1\n" /* the probe of the tail */
                  "+200 > P. 1:1001(1000) ack 1\n"
                  "+400 > P. 1:1001(1000) ack 1\n"
                  "+800 > P. 1:1001(1000) ack 1\n"
@@ -39,8 +40,9 @@ TEST(user_timeout_of_a_fin)
                  "+0 shutdown wr\n"
                  "+0 > F. 1:1(0) ack 1\n"
                  "+200 > F. 1:1(0) ack 1\n"
+                 "+200 > F. 1:1(0) ack 1\n"
                  "+400 > F. 1:1(0) ack 1\n"
-                 "+590 = FIN-WAIT-1\n"
+                 "+390 = FIN-WAIT-1\n"
                  "+20 = CLOSED\n"
                  "+0 error TIMEDOUT\n"
                  "+0 < . 1:1(0) ack 2 win 65535\n"

@@ -43,6 +43,7 @@ TEST(nobody_is_given_up_early)
     BEGIN(tcp_play_accept);
     tcp_play(&p, "+0 write 1000\n"
                  "+0 > P. 1:1001(1000) ack 1\n"
+                 "+200 > P. 1:1001(1000) ack 1\n" /* the probe of the tail */
                  "+200 > P. 1:1001(1000) ack 1\n"
                  "+400 > P. 1:1001(1000) ack 1\n"
                  "+800 > P. 1:1001(1000) ack 1\n"
@@ -88,8 +89,8 @@ TEST(keepalive_waits_for_what_is_outstanding)
                  "+500 write 10\n"
                  "+0 > P. 1:11(10) ack 1\n"
                  "+200 > P. 1:11(10) ack 1\n"
+                 "+200 > P. 1:11(10) ack 1\n"
                  "+400 > P. 1:11(10) ack 1\n"
-                 "+800 > P. 1:11(10) ack 1\n"
                  "+0 < . 1:1(0) ack 11 win 65535\n"
                  "+1000 > . 10:10(0) ack 1\n");
     tcp_play_end(&p);
