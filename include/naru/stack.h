@@ -61,12 +61,15 @@ struct naru_config {
     uint32_t tcp_sndbuf_max;     /* 4 MiB */
     uint32_t udp_rcvbuf_default; /* 212 992 */
 
-    uint8_t tcp_congestion;     /* enum naru_congestion; CUBIC */
-    bool tcp_timestamps;        /* RFC 7323; true */
-    bool tcp_sack;              /* RFC 2018; true */
-    bool tcp_window_scale;      /* RFC 7323; true */
-    bool tcp_quickack;          /* quick acknowledgements while a connection is young; true */
-    bool tcp_syn_cookies;       /* when the SYN queue is full (RFC 4987 3.6); true */
+    uint8_t tcp_congestion; /* enum naru_congestion; CUBIC */
+    bool tcp_timestamps;    /* RFC 7323; true */
+    bool tcp_sack;          /* RFC 2018; true */
+    bool tcp_window_scale;  /* RFC 7323; true */
+    bool tcp_quickack;      /* quick acknowledgements while a connection is young; true */
+    bool tcp_syn_cookies;   /* when the SYN queue is full (RFC 4987 3.6); true */
+    bool tcp_challenge_syn; /* RFC 5961 4; true.  false: a SYN in the window resets (RFC 793) */
+    bool tcp_whole_window; /* as BSD: receive buffers of whole segments, always offered whole; false
+                            */
     uint8_t tcp_syn_retries;    /* 6: retransmissions of a SYN before ETIMEDOUT */
     uint8_t tcp_synack_retries; /* 5 */
     uint8_t tcp_retries;        /* 15: retransmissions of data before ETIMEDOUT */

@@ -111,6 +111,10 @@ static enum naru_err set_row(struct naru_play *p, struct naru_play_fd *f, const 
         return NARU_OK;
     if (row->unit == SECONDS && value > 0)
         value *= 1000;
+    if (row->unit == BUFFER && p->profile == NARU_PLAY_LINUX) {
+        f->buffer_told[row->opt == NARU_OPT_SNDBUF] = value * 2;
+        value += value / 3; /* of twice the value, what Linux's bookkeeping leaves for payload */
+    }
     if (row->opt == NARU_OPT_MTU_DISCOVER && value > 2)
         value = 2;
     return naru_sock_set(f->sock, row->opt, value, p->now);
@@ -238,8 +242,10 @@ struct naru_outcome naru_call_getsockopt(struct naru_play *p, const struct naru_
         return naru_outcome_of(err);
     if (row->unit == SECONDS && value > 0)
         value /= 1000;
-    if (row->unit == BUFFER && p->profile == NARU_PLAY_LINUX)
-        value *= 2;
+    if (row->unit == BUFFER && p->profile == NARU_PLAY_LINUX) {
+        int64_t told = f->buffer_told[row->opt == NARU_OPT_SNDBUF];
+        value = told != 0 ? told : value * 2;
+    }
     return check_value(p, call, "the option", 3, value);
 }
 

@@ -21,8 +21,6 @@ struct command {
 
 /* ---- sysctl ---- */
 
-enum { INSECURE_SYN, DROP_SYNFIN };
-
 enum action {
     BOOL,
     BYTE,
@@ -30,8 +28,9 @@ enum action {
     SECONDS,
     BYTES,
     LAST_OF_THREE, /* "min default max": tcp_rmem, tcp_wmem */
-    HABIT,         /* a flag of struct naru_play */
-    NOTHING,       /* no effect here */
+    NOT_BOOL,
+    DROP_SYNFIN, /* the flag of struct naru_play */
+    NOTHING,     /* no effect here */
 };
 
 struct sysctl {
@@ -60,8 +59,8 @@ static const struct sysctl sysctls[] = {
     { "net.inet.tcp.sendspace", BYTES, C(tcp_sndbuf_default) },
     { "kern.ipc.maxsockbuf", BYTES, C(tcp_rcvbuf_max) },
     { "net.inet.tcp.finwait2_timeout", MILLISECONDS, C(tcp_fin_wait_2_ms) },
-    { "net.inet.tcp.insecure_syn", HABIT, INSECURE_SYN },
-    { "net.inet.tcp.drop_synfin", HABIT, DROP_SYNFIN },
+    { "net.inet.tcp.insecure_syn", NOT_BOOL, C(tcp_challenge_syn) },
+    { "net.inet.tcp.drop_synfin", DROP_SYNFIN, 0 },
 };
 
 #undef C
@@ -104,8 +103,11 @@ static void set_one(struct naru_play *p, const struct sysctl *s, const char *val
     case LAST_OF_THREE:
         set_three(at, value);
         break;
-    case HABIT:
-        *(s->at == INSECURE_SYN ? &p->insecure_syn : &p->drop_synfin) = n != 0;
+    case NOT_BOOL:
+        *(bool *)at = n == 0;
+        break;
+    case DROP_SYNFIN:
+        p->drop_synfin = n != 0;
         break;
     case NOTHING:
         break;

@@ -298,6 +298,8 @@ void naru_inject(struct naru_play *p, const struct naru_script_packet *s)
     if (naru_play_ended(p))
         return;
     choose_conn(p, s);
+    if (p->drop_synfin && (s->flags & NARU_TCP_SYN) && (s->flags & NARU_TCP_FIN))
+        return;
     switch (s->proto) {
     case NARU_SCRIPT_TCP:
         inject_tcp(&k, s);

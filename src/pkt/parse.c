@@ -71,9 +71,10 @@ static bool set_number(struct naru_script_options *o, const char *name, const ch
         o->connect_port = (uint16_t)n;
     else if (strcmp(name, "mss") == 0 && n <= UINT16_MAX)
         o->gso_size = (uint32_t)n;
-    else if (strcmp(name, "tolerance_usecs") == 0)
+    else if (strcmp(name, "tolerance_usecs") == 0) {
         o->tolerance = NARU_US(n);
-    else if (strcmp(name, "tcp_ts_tick_usecs") == 0)
+        o->tolerance_set = true;
+    } else if (strcmp(name, "tcp_ts_tick_usecs") == 0)
         o->ts_tick = NARU_US(n);
     else if (strcmp(name, "mtu") == 0 && n >= 68 && n <= UINT16_MAX) {
         o->mtu = (uint32_t)n;

@@ -68,7 +68,7 @@ struct naru_play_fd {
     bool epoll, nonblock, connecting, v6, dgram, listener;
     unsigned watch_count;
     struct naru_play_watch watch[NARU_PLAY_WATCHES];
-    int64_t memo_defer_accept, memo_fastopen;
+    int64_t buffer_told[2]; /* receive, send: what was set, as Linux tells it; 0: nothing */
 };
 
 /* What came of a call so far. */
@@ -93,7 +93,7 @@ struct naru_play {
     struct naru_script_result *result;
     struct naru_arena *arena;
     struct naru_config config;
-    bool insecure_syn, drop_synfin;
+    bool drop_synfin;         /* a habit of the host, in front of the stack */
     struct naru_stack *stack; /* NULL until something needs it */
     unsigned ifindex;
     naru_time now;

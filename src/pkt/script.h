@@ -25,6 +25,7 @@ struct naru_script_options {
     uint16_t bind_port, connect_port;
     struct naru_addr local[2], remote[2]; /* [0] IPv4, [1] IPv6 */
     naru_time tolerance;
+    bool tolerance_set;
     double tolerance_percent;
     naru_time ts_tick; /* 0: TS val is not checked */
     bool ts_ecr_scaled;

@@ -73,10 +73,7 @@ void naru_tcp_in_order(struct naru_tcp *c, struct naru_pkt *pkt)
     c->rcv.nxt = naru_seq_add(c->rcv.nxt, len);
     c->rcv.wnd -= NARU_MIN(len, c->rcv.wnd);
     c->bytes_received += len;
-    if (c->flags & NARU_TCP_F_READ_SHUT)
-        naru_pktpool_put(pkt);
-    else
-        naru_tcp_rcvq_append(c, pkt);
+    naru_tcp_rcvq_append(c, pkt);
 }
 
 /* A close that did not wait for the data: they are lost, and the peer is told (RFC 1122 4.2.2.13).
@@ -140,8 +137,7 @@ bool naru_tcp_step_text(struct naru_tcp *c, struct naru_tcp_seg *s)
     }
     naru_tcp_rcvwnd_grow(c, len);
     want_ack(c, s->now);
-    if (!(c->flags & NARU_TCP_F_READ_SHUT))
-        naru_tcp_event(c, NARU_READY_READ);
+    naru_tcp_event(c, NARU_READY_READ);
     return true;
 }
 

@@ -236,6 +236,11 @@ static bool step_syn(struct naru_tcp *c, struct naru_tcp_seg *s)
         naru_tcp_die(c, NARU_ERR_CONNRESET, s->now); /* "return this connection to LISTEN" */
         return false;
     }
+    if (!c->env->config->tcp_challenge_syn && c->state != NARU_TCP_SYN_RECEIVED) {
+        s->drop = NARU_DROP_TCP_SYN_CHALLENGE;
+        naru_tcp_die_reset(c, NARU_ERR_CONNRESET, s->now);
+        return false;
+    }
     naru_tcp_challenge(c, s, NARU_DROP_TCP_SYN_CHALLENGE);
     return false;
 }
@@ -252,8 +257,8 @@ static void otherwise(struct naru_tcp *c, struct naru_tcp_seg *s)
         return;
     if (!step_syn(c, s))
         return;
-    if (s->has_ack)
-        note_timestamp(c, s->h, s->now);
+    if (s->has_ack && !naru_seq_after(s->ack, c->snd.nxt))
+        note_timestamp(c, s->h, s->now); /* of a segment that will not be thrown away */
     if (!naru_tcp_step_ack(c, s))
         return;
     if (!naru_tcp_step_urg(c, s))

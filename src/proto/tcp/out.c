@@ -65,7 +65,7 @@ static void plan_full(struct naru_tcp *c, struct plan *p, uint32_t len, uint32_t
     p->go = true;
     uint32_t next = NARU_MIN(unsent - n, p->mss);
     p->last = n > p->mss || minus(len, n) < next || minus(cwnd_room, n) < next ||
-              (next > 0 && next < p->mss && !small_ok(c, naru_tcp_fin_unsent(c), now));
+              (next > 0 && next < p->mss);
 }
 
 static struct plan make_plan(struct naru_tcp *c, const struct naru_tcp_room *room, naru_time now)
@@ -155,8 +155,8 @@ static bool build_new(struct naru_tcp *c, struct naru_tcp_segment *out, struct p
     if (fin)
         flags |= NARU_TCP_FIN;
     bool record = (c->flags & NARU_TCP_F_EOR) && naru_seq_eq(end, c->snd_eor);
-    if (len > 0 &&
-        (naru_seq_eq(end, c->snd.end) || record || len > p->mss || (p->last && c->burst > 0)))
+    bool burst_end = len > p->mss || (p->last && c->burst > 0) || naru_seq_eq(end, c->snd.end);
+    if (len > 0 && (record || (burst_end && !(c->flags & NARU_TCP_F_MORE))))
         flags |= NARU_TCP_PSH;
     out->retransmit = false;
     naru_tcp_header(c, &out->hdr, seq, flags, now);

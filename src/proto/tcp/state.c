@@ -186,6 +186,7 @@ void naru_tcp_sync_options(struct naru_tcp *c, const struct naru_tcp_hdr *syn, n
         c->rcv.wscale = c->env->wscale;
     }
     naru_tcp_update_mss(c);
+    naru_tcp_rcvwnd_whole(c);
     c->last_ack_recv = now;
     c->irs = syn->seq;
     c->rcv.nxt = c->rcv.ack = c->space_seq = c->space_rtt_seq = naru_seq_add(syn->seq, 1);

@@ -305,6 +305,7 @@ void naru_tcp_tick(struct naru_tcp *c, naru_time now)
     if (now >= c->timer[NARU_TCP_TIMER_PACE]) {
         set(c, NARU_TCP_TIMER_PACE, NARU_NEVER);
         c->flags |= NARU_TCP_F_PUSHED;
+        c->flags &= ~(uint32_t)NARU_TCP_F_MORE; /* more did not follow */
         c->due |= NARU_TCP_DUE_DATA;
     }
     if (now >= c->timer[NARU_TCP_TIMER_IDLE])
