@@ -68,8 +68,9 @@ struct naru_config {
     bool tcp_quickack;      /* quick acknowledgements while a connection is young; true */
     bool tcp_syn_cookies;   /* when the SYN queue is full (RFC 4987 3.6); true */
     bool tcp_challenge_syn; /* RFC 5961 4; true.  false: a SYN in the window resets (RFC 793) */
-    bool tcp_whole_window; /* as BSD: receive buffers of whole segments, always offered whole; false
-                            */
+    bool tcp_bsd; /* BSD's habits where the RFCs leave room; false, Linux's.  Receive buffers of
+                     whole segments, offered whole; every second segment acknowledged, also small
+                     ones; a FIN again with the ACK of the peer's in CLOSING; SYN with FIN opens */
     uint8_t tcp_syn_retries;    /* 6: retransmissions of a SYN before ETIMEDOUT */
     uint8_t tcp_synack_retries; /* 5 */
     uint8_t tcp_retries;        /* 15: retransmissions of data before ETIMEDOUT */

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORDS_MAX = 32 };
+enum { WORDS_MAX = 32, RCVBUF_MAX = 1 << 30 };
 
 struct command {
     struct naru_play *p;
@@ -85,6 +85,8 @@ static void set_one(struct naru_play *p, const struct sysctl *s, const char *val
     char *at = (char *)&p->config + s->at;
     unsigned long n = strtoul(value, NULL, 0);
     uint32_t word = (uint32_t)NARU_MIN(n, (unsigned long)INT32_MAX);
+    if (s->at == offsetof(struct naru_config, tcp_rcvbuf_max))
+        word = NARU_MIN(word, (uint32_t)RCVBUF_MAX);
     switch (s->action) {
     case BOOL:
         *(bool *)at = n != 0;

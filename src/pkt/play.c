@@ -223,7 +223,8 @@ static void set_up(struct naru_play *p)
     p->config.tcp_syn_retries = 5;
     if (p->profile == NARU_PLAY_FREEBSD) {
         p->config.tcp_quickack = false;
-        p->config.tcp_whole_window = true;
+        p->config.tcp_bsd = true;
+        p->config.tcp_syn_retries = 12;
         p->config.tcp_rcvbuf_max = 2 * 1024 * 1024;
         p->config.tcp_rcvbuf_default = 65536;
         p->config.tcp_sndbuf_default = 32768;

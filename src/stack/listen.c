@@ -258,7 +258,8 @@ NARU_NOINLINE enum naru_drop naru_listen_input(struct naru_sock_tcp *listener,
         }
         return cookie_in(listener, in, tuple, h, pkt);
     }
-    if ((h->flags & NARU_TCP_SYN) == 0 || (h->flags & NARU_TCP_FIN) != 0)
+    bool fin_refused = (h->flags & NARU_TCP_FIN) != 0 && !listener->s.stack->config.tcp_bsd;
+    if ((h->flags & NARU_TCP_SYN) == 0 || fin_refused)
         return naru_pkt_drop(pkt, NARU_DROP_TCP_FLAGS);
     return syn_in(listener, in, tuple, h, pkt, old);
 }

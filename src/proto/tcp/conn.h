@@ -43,6 +43,7 @@ enum naru_tcp_set_flag {
     NARU_TCP_SET_EVENT_ACKED = 32,
     NARU_TCP_SET_SNDBUF_FIXED = 64, /* no autotuning */
     NARU_TCP_SET_RCVBUF_FIXED = 128,
+    NARU_TCP_SET_NO_OPTIONS = 256,
 };
 
 /* Options of a socket before, and of a connection while, they differ from the stack's defaults. */

@@ -27,7 +27,8 @@ static void refill_quick(struct naru_tcp *c, naru_time now)
 
 static void want_ack(struct naru_tcp *c, naru_time now)
 {
-    if (naru_seq_len(c->rcv.ack, c->rcv.nxt) > c->rcv.mss || quick(c) || c->ooo != NULL)
+    bool second = c->env->config->tcp_bsd && c->timer[NARU_TCP_TIMER_ACK] != NARU_NEVER;
+    if (second || naru_seq_len(c->rcv.ack, c->rcv.nxt) > c->rcv.mss || quick(c) || c->ooo != NULL)
         c->due |= NARU_TCP_DUE_ACK;
     else
         naru_tcp_timer_ack_wanted(c, now);

@@ -96,8 +96,8 @@ static void settle(struct naru_tcp *c)
 
 static void dsack(struct naru_tcp *c, naru_seq start, naru_seq end)
 {
-    if (!(c->flags & NARU_TCP_F_SACK))
-        return;
+    if (!(c->flags & NARU_TCP_F_SACK) || (c->flags & NARU_TCP_F_DSACK_DUE))
+        return; /* of a segment with several, the first (RFC 2883 4.2) */
     c->dsack_start = start;
     c->dsack_end = end;
     c->flags |= NARU_TCP_F_DSACK_DUE;

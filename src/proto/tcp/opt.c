@@ -40,6 +40,7 @@ static unsigned flag_of(enum naru_opt opt)
         { NARU_OPT_KEEPALIVE, NARU_TCP_SET_KEEPALIVE },
         { NARU_OPT_OOBINLINE, NARU_TCP_SET_OOBINLINE },
         { NARU_OPT_EVENT_ACKED, NARU_TCP_SET_EVENT_ACKED },
+        { NARU_OPT_NO_OPTIONS, NARU_TCP_SET_NO_OPTIONS },
     };
     for (unsigned i = 0; i < NARU_ARRAY_LEN(flags); i++)
         if (flags[i].opt == opt)

@@ -15,7 +15,7 @@ enum { SPACE_GROWTH_SEGMENTS = 16, SMALL_SEGMENT = 128, PRESSED_SEGMENTS = 4 };
 /* What can be said in the window field; a whole window may be larger by part of a segment. */
 static uint32_t scale_max(const struct naru_tcp *c)
 {
-    uint32_t more = c->env->config->tcp_whole_window ? c->mss_advertised : 0;
+    uint32_t more = c->env->config->tcp_bsd ? c->mss_advertised : 0;
     return (65535u << c->rcv.wscale) + more;
 }
 
@@ -32,7 +32,7 @@ void naru_tcp_rcvwnd_init(struct naru_tcp *c, naru_time now)
 void naru_tcp_rcvwnd_whole(struct naru_tcp *c)
 {
     uint32_t mss = NARU_MAX((uint32_t)NARU_MIN(c->mss_path, c->mss_peer), 1u);
-    if (!c->env->config->tcp_whole_window || c->rcv.buf <= mss)
+    if (!c->env->config->tcp_bsd || c->rcv.buf <= mss)
         return;
     c->rcv.buf = (c->rcv.buf + mss - 1) / mss * mss;
     c->rcv_ssthresh = c->rcv.buf;
@@ -66,7 +66,7 @@ uint16_t naru_tcp_rcvwnd_select(struct naru_tcp *c, bool syn)
         c->rcv.wnd = NARU_MIN(space, 65535u);
         return (uint16_t)c->rcv.wnd;
     }
-    if (c->env->config->tcp_whole_window) {
+    if (c->env->config->tcp_bsd) {
         c->rcv.wnd = NARU_MAX(space, c->rcv.wnd); /* what is accepted; the field may say less */
         return (uint16_t)NARU_MIN(c->rcv.wnd >> c->rcv.wscale, 65535u);
     }

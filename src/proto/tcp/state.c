@@ -174,13 +174,14 @@ void naru_tcp_sync_options(struct naru_tcp *c, const struct naru_tcp_hdr *syn, n
     const struct naru_config *config = c->env->config;
     if ((syn->opts & NARU_TCP_OPT_MSS) && syn->mss != 0)
         c->mss_peer = syn->mss;
-    if ((syn->opts & NARU_TCP_OPT_TS) && config->tcp_timestamps) {
+    bool more = !(c->opt_flags & NARU_TCP_SET_NO_OPTIONS);
+    if (more && (syn->opts & NARU_TCP_OPT_TS) && config->tcp_timestamps) {
         c->flags |= NARU_TCP_F_TIMESTAMPS;
         c->ts_recent = syn->ts_val;
     }
-    if ((syn->opts & NARU_TCP_OPT_SACK_OK) && config->tcp_sack)
+    if (more && (syn->opts & NARU_TCP_OPT_SACK_OK) && config->tcp_sack)
         c->flags |= NARU_TCP_F_SACK;
-    if ((syn->opts & NARU_TCP_OPT_WSCALE) && config->tcp_window_scale) {
+    if (more && (syn->opts & NARU_TCP_OPT_WSCALE) && config->tcp_window_scale) {
         c->flags |= NARU_TCP_F_WSCALE;
         c->snd.wscale = (uint8_t)NARU_MIN((unsigned)syn->wscale, 14u); /* RFC 7323 2.3 */
         c->rcv.wscale = c->env->wscale;
