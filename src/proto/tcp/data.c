@@ -28,7 +28,8 @@ static void refill_quick(struct naru_tcp *c, naru_time now)
 static void want_ack(struct naru_tcp *c, naru_time now)
 {
     bool second = c->env->config->tcp_bsd && c->timer[NARU_TCP_TIMER_ACK] != NARU_NEVER;
-    if (second || naru_seq_len(c->rcv.ack, c->rcv.nxt) > c->rcv.mss || quick(c) || c->ooo != NULL)
+    if (second || (c->flags & NARU_TCP_F_DSACK_DUE) ||
+        naru_seq_len(c->rcv.ack, c->rcv.nxt) > c->rcv.mss || quick(c) || c->ooo != NULL)
         c->due |= NARU_TCP_DUE_ACK;
     else
         naru_tcp_timer_ack_wanted(c, now);
@@ -170,6 +171,8 @@ void naru_tcp_step_fin(struct naru_tcp *c, struct naru_tcp_seg *s)
         break;
     case NARU_TCP_FIN_WAIT_1: /* our FIN is not acknowledged, else we were in FIN-WAIT-2 */
         naru_tcp_enter(c, NARU_TCP_CLOSING, s->now);
+        if (c->env->config->tcp_bsd)
+            c->flags |= NARU_TCP_F_FIN_AGAIN;
         naru_tcp_event(c, NARU_READY_HANGUP);
         break;
     case NARU_TCP_FIN_WAIT_2:

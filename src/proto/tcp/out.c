@@ -315,7 +315,8 @@ bool naru_tcp_output(struct naru_tcp *c, const struct naru_tcp_room *room,
     if (c->due & NARU_TCP_DUE_ACK) {
         c->due &= (uint8_t)~NARU_TCP_DUE_ACK;
         if (naru_tcp_synchronized(c) || c->state == NARU_TCP_SYN_RECEIVED) {
-            bool fin = c->env->config->tcp_bsd && c->state == NARU_TCP_CLOSING;
+            bool fin = (c->flags & NARU_TCP_F_FIN_AGAIN) != 0 && c->state == NARU_TCP_CLOSING;
+            c->flags &= ~(uint32_t)NARU_TCP_F_FIN_AGAIN;
             bare(c, out, naru_seq_sub(c->snd.nxt, fin ? 1 : 0),
                  (uint16_t)(NARU_TCP_ACK | (fin ? NARU_TCP_FIN : 0)), now);
             return true;

@@ -114,8 +114,10 @@ void naru_tcp_rcvwnd_read(struct naru_tcp *c, naru_time now)
     uint32_t space = free_space(c);
     if (space < c->rcv.wnd)
         return;
-    bool doubled = space / 2 >= c->rcv.wnd && space - c->rcv.wnd >= step(c);
-    if (doubled)
+    uint32_t more = space - c->rcv.wnd;
+    bool doubled = space / 2 >= c->rcv.wnd && more >= step(c);
+    bool quarter = c->env->config->tcp_bsd && more >= c->rcv.buf / 4 && more >= 2u * c->rcv.mss;
+    if (doubled || quarter)
         c->due |= NARU_TCP_DUE_ACK;
 }
 

@@ -220,6 +220,19 @@ void naru_tcp_answer(struct naru_tcp *c, naru_time now)
     c->due |= NARU_TCP_DUE_SYN;
 }
 
+bool naru_tcp_defer_accept(struct naru_tcp *c, const struct naru_tcp_hdr *h, size_t payload_len,
+                           naru_time now)
+{
+    uint32_t ms = naru_tcp_opts(c)->defer_accept_ms;
+    naru_time until = c->sent.sent_at + NARU_MS(ms);
+    if (ms == 0 || c->state != NARU_TCP_SYN_RECEIVED || payload_len > 0 || now >= until ||
+        (h->flags & (NARU_TCP_SYN | NARU_TCP_FIN | NARU_TCP_ACK)) != NARU_TCP_ACK ||
+        !naru_seq_eq(h->ack, c->snd.nxt))
+        return false;
+    naru_tcp_timer_hold_syn(c, until);
+    return true;
+}
+
 void naru_tcp_open_cookie(struct naru_tcp *c, const struct naru_tcp_cookie *cookie, naru_time now)
 {
     struct naru_tcp_hdr syn = { .seq = cookie->irs,

@@ -34,6 +34,13 @@ void naru_tcp_timer_reset(struct naru_tcp *c)
     c->retransmits = c->backoff = c->probes = 0;
 }
 
+/* Gives the connection user_timeout from the first sign that the peer does not answer. */
+static void start_giving_up(struct naru_tcp *c, naru_time now)
+{
+    if (naru_tcp_opts(c)->user_timeout_ms != 0 && !armed(c, NARU_TCP_TIMER_GIVE_UP))
+        set(c, NARU_TCP_TIMER_GIVE_UP, now + NARU_MS(naru_tcp_opts(c)->user_timeout_ms));
+}
+
 /* ---- Facts about what we send ---- */
 
 void naru_tcp_timer_sent(struct naru_tcp *c, naru_time now)
@@ -45,6 +52,8 @@ void naru_tcp_timer_sent(struct naru_tcp *c, naru_time now)
         c->probes = c->backoff = 0;
         set(c, NARU_TCP_TIMER_GIVE_UP, NARU_NEVER);
     }
+    if (c->state == NARU_TCP_SYN_SENT)
+        start_giving_up(c, now); /* nothing has ever answered */
     set(c, NARU_TCP_TIMER_RETRANSMIT, now + naru_tcp_rto(c));
 }
 
@@ -57,17 +66,10 @@ void naru_tcp_timer_acked(struct naru_tcp *c, naru_time now)
     set(c, NARU_TCP_TIMER_RETRANSMIT, flight ? now + naru_tcp_rto(c) : NARU_NEVER);
 }
 
-/* Gives the connection user_timeout from the first sign that the peer does not answer. */
-static void start_giving_up(struct naru_tcp *c, naru_time now)
-{
-    if (naru_tcp_opts(c)->user_timeout_ms != 0 && !armed(c, NARU_TCP_TIMER_GIVE_UP))
-        set(c, NARU_TCP_TIMER_GIVE_UP, now + NARU_MS(naru_tcp_opts(c)->user_timeout_ms));
-}
-
 void naru_tcp_timer_user_timeout(struct naru_tcp *c, naru_time now)
 {
     set(c, NARU_TCP_TIMER_GIVE_UP, NARU_NEVER);
-    if (c->retransmits > 0 || c->probes > 0)
+    if (c->retransmits > 0 || c->probes > 0 || c->state == NARU_TCP_SYN_SENT)
         start_giving_up(c, now);
 }
 
@@ -75,6 +77,12 @@ void naru_tcp_timer_retransmitted(struct naru_tcp *c, naru_time now)
 {
     start_giving_up(c, now);
     set(c, NARU_TCP_TIMER_RETRANSMIT, now + naru_tcp_rto(c));
+}
+
+/* A half-open connection says its SYN again only then. */
+NARU_NOINLINE void naru_tcp_timer_hold_syn(struct naru_tcp *c, naru_time until)
+{
+    set(c, NARU_TCP_TIMER_RETRANSMIT, until);
 }
 
 NARU_NOINLINE void naru_tcp_timer_blocked(struct naru_tcp *c, naru_time now)
