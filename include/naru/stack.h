@@ -67,7 +67,7 @@ struct naru_config {
     bool tcp_window_scale;  /* RFC 7323; true */
     bool tcp_quickack;      /* quick acknowledgements while a connection is young; true */
     bool tcp_syn_cookies;   /* when the SYN queue is full (RFC 4987 3.6); true */
-    bool tcp_challenge_syn; /* RFC 5961 4; true.  false: a SYN in the window resets (RFC 793) */
+    bool tcp_rfc793_syn;    /* a SYN in the window resets; false, it is challenged (RFC 5961 4) */
     bool tcp_bsd; /* BSD's habits where the RFCs leave room; false, Linux's.  Receive buffers of
                      whole segments, offered whole; every second segment acknowledged, also small
                      ones; a FIN again with the ACK of the peer's in CLOSING; SYN with FIN opens */

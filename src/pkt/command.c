@@ -28,9 +28,8 @@ enum action {
     SECONDS,
     BYTES,
     LAST_OF_THREE, /* "min default max": tcp_rmem, tcp_wmem */
-    NOT_BOOL,
-    DROP_SYNFIN, /* the flag of struct naru_play */
-    NOTHING,     /* no effect here */
+    DROP_SYNFIN,   /* the flag of struct naru_play */
+    NOTHING,       /* no effect here */
 };
 
 struct sysctl {
@@ -59,7 +58,7 @@ static const struct sysctl sysctls[] = {
     { "net.inet.tcp.sendspace", BYTES, C(tcp_sndbuf_default) },
     { "kern.ipc.maxsockbuf", BYTES, C(tcp_rcvbuf_max) },
     { "net.inet.tcp.finwait2_timeout", MILLISECONDS, C(tcp_fin_wait_2_ms) },
-    { "net.inet.tcp.insecure_syn", NOT_BOOL, C(tcp_challenge_syn) },
+    { "net.inet.tcp.insecure_syn", BOOL, C(tcp_rfc793_syn) },
     { "net.inet.tcp.drop_synfin", DROP_SYNFIN, 0 },
 };
 
@@ -104,9 +103,6 @@ static void set_one(struct naru_play *p, const struct sysctl *s, const char *val
         break;
     case LAST_OF_THREE:
         set_three(at, value);
-        break;
-    case NOT_BOOL:
-        *(bool *)at = n == 0;
         break;
     case DROP_SYNFIN:
         p->drop_synfin = n != 0;

@@ -223,6 +223,8 @@ static struct naru_script_event *parse_event(struct naru_scan *s)
         naru_scan_fail(s, "only a packet from the stack may come at any time or in a window");
     if (e->time.blocking && e->kind != NARU_SCRIPT_CALL)
         naru_scan_fail(s, "only a call can block");
+    if (s->failed && e->kind != NARU_SCRIPT_CALL)
+        s->result->line = e->line; /* what is missing at its end is not of the next line */
     return e;
 }
 

@@ -36,7 +36,6 @@ void naru_config_init(struct naru_config *config)
         .tcp_window_scale = true,
         .tcp_quickack = true,
         .tcp_syn_cookies = true,
-        .tcp_challenge_syn = true,
         .tcp_syn_retries = 6,
         .tcp_synack_retries = 5,
         .tcp_retries = 15,

@@ -149,6 +149,8 @@ static bool in_syn_received(struct naru_tcp *c, struct naru_tcp_seg *s)
     }
     c->snd.una = s->ack;
     naru_tcp_established(c, s);
+    if (c->ooo != NULL && s->len == 0)
+        naru_tcp_take_queued(c, s);
     return true;
 }
 

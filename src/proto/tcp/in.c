@@ -236,7 +236,7 @@ static bool step_syn(struct naru_tcp *c, struct naru_tcp_seg *s)
         naru_tcp_die(c, NARU_ERR_CONNRESET, s->now); /* "return this connection to LISTEN" */
         return false;
     }
-    if (!c->env->config->tcp_challenge_syn && c->state != NARU_TCP_SYN_RECEIVED) {
+    if (c->env->config->tcp_rfc793_syn && c->state != NARU_TCP_SYN_RECEIVED) {
         s->drop = NARU_DROP_TCP_SYN_CHALLENGE;
         naru_tcp_die_reset(c, NARU_ERR_CONNRESET, s->now);
         return false;

@@ -63,9 +63,11 @@ static void plan_full(struct naru_tcp *c, struct plan *p, uint32_t len, uint32_t
         n -= rest;
     p->len = n;
     p->go = true;
+    bool fin = naru_tcp_fin_unsent(c); /* else, without Nagle, a short rest is a burst of its own */
     uint32_t next = NARU_MIN(unsent - n, p->mss);
     p->last = n > p->mss || minus(len, n) < next || minus(cwnd_room, n) < next ||
-              (next > 0 && next < p->mss);
+              (next > 0 && next < p->mss &&
+               (!small_ok(c, fin, now) || (!fin && (c->opt_flags & NARU_TCP_SET_NODELAY))));
 }
 
 static struct plan make_plan(struct naru_tcp *c, const struct naru_tcp_room *room, naru_time now)

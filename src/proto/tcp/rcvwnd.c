@@ -116,7 +116,7 @@ void naru_tcp_rcvwnd_read(struct naru_tcp *c, naru_time now)
         return;
     uint32_t more = space - c->rcv.wnd;
     bool doubled = space / 2 >= c->rcv.wnd && more >= step(c);
-    bool quarter = c->env->config->tcp_bsd && more >= c->rcv.buf / 4 && more >= 2u * c->rcv.mss;
+    bool quarter = c->env->config->tcp_bsd && more >= c->rcv.buf / 4 && more >= c->mss_advertised;
     if (doubled || quarter)
         c->due |= NARU_TCP_DUE_ACK;
 }
