@@ -13,6 +13,7 @@ enum { REST_MAX = 100000, WAIT_MAX_S = 300 };
 
 /* ---- The end ---- */
 
+NARU_PRINTF(3, 0)
 static void conclude(struct naru_play *p, enum naru_script_verdict verdict, const char *format,
                      va_list args)
 {

@@ -10,6 +10,7 @@
 
 /* ---- Errors ---- */
 
+NARU_PRINTF(3, 0)
 static void conclude(struct naru_scan *s, enum naru_script_verdict verdict, const char *format,
                      va_list args)
 {

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """Packet scripts: naru's own, which pass over every version of IP, and wrong ones, which do not.
 
-Folders are named for the state that the event of a script meets.  In wrong/ the first line of a
-script says how it must end: the line number, and a part of the message.
+Folders are named for the state that the event of a script meets; those in bsd/ are of BSD's habits.
+In wrong/ the first line of a script says how it must end: the line number, and a part of the
+message.
 """
 
 import json
@@ -41,7 +42,8 @@ def right_ones():
             continue
         scripts = len(list(folder.rglob("*.pkt")))
         for version in VERSIONS:
-            done = run("--ip-version", version, folder)
+            profile = "freebsd" if folder.name == "bsd" else "linux"
+            done = run("--profile", profile, "--ip-version", version, folder)
             last = done.stdout.splitlines()[-1:]
             good = done.returncode == 0 and last == [f"{scripts} passed, 0 failed, 0 skipped"]
             verdict(f"{folder.name} over {version}", good and scripts > 0, done.stdout)
