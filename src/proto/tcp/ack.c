@@ -121,7 +121,7 @@ void naru_tcp_ack_process(struct naru_tcp *c, struct naru_tcp_seg *s)
     c->delivered += naru_tcp_segments(a.delivered, c->snd.mss);
     if (a.acked > 0) {
         if (c->ca_state != NARU_CA_RECOVERY)
-            naru_tcp_cc_acked(c, a.acked, s->now);
+            naru_tcp_cc_acked(c, NARU_MIN(a.acked, a.delivered), s->now);
         naru_tcp_sndbuf_grow(c);
         tell_writer(c);
         naru_tcp_sent_trim(c);
@@ -149,8 +149,6 @@ static bool in_syn_received(struct naru_tcp *c, struct naru_tcp_seg *s)
     }
     c->snd.una = s->ack;
     naru_tcp_established(c, s);
-    if (c->ooo != NULL && s->len == 0)
-        naru_tcp_take_queued(c, s);
     return true;
 }
 

@@ -144,13 +144,13 @@ bool naru_tcp_step_text(struct naru_tcp *c, struct naru_tcp_seg *s)
 }
 
 /* Data that came with the peer's SYN, before there was anybody to give them to. */
-NARU_NOINLINE void naru_tcp_take_queued(struct naru_tcp *c, const struct naru_tcp_seg *s)
+NARU_NOINLINE void naru_tcp_take_queued(struct naru_tcp *c, naru_time now)
 {
     naru_seq before = c->rcv.nxt;
     (void)naru_tcp_ooo_drain(c);
     if (naru_seq_eq(before, c->rcv.nxt))
         return;
-    want_ack(c, s->now);
+    want_ack(c, now);
     naru_tcp_event(c, NARU_READY_READ);
 }
 

@@ -247,6 +247,14 @@ static bool step_syn(struct naru_tcp *c, struct naru_tcp_seg *s)
 
 /* ---- Fifth to eighth: ack.c, data.c ---- */
 
+/* The data of a crossing SYN are the user's now, and may be in this segment again. */
+static NARU_NOINLINE void take_queued(struct naru_tcp *c, struct naru_tcp_seg *s)
+{
+    naru_tcp_take_queued(c, s->now);
+    if (naru_seq_before(s->seq, c->rcv.nxt))
+        trim_front(c, s);
+}
+
 static void otherwise(struct naru_tcp *c, struct naru_tcp_seg *s)
 {
     if (!step_paws(c, s))
@@ -259,8 +267,11 @@ static void otherwise(struct naru_tcp *c, struct naru_tcp_seg *s)
         return;
     if (s->has_ack && !naru_seq_after(s->ack, c->snd.nxt))
         note_timestamp(c, s->h, s->now); /* of a segment that will not be thrown away */
+    bool opening = c->state == NARU_TCP_SYN_RECEIVED;
     if (!naru_tcp_step_ack(c, s))
         return;
+    if (opening && c->ooo != NULL)
+        take_queued(c, s);
     if (!naru_tcp_step_urg(c, s))
         return;
     if (!naru_tcp_step_text(c, s))

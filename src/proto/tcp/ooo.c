@@ -320,7 +320,8 @@ void naru_tcp_ooo_check(const struct naru_tcp *c)
     for (uint32_t i = 0; i < o->count; i++) {
         const struct range *r = &o->at[i];
         naru_seq at = r->start;
-        NARU_ASSERT(naru_seq_after(r->start, c->rcv.nxt));
+        NARU_ASSERT(naru_seq_after(r->start, c->rcv.nxt) ||
+                    (c->state == NARU_TCP_SYN_RECEIVED && naru_seq_eq(r->start, c->rcv.nxt)));
         NARU_ASSERT(i == 0 || naru_seq_before(o->at[i - 1].end, r->start));
         for (const struct naru_pkt *p = r->first; p != NULL; p = p->next) {
             NARU_ASSERT(p->len > 0 && p->seq == at.v);
