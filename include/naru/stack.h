@@ -70,7 +70,8 @@ struct naru_config {
     bool tcp_rfc793_syn;    /* a SYN in the window resets; false, it is challenged (RFC 5961 4) */
     bool tcp_bsd; /* BSD's habits where the RFCs leave room; false, Linux's.  Receive buffers of
                      whole segments, offered whole; every second segment acknowledged, also small
-                     ones; a FIN again with the ACK of the peer's in CLOSING; SYN with FIN opens */
+                     ones; a FIN again with the ACK of the peer's in CLOSING; SYN with FIN opens; in
+                     TIME-WAIT no answer to what has no ACK */
     uint8_t tcp_syn_retries;    /* 6: retransmissions of a SYN before ETIMEDOUT */
     uint8_t tcp_synack_retries; /* 5 */
     uint8_t tcp_retries;        /* 15: retransmissions of data before ETIMEDOUT */

@@ -146,6 +146,7 @@ static void set_sysctl(struct naru_play *p, const char *name, const char *value)
 
 static void each_sysctl(struct command *c)
 {
+    struct naru_config before = c->p->config;
     for (unsigned i = 1; i < c->count && !naru_play_ended(c->p); i++) {
         const char *equals = strchr(c->word[i], '=');
         if (c->word[i][0] == '-')
@@ -157,6 +158,9 @@ static void each_sysctl(struct command *c)
         char *name = naru_arena_text(c->p->arena, c->word[i], (size_t)(equals - c->word[i]));
         set_sysctl(c->p, name, equals + 1);
     }
+    /* A stack is configured when it is made. */
+    if (c->p->stack != NULL && memcmp(&before, &c->p->config, sizeof(before)) != 0)
+        naru_play_skip(c->p, "a sysctl that changes while the script runs");
 }
 
 /* ---- Questions about connections ---- */
@@ -212,11 +216,17 @@ static bool ends_with(const char *text, const char *end)
 
 static void run(struct command *c)
 {
-    static const char *const harmless[] = { "true",  "ethtool", "tcpdrop", "echo",
-                                            "nstat", "ip",      "tc",      ":" };
+    /* Offloads, queues and caches that are not here; what tcpdrop takes away ends with the script.
+     */
+    static const struct {
+        const char *name, *first;
+    } harmless[] = { { "true", NULL },        { ":", NULL },     { "ethtool", "-K" },
+                     { "ip", "tcp_metrics" }, { "tc", "qdisc" }, { "tcpdrop", "-s" } };
     const char *name = c->word[0];
     for (size_t i = 0; i < NARU_ARRAY_LEN(harmless); i++)
-        if (strcmp(name, harmless[i]) == 0)
+        if (strcmp(name, harmless[i].name) == 0 &&
+            (harmless[i].first == NULL ||
+             (c->count > 1 && strcmp(c->word[1], harmless[i].first) == 0)))
             return;
     if (ends_with(name, "defaults.sh") || strstr(name, "sysctl_restore_") != NULL)
         return;

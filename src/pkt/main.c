@@ -26,7 +26,8 @@ static const char usage[] =
     "\n"
     "Plays packet scripts (.pkt) against the stack, in virtual time.\n"
     "\n"
-    "  --profile linux|freebsd   whose habits the scripts expect (linux)\n"
+    "  --profile linux|freebsd   whose habits the scripts expect (linux);\n"
+    "                            freebsd also defines FreeBSD, for #ifdef\n"
     "  --ip-version VERSION      ipv4, ipv6 or ipv4-mapped-ipv6, where a script does not say\n"
     "  -D, --define NAME=VALUE   a word that scripts use\n"
     "  --set NAME=VALUE          an option as scripts have it at their top\n"
@@ -273,6 +274,9 @@ int main(int argc, char **argv)
         fputs(usage, go == 0 ? stdout : stderr);
         return go == 0 ? 0 : 2;
     }
+    char freebsd[] = "FreeBSD";
+    if (run.profile == NARU_PLAY_FREEBSD && !define(&run, freebsd))
+        return 2;
     bool good = true;
     for (int i = optind; i < argc; i++)
         good &= play_path(&run, argv[i], true);

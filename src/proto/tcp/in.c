@@ -257,6 +257,10 @@ static NARU_NOINLINE void take_queued(struct naru_tcp *c, struct naru_tcp_seg *s
 
 static void otherwise(struct naru_tcp *c, struct naru_tcp_seg *s)
 {
+    if (c->state == NARU_TCP_TIME_WAIT && c->env->config->tcp_bsd && !s->has_ack && !s->rst) {
+        s->drop = NARU_DROP_TCP_NO_ACK;
+        return;
+    }
     if (!step_paws(c, s))
         return;
     if (!step_seq(c, s))
