@@ -238,6 +238,9 @@ enum naru_opt {
     NARU_OPT_WINDOW_CLAMP,    /* TCP: bytes */
     NARU_OPT_NOTSENT_LOWAT,   /* TCP: bytes */
     NARU_OPT_CONGESTION,      /* TCP: enum naru_congestion */
+    NARU_OPT_DEFER_ACCEPT_MS, /* TCP: a listener's connections come with their first data, or when
+                                 their peer acknowledges again after this time; 0 */
+    NARU_OPT_NO_OPTIONS,      /* TCP: 0 or 1, before connect and listen: no TCP options at all */
     NARU_OPT_EVENT_ACKED,     /* 0 or 1 */
     NARU_OPT_UNREAD,  /* get: bytes that could be read (FIONREAD); DGRAM: of the first datagram */
     NARU_OPT_UNSENT,  /* get: bytes not yet acknowledged (SIOCOUTQ) */

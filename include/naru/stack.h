@@ -63,12 +63,17 @@ struct naru_config {
     uint32_t tcp_sndbuf_max;     /* 4 MiB */
     uint32_t udp_rcvbuf_default; /* 212 992 */
 
-    uint8_t tcp_congestion;     /* enum naru_congestion; CUBIC */
-    bool tcp_timestamps;        /* RFC 7323; true */
-    bool tcp_sack;              /* RFC 2018; true */
-    bool tcp_window_scale;      /* RFC 7323; true */
-    bool tcp_quickack;          /* quick acknowledgements while a connection is young; true */
-    bool tcp_syn_cookies;       /* when the SYN queue is full (RFC 4987 3.6); true */
+    uint8_t tcp_congestion; /* enum naru_congestion; CUBIC */
+    bool tcp_timestamps;    /* RFC 7323; true */
+    bool tcp_sack;          /* RFC 2018; true */
+    bool tcp_window_scale;  /* RFC 7323; true */
+    bool tcp_quickack;      /* quick acknowledgements while a connection is young; true */
+    bool tcp_syn_cookies;   /* when the SYN queue is full (RFC 4987 3.6); true */
+    bool tcp_rfc793_syn;    /* a SYN in the window resets; false, it is challenged (RFC 5961 4) */
+    bool tcp_bsd; /* BSD's habits where the RFCs leave room; false, Linux's.  Receive buffers of
+                     whole segments, offered whole; every second segment acknowledged, also small
+                     ones; a FIN again with the ACK of the peer's in CLOSING; SYN with FIN opens; in
+                     TIME-WAIT no answer to what has no ACK */
     uint8_t tcp_syn_retries;    /* 7: retransmissions of a SYN before ETIMEDOUT */
     uint8_t tcp_synack_retries; /* 5 */
     uint8_t tcp_retries;        /* 15: retransmissions of data before ETIMEDOUT */

@@ -80,15 +80,20 @@ struct naru_sock_tcp *naru_listen_take(struct naru_sock_tcp *listener)
     return child;
 }
 
-static void abort_all(struct naru_list *list)
+/* Half-open ones end without a word, as Linux ends them: the peer's ACK will earn the reset. */
+static void end_all(struct naru_list *list, bool silently)
 {
     struct naru_list_node *node;
     while ((node = naru_list_first(list)) != NULL) {
         struct naru_sock_tcp *child =
             naru_sock_tcp_of(NARU_CONTAINER_OF(node, struct naru_sock, event_node));
         naru_listen_forget(child);
-        naru_tcp_abort(&child->tcp, child->s.stack->now);
-        naru_tcp_settle(child);
+        if (silently) {
+            naru_tcp_sock_release(child);
+        } else {
+            naru_tcp_abort(&child->tcp, child->s.stack->now);
+            naru_tcp_settle(child);
+        }
     }
 }
 
@@ -111,8 +116,8 @@ void naru_listen_close(struct naru_sock_tcp *listener)
     struct naru_listen *listen = listener->listen;
     if (listen == NULL)
         return;
-    abort_all(&listen->half_queue);
-    abort_all(&listen->accept_queue);
+    end_all(&listen->half_queue, true);
+    end_all(&listen->accept_queue, false);
     listener->listen = NULL;
     naru_pool_put(&listener->s.stack->listen_pool, listen);
 }
@@ -253,7 +258,8 @@ NARU_NOINLINE enum naru_drop naru_listen_input(struct naru_sock_tcp *listener,
         }
         return cookie_in(listener, in, tuple, h, pkt);
     }
-    if ((h->flags & NARU_TCP_SYN) == 0 || (h->flags & NARU_TCP_FIN) != 0)
+    bool fin_refused = (h->flags & NARU_TCP_FIN) != 0 && !listener->s.stack->config.tcp_bsd;
+    if ((h->flags & NARU_TCP_SYN) == 0 || fin_refused)
         return naru_pkt_drop(pkt, NARU_DROP_TCP_FLAGS);
     return syn_in(listener, in, tuple, h, pkt, old);
 }

@@ -396,6 +396,11 @@ enum naru_drop naru_tcp_connection_in(struct naru_sock_tcp *st, const struct nar
     size_t payload_len = pkt->len;
     if (NARU_UNLIKELY(st->half_open) && (h->flags & NARU_TCP_RST) == 0 && naru_listen_blocked(st))
         return naru_pkt_drop(pkt, NARU_DROP_TCP_BACKLOG_FULL);
+    if (NARU_UNLIKELY(st->half_open) &&
+        naru_tcp_defer_accept(&st->tcp, h, payload_len, stack->now)) {
+        naru_tcp_settle(st);
+        return naru_pkt_drop(pkt, NARU_DROP_TCP_DEFERRED);
+    }
     struct naru_tcp_verdict verdict = naru_tcp_input(&st->tcp, h, pkt, stack->now);
     if (NARU_UNLIKELY(verdict.reset))
         naru_tcp_reset_segment(stack, in, h, payload_len);

@@ -10,7 +10,7 @@ import sys
 ROOT = pathlib.Path(os.environ["NARU_ROOT"]).resolve()
 BUILD = pathlib.Path(os.environ["NARU_BUILD"]).resolve()
 COMPILED = ("src/", "tests/", "fuzz/", "bench/")
-SCRIPTS = ("tests/house/", "tests/interop/", "tests/programs/", "tests/long/")
+SCRIPTS = ("tests/house/", "tests/pkt/", "tests/interop/", "tests/programs/", "tests/long/")
 
 
 def tree():

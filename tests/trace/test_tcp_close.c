@@ -233,13 +233,13 @@ TEST(data_after_close_is_answered_with_a_reset)
     tcp_play_end(&p);
 }
 
-TEST(data_after_shutdown_of_reading_is_acknowledged)
+TEST(data_after_shutdown_of_reading_is_kept)
 {
     BEGIN(tcp_play_accept);
     tcp_play(&p, "+0 shutdown rd\n"
                  "+0 < P. 1:101(100) ack 1 win 65535\n"
                  "+0 > . 1:1(0) ack 101\n"
-                 "+0 read 10 -> 0\n"
+                 "+0 read 10 -> 10\n"
                  "+0 = ESTABLISHED\n");
     tcp_play_end(&p);
 }
@@ -410,7 +410,7 @@ int main(void)
         cmocka_unit_test(linger_zero_resets),
         cmocka_unit_test(aborted),
         cmocka_unit_test(data_after_close_is_answered_with_a_reset),
-        cmocka_unit_test(data_after_shutdown_of_reading_is_acknowledged),
+        cmocka_unit_test(data_after_shutdown_of_reading_is_kept),
         cmocka_unit_test(reset_in_established),
         cmocka_unit_test(data_before_a_reset_can_be_read),
         cmocka_unit_test(reset_in_close_wait_is_a_broken_pipe),

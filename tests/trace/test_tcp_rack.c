@@ -51,6 +51,7 @@ TEST(the_third_sack_does_not_wait)
     tcp_play_end(&p);
 }
 
+/* What is reordered was not lost (C-rack-recovery). */
 TEST(what_comes_late_is_not_sent_again)
 {
     BEGIN(tcp_play_accept_far);
@@ -64,6 +65,7 @@ TEST(what_comes_late_is_not_sent_again)
     tcp_play_end(&p);
 }
 
+/* C-rack-recovery: a retransmission that is lost, too. */
 TEST(a_lost_retransmission_is_sent_again_without_a_timeout)
 {
     BEGIN(tcp_play_accept_far);
@@ -107,6 +109,7 @@ TEST(a_part_of_a_segment_is_not_believed)
 
 /* ---- Tail loss probes ---- */
 
+/* C-rack-recovery: the last segments are lost, and nothing follows that could tell. */
 TEST(the_tail_is_probed_after_two_round_trips)
 {
     BEGIN(tcp_play_accept_far);

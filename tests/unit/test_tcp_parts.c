@@ -457,6 +457,8 @@ static void round_trip(struct naru_tcp *c, uint32_t ms)
     naru_tcp_rtt_sample(c, ms * 1000);
 }
 
+/* Slow start ends when the round trip grows, before the queue overflows (B-slow-start-overshoot).
+ */
 static void hystart_of_rfc_9406(void **state)
 {
     struct naru_tcp c;

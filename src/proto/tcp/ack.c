@@ -116,6 +116,9 @@ void naru_tcp_ack_process(struct naru_tcp *c, struct naru_tcp_seg *s)
     a.dup = duplicate(c, s, window_changed, &a);
     measure(c, s, &a);
     if (a.acked > 0) {
+        if ((c->flags & NARU_TCP_F_MORE) && !(c->opt_flags & NARU_TCP_SET_CORK) &&
+            ((c->opt_flags & NARU_TCP_SET_NODELAY) || naru_tcp_flight(c) == 0))
+            c->flags |= NARU_TCP_F_PUSHED; /* MSG_MORE waits no longer than for this */
         naru_tcp_timer_acked(c, s->now);
         c->soft_error = 0;
     }

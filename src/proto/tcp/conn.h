@@ -44,6 +44,7 @@ enum naru_tcp_set_flag {
     NARU_TCP_SET_EVENT_ACKED = 32,
     NARU_TCP_SET_SNDBUF_FIXED = 64, /* no autotuning */
     NARU_TCP_SET_RCVBUF_FIXED = 128,
+    NARU_TCP_SET_NO_OPTIONS = 256,
 };
 
 /* Options of a socket before, and of a connection while, they differ from the stack's defaults. */
@@ -54,13 +55,14 @@ struct naru_tcp_opts {
     int32_t linger_ms;        /* -1: off */
     int32_t linger2_ms;       /* -1: no FIN-WAIT-2 without a holder */
     uint32_t rcvlowat;
-    uint32_t window_clamp;   /* 0: none */
-    uint32_t notsent_lowat;  /* UINT32_MAX: none */
-    uint16_t maxseg;         /* 0: by the path */
-    uint16_t flags;          /* enum naru_tcp_set_flag */
-    uint8_t keepcnt, syncnt; /* syncnt 0: the stack's */
-    uint8_t congestion;      /* enum naru_congestion */
-    uint8_t unused;          /* no padding: options are compared as bytes */
+    uint32_t window_clamp;    /* 0: none */
+    uint32_t notsent_lowat;   /* UINT32_MAX: none */
+    uint32_t defer_accept_ms; /* 0: connections come when the handshake is done */
+    uint16_t maxseg;          /* 0: by the path */
+    uint16_t flags;           /* enum naru_tcp_set_flag */
+    uint8_t keepcnt, syncnt;  /* syncnt 0: the stack's */
+    uint8_t congestion;       /* enum naru_congestion */
+    uint8_t unused;           /* no padding: options are compared as bytes */
 };
 
 /* Instants at which something must happen; the earliest wins. */
@@ -231,6 +233,7 @@ enum naru_tcp_fact {
     NARU_TCP_F_RETRANS_TS = 1 << 20, /* retrans_ts is of the first retransmission of this episode */
     NARU_TCP_F_DSACK_DUE = 1 << 21,  /* dsack_start.. was received twice */
     NARU_TCP_F_ANSWERED = 1 << 22,   /* challenge_ms has a meaning */
+    NARU_TCP_F_FIN_AGAIN = 1 << 24,  /* the next ACK repeats our FIN (BSD) */
     NARU_TCP_F_PTO = 1 << 25,        /* the retransmission timer is for a tail loss probe */
     NARU_TCP_F_PTO_ALONE = 1 << 26,  /* and waits for a delayed acknowledgement, too */
     NARU_TCP_F_REO = 1 << 27,        /* the retransmission timer is RACK's */

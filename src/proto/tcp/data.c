@@ -28,7 +28,9 @@ static void refill_quick(struct naru_tcp *c, naru_time now)
 /* A delayed ACK waits less than 0.5 s (MUST-40, MUST-58, SHLD-18, SHLD-19). */
 static void want_ack(struct naru_tcp *c, naru_time now)
 {
-    if (naru_seq_len(c->rcv.ack, c->rcv.nxt) > c->rcv.mss || quick(c) || c->ooo != NULL)
+    bool second = c->env->config->tcp_bsd && c->timer[NARU_TCP_TIMER_ACK] != NARU_NEVER;
+    if (second || (c->flags & NARU_TCP_F_DSACK_DUE) ||
+        naru_seq_len(c->rcv.ack, c->rcv.nxt) > c->rcv.mss || quick(c) || c->ooo != NULL)
         c->due |= NARU_TCP_DUE_ACK;
     else
         naru_tcp_timer_ack_wanted(c, now);
@@ -76,10 +78,7 @@ void naru_tcp_in_order(struct naru_tcp *c, struct naru_pkt *pkt)
     c->rcv.nxt = naru_seq_add(c->rcv.nxt, len);
     c->rcv.wnd -= NARU_MIN(len, c->rcv.wnd);
     c->bytes_received += len;
-    if (c->flags & NARU_TCP_F_READ_SHUT)
-        naru_pktpool_put(pkt);
-    else
-        naru_tcp_rcvq_append(c, pkt);
+    naru_tcp_rcvq_append(c, pkt);
 }
 
 /* A close that did not wait for the data: they are lost, and the peer is told (RFC 1122 4.2.2.13;
@@ -143,9 +142,19 @@ bool naru_tcp_step_text(struct naru_tcp *c, struct naru_tcp_seg *s)
     }
     naru_tcp_rcvwnd_grow(c, len);
     want_ack(c, s->now);
-    if (!(c->flags & NARU_TCP_F_READ_SHUT))
-        naru_tcp_event(c, NARU_READY_READ);
+    naru_tcp_event(c, NARU_READY_READ);
     return true;
+}
+
+/* Data that came with the peer's SYN, before there was anybody to give them to. */
+NARU_NOINLINE void naru_tcp_take_queued(struct naru_tcp *c, naru_time now)
+{
+    naru_seq before = c->rcv.nxt;
+    (void)naru_tcp_ooo_drain(c);
+    if (naru_seq_eq(before, c->rcv.nxt))
+        return;
+    want_ack(c, now);
+    naru_tcp_event(c, NARU_READY_READ);
 }
 
 /* ---- Eighth: FIN ---- */
@@ -176,6 +185,8 @@ void naru_tcp_step_fin(struct naru_tcp *c, struct naru_tcp_seg *s)
         break;
     case NARU_TCP_FIN_WAIT_1: /* our FIN is not acknowledged, else we were in FIN-WAIT-2 */
         naru_tcp_enter(c, NARU_TCP_CLOSING, s->now);
+        if (c->env->config->tcp_bsd)
+            c->flags |= NARU_TCP_F_FIN_AGAIN;
         naru_tcp_event(c, NARU_READY_HANGUP);
         break;
     case NARU_TCP_FIN_WAIT_2:

@@ -35,6 +35,8 @@ static NARU_NOINLINE void put_syn_options(const struct naru_tcp *c, struct naru_
 {
     const struct naru_config *config = c->env->config;
     bool offer = !(h->flags & NARU_TCP_ACK); /* else only what the peer offered */
+    if (c->opt_flags & NARU_TCP_SET_NO_OPTIONS)
+        return;
     h->opts |= NARU_TCP_OPT_MSS;
     h->mss = c->mss_advertised;
     if (offer ? config->tcp_sack : (c->flags & NARU_TCP_F_SACK) != 0)

@@ -240,14 +240,31 @@ static bool step_syn(struct naru_tcp *c, struct naru_tcp_seg *s)
         naru_tcp_die(c, NARU_ERR_CONNRESET, s->now); /* "return this connection to LISTEN" */
         return false;
     }
+    if (c->env->config->tcp_rfc793_syn && c->state != NARU_TCP_SYN_RECEIVED) {
+        s->drop = NARU_DROP_TCP_SYN_CHALLENGE;
+        naru_tcp_die_reset(c, NARU_ERR_CONNRESET, s->now);
+        return false;
+    }
     naru_tcp_challenge(c, s, NARU_DROP_TCP_SYN_CHALLENGE);
     return false;
 }
 
 /* ---- Fifth to eighth: ack.c, data.c ---- */
 
+/* The data of a crossing SYN are the user's now, and may be in this segment again. */
+static NARU_NOINLINE void take_queued(struct naru_tcp *c, struct naru_tcp_seg *s)
+{
+    naru_tcp_take_queued(c, s->now);
+    if (naru_seq_before(s->seq, c->rcv.nxt))
+        trim_front(c, s);
+}
+
 static void otherwise(struct naru_tcp *c, struct naru_tcp_seg *s)
 {
+    if (c->state == NARU_TCP_TIME_WAIT && c->env->config->tcp_bsd && !s->has_ack && !s->rst) {
+        s->drop = NARU_DROP_TCP_NO_ACK;
+        return;
+    }
     if (!step_paws(c, s))
         return;
     if (!step_seq(c, s))
@@ -256,10 +273,13 @@ static void otherwise(struct naru_tcp *c, struct naru_tcp_seg *s)
         return;
     if (!step_syn(c, s))
         return;
-    if (s->has_ack)
-        note_timestamp(c, s->h, s->now);
+    if (s->has_ack && !naru_seq_after(s->ack, c->snd.nxt))
+        note_timestamp(c, s->h, s->now); /* of a segment that will not be thrown away */
+    bool opening = c->state == NARU_TCP_SYN_RECEIVED;
     if (!naru_tcp_step_ack(c, s))
         return;
+    if (opening && c->ooo != NULL)
+        take_queued(c, s);
     if (!naru_tcp_step_urg(c, s))
         return;
     if (!naru_tcp_step_text(c, s))

@@ -54,7 +54,11 @@ void naru_tcp_in_syn_sent(struct naru_tcp *c, struct naru_tcp_seg *s)
         c->snd.una = s->ack;
     naru_tcp_sync_options(c, s->h, s->now);
     s->seq = naru_seq_add(s->seq, 1);
-    if (!ack_ok) { /* simultaneous open; data in the SYN come again */
+    if (!ack_ok) { /* simultaneous open; what else the SYN brought waits for ESTABLISHED */
+        if (s->len > 0) {
+            s->drop = naru_tcp_ooo_add(c, s->seq, s->pkt);
+            s->pkt = NULL;
+        }
         naru_tcp_enter(c, NARU_TCP_SYN_RECEIVED, s->now);
         c->due |= NARU_TCP_DUE_SYN;
         return;

@@ -349,6 +349,9 @@ unsigned naru_tcp_ooo_ranges(const struct naru_tcp *c);
 /* ---- rcvwnd.c ---- */
 
 void naru_tcp_rcvwnd_init(struct naru_tcp *c, naru_time now);
+void naru_tcp_take_queued(struct naru_tcp *c, naru_time now);
+void naru_tcp_timer_hold_syn(struct naru_tcp *c, naru_time until);
+void naru_tcp_rcvwnd_whole(struct naru_tcp *c);
 /* Moves RCV.WND for the segment that is being built; the window field. */
 uint16_t naru_tcp_rcvwnd_select(struct naru_tcp *c, bool syn);
 void naru_tcp_rcvwnd_grow(struct naru_tcp *c, uint32_t len);

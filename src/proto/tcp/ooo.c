@@ -96,8 +96,8 @@ static void settle(struct naru_tcp *c)
 
 static void dsack(struct naru_tcp *c, naru_seq start, naru_seq end)
 {
-    if (!(c->flags & NARU_TCP_F_SACK))
-        return;
+    if (!(c->flags & NARU_TCP_F_SACK) || (c->flags & NARU_TCP_F_DSACK_DUE))
+        return; /* of a segment with several, the first (RFC 2883 4.2) */
     c->dsack_start = start;
     c->dsack_end = end;
     c->flags |= NARU_TCP_F_DSACK_DUE;
@@ -321,7 +321,8 @@ void naru_tcp_ooo_check(const struct naru_tcp *c)
     for (uint32_t i = 0; i < o->count; i++) {
         const struct range *r = &o->at[i];
         naru_seq at = r->start;
-        NARU_ASSERT(naru_seq_after(r->start, c->rcv.nxt));
+        NARU_ASSERT(naru_seq_after(r->start, c->rcv.nxt) ||
+                    (c->state == NARU_TCP_SYN_RECEIVED && naru_seq_eq(r->start, c->rcv.nxt)));
         NARU_ASSERT(i == 0 || naru_seq_before(o->at[i - 1].end, r->start));
         for (const struct naru_pkt *p = r->first; p != NULL; p = p->next) {
             NARU_ASSERT(p->len > 0 && p->seq == at.v);

@@ -40,6 +40,7 @@ static unsigned flag_of(enum naru_opt opt)
         { NARU_OPT_KEEPALIVE, NARU_TCP_SET_KEEPALIVE },
         { NARU_OPT_OOBINLINE, NARU_TCP_SET_OOBINLINE },
         { NARU_OPT_EVENT_ACKED, NARU_TCP_SET_EVENT_ACKED },
+        { NARU_OPT_NO_OPTIONS, NARU_TCP_SET_NO_OPTIONS },
     };
     for (unsigned i = 0; i < NARU_ARRAY_LEN(flags); i++)
         if (flags[i].opt == opt)
@@ -110,6 +111,7 @@ enum naru_err naru_tcp_opts_set(struct naru_tcp_opts *o, enum naru_opt opt, int6
     if (opt == NARU_OPT_USER_TIMEOUT_MS) return put_u32(&o->user_timeout_ms, value, 0, INT32_MAX);
     if (opt == NARU_OPT_WINDOW_CLAMP)    return put_u32(&o->window_clamp, value, 0, INT32_MAX);
     if (opt == NARU_OPT_NOTSENT_LOWAT)   return put_u32(&o->notsent_lowat, value, 1, UINT32_MAX);
+    if (opt == NARU_OPT_DEFER_ACCEPT_MS) return put_u32(&o->defer_accept_ms, value, 0, INT32_MAX);
     if (opt == NARU_OPT_CONGESTION)
         return put_u8(&o->congestion, value, NARU_CONGESTION_CUBIC, NARU_CONGESTION_RENO);
     /* clang-format on */
@@ -137,6 +139,7 @@ enum naru_err naru_tcp_opts_get(const struct naru_tcp_opts *o, enum naru_opt opt
     else if (opt == NARU_OPT_USER_TIMEOUT_MS) *value = o->user_timeout_ms;
     else if (opt == NARU_OPT_WINDOW_CLAMP)    *value = o->window_clamp;
     else if (opt == NARU_OPT_NOTSENT_LOWAT)   *value = o->notsent_lowat;
+    else if (opt == NARU_OPT_DEFER_ACCEPT_MS) *value = o->defer_accept_ms;
     else if (opt == NARU_OPT_CONGESTION)      *value = o->congestion;
     else return NARU_ERR_NOPROTOOPT;
     /* clang-format on */

@@ -66,9 +66,11 @@ static void plan_full(struct naru_tcp *c, struct plan *p, uint32_t len, uint32_t
         n -= rest;
     p->len = n;
     p->go = true;
+    bool fin = naru_tcp_fin_unsent(c); /* else, without Nagle, a short rest is a burst of its own */
     uint32_t next = NARU_MIN(unsent - n, p->mss);
     p->last = n > p->mss || minus(len, n) < next || minus(cwnd_room, n) < next ||
-              (next > 0 && next < p->mss && !small_ok(c, naru_tcp_fin_unsent(c), now));
+              (next > 0 && next < p->mss &&
+               (!small_ok(c, fin, now) || (!fin && (c->opt_flags & NARU_TCP_SET_NODELAY))));
 }
 
 /* Sender-side silly-window avoidance (MUST-38). */
@@ -173,8 +175,8 @@ static bool build_new(struct naru_tcp *c, struct naru_tcp_segment *out, struct p
     if (fin)
         flags |= NARU_TCP_FIN;
     bool record = (c->flags & NARU_TCP_F_EOR) && naru_seq_eq(end, c->snd_eor);
-    if (len > 0 &&
-        (naru_seq_eq(end, c->snd.end) || record || len > p->mss || (p->last && c->burst > 0)))
+    bool burst_end = len > p->mss || (p->last && c->burst > 0) || naru_seq_eq(end, c->snd.end);
+    if (len > 0 && (record || (burst_end && !(c->flags & NARU_TCP_F_MORE))))
         flags |= NARU_TCP_PSH;
     out->retransmit = false;
     naru_tcp_header(c, &out->hdr, seq, flags, now);
@@ -344,7 +346,10 @@ bool naru_tcp_output(struct naru_tcp *c, const struct naru_tcp_room *room,
     if (c->due & NARU_TCP_DUE_ACK) {
         c->due &= (uint8_t)~NARU_TCP_DUE_ACK;
         if (naru_tcp_synchronized(c) || c->state == NARU_TCP_SYN_RECEIVED) {
-            bare(c, out, c->snd.nxt, NARU_TCP_ACK, now);
+            bool fin = (c->flags & NARU_TCP_F_FIN_AGAIN) != 0 && c->state == NARU_TCP_CLOSING;
+            c->flags &= ~(uint32_t)NARU_TCP_F_FIN_AGAIN;
+            bare(c, out, naru_seq_sub(c->snd.nxt, fin ? 1 : 0),
+                 (uint16_t)(NARU_TCP_ACK | (fin ? NARU_TCP_FIN : 0)), now);
             return true;
         }
     }

@@ -12,7 +12,12 @@
 
 enum { SPACE_GROWTH_SEGMENTS = 16, SMALL_SEGMENT = 128, PRESSED_SEGMENTS = 4 };
 
-static uint32_t scale_max(const struct naru_tcp *c) { return 65535u << c->rcv.wscale; }
+/* What can be said in the window field; a whole window may be larger by part of a segment. */
+static uint32_t scale_max(const struct naru_tcp *c)
+{
+    uint32_t more = c->env->config->tcp_bsd ? c->mss_advertised : 0;
+    return (65535u << c->rcv.wscale) + more;
+}
 
 void naru_tcp_rcvwnd_init(struct naru_tcp *c, naru_time now)
 {
@@ -21,6 +26,16 @@ void naru_tcp_rcvwnd_init(struct naru_tcp *c, naru_time now)
     c->rcv_ssthresh = NARU_MIN(c->rcv.buf, 65535u);
     c->space = NARU_MIN(c->rcv_ssthresh, NARU_TCP_IW * c->mss_advertised);
     c->space_at = now;
+}
+
+/* The peer's segment size is known: a buffer of whole segments, if that is the stack's habit. */
+void naru_tcp_rcvwnd_whole(struct naru_tcp *c)
+{
+    uint32_t mss = NARU_MAX((uint32_t)NARU_MIN(c->mss_path, c->mss_peer), 1u);
+    if (!c->env->config->tcp_bsd || c->rcv.buf <= mss)
+        return;
+    c->rcv.buf = (c->rcv.buf + mss - 1) / mss * mss;
+    c->rcv_ssthresh = c->rcv.buf;
 }
 
 /* Free bytes of the buffer, as far as they may be offered. */
@@ -52,6 +67,10 @@ uint16_t naru_tcp_rcvwnd_select(struct naru_tcp *c, bool syn)
     if (syn) {
         c->rcv.wnd = NARU_MIN(space, 65535u);
         return (uint16_t)c->rcv.wnd;
+    }
+    if (c->env->config->tcp_bsd) {
+        c->rcv.wnd = NARU_MAX(space, c->rcv.wnd); /* what is accepted; the field may say less */
+        return (uint16_t)NARU_MIN(c->rcv.wnd >> c->rcv.wscale, 65535u);
     }
     uint32_t unit = 1u << c->rcv.wscale;
     if (space > c->rcv.wnd && space - c->rcv.wnd >= step(c))
@@ -97,8 +116,10 @@ void naru_tcp_rcvwnd_read(struct naru_tcp *c, naru_time now)
     uint32_t space = free_space(c);
     if (space < c->rcv.wnd)
         return;
-    bool doubled = space / 2 >= c->rcv.wnd && space - c->rcv.wnd >= step(c);
-    if (doubled)
+    uint32_t more = space - c->rcv.wnd;
+    bool doubled = space / 2 >= c->rcv.wnd && more >= step(c);
+    bool quarter = c->env->config->tcp_bsd && more >= c->rcv.buf / 4 && more >= c->mss_advertised;
+    if (doubled || quarter)
         c->due |= NARU_TCP_DUE_ACK;
 }
 

@@ -177,18 +177,20 @@ void naru_tcp_sync_options(struct naru_tcp *c, const struct naru_tcp_hdr *syn, n
     const struct naru_config *config = c->env->config;
     if ((syn->opts & NARU_TCP_OPT_MSS) && syn->mss != 0)
         c->mss_peer = syn->mss;
-    if ((syn->opts & NARU_TCP_OPT_TS) && config->tcp_timestamps) {
+    bool more = !(c->opt_flags & NARU_TCP_SET_NO_OPTIONS);
+    if (more && (syn->opts & NARU_TCP_OPT_TS) && config->tcp_timestamps) {
         c->flags |= NARU_TCP_F_TIMESTAMPS;
         c->ts_recent = syn->ts_val;
     }
-    if ((syn->opts & NARU_TCP_OPT_SACK_OK) && config->tcp_sack)
+    if (more && (syn->opts & NARU_TCP_OPT_SACK_OK) && config->tcp_sack)
         c->flags |= NARU_TCP_F_SACK;
-    if ((syn->opts & NARU_TCP_OPT_WSCALE) && config->tcp_window_scale) {
+    if (more && (syn->opts & NARU_TCP_OPT_WSCALE) && config->tcp_window_scale) {
         c->flags |= NARU_TCP_F_WSCALE;
         c->snd.wscale = (uint8_t)NARU_MIN((unsigned)syn->wscale, 14u); /* RFC 7323 2.3 */
         c->rcv.wscale = c->env->wscale;
     }
     naru_tcp_update_mss(c);
+    naru_tcp_rcvwnd_whole(c);
     c->last_ack_recv = now;
     c->irs = syn->seq;
     c->rcv.nxt = c->rcv.ack = c->space_seq = c->space_rtt_seq = naru_seq_add(syn->seq, 1);
@@ -220,6 +222,19 @@ void naru_tcp_answer(struct naru_tcp *c, naru_time now)
         return;
     c->flags &= ~(uint32_t)NARU_TCP_F_DEFERRED;
     c->due |= NARU_TCP_DUE_SYN;
+}
+
+bool naru_tcp_defer_accept(struct naru_tcp *c, const struct naru_tcp_hdr *h, size_t payload_len,
+                           naru_time now)
+{
+    uint32_t ms = naru_tcp_opts(c)->defer_accept_ms;
+    naru_time until = c->sent.sent_at + NARU_MS(ms);
+    if (ms == 0 || c->state != NARU_TCP_SYN_RECEIVED || payload_len > 0 || now >= until ||
+        (h->flags & (NARU_TCP_SYN | NARU_TCP_FIN | NARU_TCP_ACK)) != NARU_TCP_ACK ||
+        !naru_seq_eq(h->ack, c->snd.nxt))
+        return false;
+    naru_tcp_timer_hold_syn(c, until);
+    return true;
 }
 
 void naru_tcp_open_cookie(struct naru_tcp *c, const struct naru_tcp_cookie *cookie, naru_time now)

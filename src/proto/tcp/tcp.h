@@ -107,6 +107,14 @@ void naru_tcp_open_passive(struct naru_tcp *c, const struct naru_tcp_hdr *syn, n
                            bool defer_answer, naru_time now);
 void naru_tcp_answer(struct naru_tcp *c, naru_time now);
 
+/*
+ * The listener wants data with its connections (NARU_OPT_DEFER_ACCEPT_MS), and h, the last step of
+ * a handshake with payload_len bytes, has none: true, and h counts as not received.  The SYN, ACK
+ * is said once more when the time is over.
+ */
+bool naru_tcp_defer_accept(struct naru_tcp *c, const struct naru_tcp_hdr *h, size_t payload_len,
+                           naru_time now);
+
 /* Nothing more will happen by itself: CLOSED and nothing due.  Unread data may still be read. */
 static inline bool naru_tcp_done(const struct naru_tcp *c)
 {

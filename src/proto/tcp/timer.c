@@ -38,6 +38,13 @@ void naru_tcp_timer_reset(struct naru_tcp *c)
     c->retransmits = c->backoff = c->probes = 0;
 }
 
+/* Gives the connection user_timeout from the first sign that the peer does not answer. */
+static void start_giving_up(struct naru_tcp *c, naru_time now)
+{
+    if (naru_tcp_opts(c)->user_timeout_ms != 0 && !armed(c, NARU_TCP_TIMER_GIVE_UP))
+        set(c, NARU_TCP_TIMER_GIVE_UP, now + NARU_MS(naru_tcp_opts(c)->user_timeout_ms));
+}
+
 /* ---- Facts about what we send ---- */
 
 /* From now: a tail loss probe if there may be one, but no later than RTO; else RTO. */
@@ -71,6 +78,8 @@ void naru_tcp_timer_sent(struct naru_tcp *c, naru_time now)
         c->probes = c->backoff = 0;
         set(c, NARU_TCP_TIMER_GIVE_UP, NARU_NEVER);
     }
+    if (c->state == NARU_TCP_SYN_SENT)
+        start_giving_up(c, now); /* nothing has ever answered */
     start_rto(c, now);
 }
 
@@ -85,17 +94,10 @@ void naru_tcp_timer_acked(struct naru_tcp *c, naru_time now)
         start_rto(c, now);
 }
 
-/* Gives the connection user_timeout from the first sign that the peer does not answer. */
-static void start_giving_up(struct naru_tcp *c, naru_time now)
-{
-    if (naru_tcp_opts(c)->user_timeout_ms != 0 && !armed(c, NARU_TCP_TIMER_GIVE_UP))
-        set(c, NARU_TCP_TIMER_GIVE_UP, now + NARU_MS(naru_tcp_opts(c)->user_timeout_ms));
-}
-
 void naru_tcp_timer_user_timeout(struct naru_tcp *c, naru_time now)
 {
     set(c, NARU_TCP_TIMER_GIVE_UP, NARU_NEVER);
-    if (c->retransmits > 0 || c->probes > 0)
+    if (c->retransmits > 0 || c->probes > 0 || c->state == NARU_TCP_SYN_SENT)
         start_giving_up(c, now);
 }
 
@@ -126,6 +128,12 @@ void naru_tcp_timer_rearm(struct naru_tcp *c, naru_time now)
 {
     c->flags &= ~(uint32_t)SOONER;
     set(c, NARU_TCP_TIMER_RETRANSMIT, NARU_MAX(rto_at(c, now), now + NARU_MS(1)));
+}
+
+/* A half-open connection says its SYN again only then. */
+NARU_NOINLINE void naru_tcp_timer_hold_syn(struct naru_tcp *c, naru_time until)
+{
+    set(c, NARU_TCP_TIMER_RETRANSMIT, until);
 }
 
 NARU_NOINLINE void naru_tcp_timer_blocked(struct naru_tcp *c, naru_time now)
@@ -379,6 +387,7 @@ void naru_tcp_tick(struct naru_tcp *c, naru_time now)
     if (now >= c->timer[NARU_TCP_TIMER_PACE]) {
         set(c, NARU_TCP_TIMER_PACE, NARU_NEVER);
         c->flags |= NARU_TCP_F_PUSHED;
+        c->flags &= ~(uint32_t)NARU_TCP_F_MORE; /* more did not follow */
         c->due |= NARU_TCP_DUE_DATA;
     }
     if (now >= c->timer[NARU_TCP_TIMER_IDLE])

@@ -78,6 +78,8 @@ enum naru_tcp_tw_act naru_tcp_tw_input(const struct naru_tcp_env *env, struct na
     }
     if (new_syn(tw, h) && !old)
         return NARU_TCP_TW_NEW_SYN;
+    if (env->config->tcp_bsd && !(h->flags & NARU_TCP_ACK))
+        return NARU_TCP_TW_DROP;
     if (h->flags & NARU_TCP_SYN || !(h->flags & NARU_TCP_ACK) || old)
         return answer(tw, h, now, out);
     if ((h->flags & NARU_TCP_FIN) && naru_seq_eq(end, tw->rcv_nxt)) {

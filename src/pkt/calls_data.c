@@ -1,0 +1,137 @@
+/*
+ * System calls of a script that move bytes.  What is written are zeros; what is read is thrown
+ * away.
+ *
+ * Not done: ancillary data other than none, the error queue (it is always empty), MSG_FASTOPEN
+ * (answers EOPNOTSUPP, as a system without it), MSG_ZEROCOPY (copies).
+ */
+#include "pkt/play.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum { COUNT_MAX = 64 << 20 };
+
+/* What the arguments of all these calls come to. */
+struct transfer {
+    struct naru_play_fd *f;
+    int64_t count;
+    int64_t flags;
+    bool has_to;
+    struct naru_endpoint to;
+    const struct naru_script_expr *msg;
+};
+
+/* [{..., 10}, {..., 20}] */
+static int64_t iov_count(const struct naru_script_expr *list)
+{
+    int64_t count = 0;
+    if (list == NULL || list->kind != NARU_SCRIPT_LIST)
+        return 0;
+    for (const struct naru_script_expr *v = list->first; v != NULL; v = v->next)
+        if (v->kind == NARU_SCRIPT_STRUCT && v->first != NULL && v->first->next != NULL)
+            count += v->first->next->value;
+    return count;
+}
+
+static bool is(const struct naru_script_call *call, const char *name)
+{
+    return strcmp(call->name, name) == 0;
+}
+
+static bool prepare(struct naru_play *p, const struct naru_script_call *call, struct transfer *t)
+{
+    bool msg = is(call, "sendmsg") || is(call, "recvmsg");
+    bool vector = is(call, "readv") || is(call, "writev");
+    *t = (struct transfer){ .f = naru_play_fd(p, naru_call_int(p, call, 0, -1)) };
+    if (t->f == NULL || t->f->sock == NULL)
+        return false;
+    if (msg) {
+        t->msg = naru_call_arg(call, 1);
+        t->count = iov_count(naru_expr_member(t->msg, "msg_iov"));
+        t->flags = naru_call_int(p, call, 2, 0);
+    } else if (vector) {
+        t->count = iov_count(naru_call_arg(call, 1));
+    } else {
+        t->count = naru_call_int(p, call, 2, 0);
+        t->flags = naru_call_int(p, call, 3, 0);
+    }
+    if (t->count < 0 || t->count > COUNT_MAX)
+        naru_play_skip(p, "%s of %lld bytes", call->name, (long long)t->count);
+    if (naru_expr_member(t->msg, "msg_control") != NULL)
+        naru_play_skip(p, "ancillary data");
+    if (is(call, "sendto") || (is(call, "sendmsg") && t->f->dgram)) {
+        bool v6 = p->options.version == NARU_SCRIPT_V6;
+        t->has_to = true;
+        t->to = (struct naru_endpoint){ .addr = p->options.remote[v6],
+                                        .port = p->options.connect_port };
+    }
+    return !naru_play_ended(p);
+}
+
+static unsigned send_flags(int64_t flags)
+{
+    return (unsigned)((flags & MSG_OOB ? NARU_MSG_OOB : 0) |
+                      (flags & MSG_MORE ? NARU_MSG_MORE : 0) |
+                      (flags & MSG_EOR ? NARU_MSG_EOR : 0));
+}
+
+static bool may_wait(const struct transfer *t)
+{
+    return !t->f->nonblock && (t->flags & MSG_DONTWAIT) == 0;
+}
+
+/* A blocking call goes on until all of it is written; it returns what was, if then it fails. */
+struct naru_outcome naru_call_send(struct naru_play *p, const struct naru_script_call *call)
+{
+    struct transfer t;
+    if (!prepare(p, call, &t))
+        return naru_outcome_error(EBADF);
+    if (t.flags & MSG_FASTOPEN)
+        return naru_outcome_error(EOPNOTSUPP);
+    size_t left = (size_t)(t.count - p->pending.progress);
+    void *zeros = calloc(1, left + 1);
+    if (zeros == NULL)
+        return naru_outcome_error(ENOMEM);
+    struct naru_slice slice = { zeros, left };
+    struct naru_msg_info info = { .to = t.to };
+    int64_t sent = naru_sock_send(t.f->sock, &slice, 1, send_flags(t.flags),
+                                  t.has_to && t.f->dgram ? &info : NULL, p->now);
+    free(zeros);
+    if (sent > 0)
+        p->pending.progress += sent;
+    bool all = p->pending.progress >= t.count;
+    if ((sent > 0 || sent == NARU_ERR_AGAIN) && !all && may_wait(&t))
+        return (struct naru_outcome){ .wait = true };
+    return naru_outcome_of(p->pending.progress > 0 ? p->pending.progress : sent);
+}
+
+static unsigned recv_flags(int64_t flags)
+{
+    return (unsigned)((flags & MSG_OOB ? NARU_MSG_OOB : 0) |
+                      (flags & MSG_PEEK ? NARU_MSG_PEEK : 0));
+}
+
+struct naru_outcome naru_call_recv(struct naru_play *p, const struct naru_script_call *call)
+{
+    struct transfer t;
+    if (!prepare(p, call, &t))
+        return naru_outcome_error(EBADF);
+    if (t.flags & MSG_ERRQUEUE)
+        return naru_outcome_error(EAGAIN);
+    size_t left = (size_t)(t.count - p->pending.progress);
+    void *bytes = calloc(1, left + 1);
+    if (bytes == NULL)
+        return naru_outcome_error(ENOMEM);
+    struct naru_room room = { bytes, left };
+    int64_t got = naru_sock_recv(t.f->sock, &room, 1, recv_flags(t.flags), NULL, p->now);
+    free(bytes);
+    if (got > 0 && (t.flags & MSG_PEEK) == 0)
+        p->pending.progress += got;
+    bool more = got > 0 && (t.flags & MSG_WAITALL) && p->pending.progress < t.count;
+    if ((got == NARU_ERR_AGAIN || more) && may_wait(&t))
+        return (struct naru_outcome){ .wait = true };
+    return naru_outcome_of(p->pending.progress > 0 ? p->pending.progress : got);
+}
