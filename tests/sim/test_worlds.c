@@ -27,6 +27,21 @@ static void worlds(void **state)
     }
 }
 
+/* Worlds that once broke something, and what it was. */
+static void worlds_of_old(void **state)
+{
+    static const uint64_t seeds[] = {
+        4930, /* a path MTU shrank, a SACK came: PRR divided by what it had not been told */
+    };
+    (void)state;
+    for (unsigned i = 0; i < sizeof(seeds) / sizeof(seeds[0]); i++) {
+        struct naru_sim_options options = { .seed = seeds[i] };
+        struct naru_sim_result result;
+        naru_sim_run(&options, &result);
+        assert_int_equal(result.why[0], '\0');
+    }
+}
+
 static void same_bytes(void **state)
 {
     (void)state;
@@ -62,6 +77,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(worlds),
+        cmocka_unit_test(worlds_of_old),
         cmocka_unit_test(same_bytes),
         cmocka_unit_test(worlds_are_hard),
     };

@@ -457,6 +457,24 @@ static void round_trip(struct naru_tcp *c, uint32_t ms)
     naru_tcp_rtt_sample(c, ms * 1000);
 }
 
+/* A recovery that began without memory for its state, which comes later. */
+static void recovery_without_a_beginning(void **state)
+{
+    struct naru_tcp c;
+    (void)state;
+    established(&c);
+    naru_seq nxt = c.snd.nxt;
+    naru_tcp_prr_begin(&c, c.cwnd);
+    assert_null(c.loss);
+    assert_non_null(naru_tcp_loss_need(&c));
+    c.ssthresh = 2u * c.snd.mss;
+    c.snd.nxt = naru_seq_add(c.snd.una, 20u * c.snd.mss);
+    naru_tcp_prr_acked(&c, 1000, true);
+    assert_in_range(c.cwnd, c.snd.mss, 22u * c.snd.mss);
+    c.snd.nxt = nxt;
+    finished(&c);
+}
+
 /* Slow start ends when the round trip grows, before the queue overflows (B-slow-start-overshoot).
  */
 static void hystart_of_rfc_9406(void **state)
@@ -525,6 +543,7 @@ int main(void)
         cmocka_unit_test(receiving_goes_around),
         cmocka_unit_test(cubic_follows_its_formula),
         cmocka_unit_test(reno_grows_by_one_segment_a_round_trip),
+        cmocka_unit_test(recovery_without_a_beginning),
         cmocka_unit_test(hystart_of_rfc_9406),
         cmocka_unit_test(rto_of_rfc_6298),
     };

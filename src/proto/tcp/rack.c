@@ -37,7 +37,11 @@ NARU_NOINLINE struct naru_tcp_loss *naru_tcp_loss_need(struct naru_tcp *c)
         return c->loss;
     c->loss = naru_mem_alloc(c->env->mem, sizeof(*c->loss));
     if (c->loss != NULL)
-        *c->loss = (struct naru_tcp_loss){ .xmit_ts = NARU_TCP_NO_TIME, .rtx_oldest = NARU_NEVER };
+        *c->loss = (struct naru_tcp_loss){
+            .xmit_ts = NARU_TCP_NO_TIME,
+            .rtx_oldest = NARU_NEVER,
+            .recover_fs = NARU_MAX(c->cwnd, (uint32_t)c->snd.mss), /* a recovery may be under way */
+        };
     return c->loss;
 }
 
