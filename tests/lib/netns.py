@@ -53,7 +53,7 @@ def skip(reason):
     sys.exit(SKIPPED)
 
 
-def wait_for(condition, timeout=10.0, what="condition"):
+def wait_for(condition, timeout=30.0, what="condition"):
     """Calls condition until it is true; its value, or an AssertionError after timeout seconds."""
     end = time.monotonic() + timeout
     while True:
@@ -111,7 +111,7 @@ class Process:
     def running(self):
         return self.child.poll() is None
 
-    def wait(self, timeout=30.0):
+    def wait(self, timeout=60.0):
         """The exit status; when there is none in time, everything is stopped and it raises."""
         try:
             return self.child.wait(timeout)
@@ -215,7 +215,7 @@ class Namespace:
         """A background process, stopped at the end of the case."""
         return self.test.spawn(self.argv(words), **options)
 
-    def run(self, words, timeout=30.0, **options):
+    def run(self, words, timeout=60.0, **options):
         """Runs to the end: CompletedProcess with text output, both streams captured."""
         return self.test.run(self.argv(words), timeout, **options)
 
@@ -224,7 +224,7 @@ class Namespace:
                               stdout=subprocess.PIPE, text=True)
         return bool(done.stdout.strip())
 
-    def wait_port(self, port, kind="t", timeout=10.0):
+    def wait_port(self, port, kind="t", timeout=30.0):
         """Waits until a program of the host's own stack listens here (kind t or u)."""
         wait_for(lambda: self.listening(port, kind), timeout, f"a listener on port {port}")
 
@@ -236,7 +236,7 @@ class Namespace:
         return subprocess.run(self.argv(["/usr/bin/python3", "-c", code, address, str(port)]),
                               check=False).returncode == 0
 
-    def wait_connect(self, address, port, timeout=10.0):
+    def wait_connect(self, address, port, timeout=30.0):
         """Waits until a server (under naru, say) takes connections from this namespace."""
         wait_for(lambda: self.connects(address, port), timeout, f"{address} port {port} to answer")
 
@@ -302,7 +302,7 @@ class Test:
         return process
 
     @staticmethod
-    def run(words, timeout=30.0, **options):
+    def run(words, timeout=60.0, **options):
         """Runs to the end; after timeout seconds the whole group is killed and it raises."""
         words = [str(word) for word in words]
         given = options.pop("input", None)
