@@ -232,7 +232,12 @@ enum naru_opt {
     NARU_OPT_CORK,         /* TCP: 0 or 1 */
     NARU_OPT_QUICKACK,     /* TCP: 0 or 1 */
     NARU_OPT_MAXSEG,       /* TCP: 88..32767; get: the present one */
-    NARU_OPT_USER_TIMEOUT_MS, /* TCP: 0 is the default (RFC 5482, RFC 9293 3.8.3) */
+    NARU_OPT_USER_TIMEOUT_MS, /* TCP: how long data may stay unacknowledged before the connection
+                                 ends (RFC 9293 3.8.3), shorter or longer than retransmissions
+                                 would last; 0: as long as they do (the default); -1: for ever */
+    NARU_OPT_UTO_MS,          /* TCP: 0: off (the default); else the User Timeout Option (RFC 5482)
+                                 is sent with this value, and the peer's, within the limits of the
+                                 stack's configuration, is adopted unless USER_TIMEOUT_MS is set */
     NARU_OPT_SYNCNT,          /* TCP: 1..127 */
     NARU_OPT_LINGER2_MS,      /* TCP: FIN-WAIT-2 without a holder; -1: none at all */
     NARU_OPT_WINDOW_CLAMP,    /* TCP: bytes */

@@ -78,6 +78,9 @@ struct naru_config {
     uint8_t tcp_synack_retries; /* 5 */
     uint8_t tcp_retries;        /* 15: retransmissions of data before ETIMEDOUT */
     uint32_t tcp_rto_min_ms;    /* 200 */
+    uint32_t tcp_uto_min_ms;    /* a peer's User Timeout Option (RFC 5482) counts as this at least;
+                                   100 000 */
+    uint32_t tcp_uto_max_ms;    /* and as this at most; 3 600 000 */
     uint32_t tcp_time_wait_ms;  /* 60 000 */
     uint32_t tcp_fin_wait_2_ms; /* 60 000: FIN-WAIT-2 of a connection nobody holds any more */
 

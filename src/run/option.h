@@ -45,6 +45,7 @@ int64_t naru_option_stack_get(struct naru_option *option, enum naru_opt opt);
 /* For rows: option.c */
 int naru_option_set_flag(struct naru_option *option); /* 0 or 1 */
 int naru_option_set_value(struct naru_option *option);
+int naru_option_set_natural(struct naru_option *option); /* nothing negative */
 int naru_option_get_value(struct naru_option *option);
 int naru_option_set_memo(struct naru_option *option);
 int naru_option_get_memo(struct naru_option *option);

@@ -42,6 +42,7 @@ static const struct {
     { "SNDBUF", NARU_OPT_SNDBUF },
     { "RCVBUF", NARU_OPT_RCVBUF },
     { "USER_TIMEOUT", NARU_OPT_USER_TIMEOUT_MS },
+    { "UTO", NARU_OPT_UTO_MS },
     { "SYNCNT", NARU_OPT_SYNCNT },
     { "MAXSEG", NARU_OPT_MAXSEG },
     { "UNREAD", NARU_OPT_UNREAD },
@@ -178,6 +179,9 @@ static void option_of(struct tcp_play *p, struct naru_tcp_hdr *h, char *o)
     } else if (sscanf(o, "wscale %u", &a) == 1) {
         h->opts |= NARU_TCP_OPT_WSCALE;
         h->wscale = (uint8_t)a;
+    } else if (sscanf(o, "uto %u", &a) == 1) {
+        h->opts |= NARU_TCP_OPT_USER_TIMEOUT;
+        h->user_timeout_s = a;
     } else if (strcmp(o, "sackOK") == 0) {
         h->opts |= NARU_TCP_OPT_SACK_OK;
     } else if (sscanf(o, "TS val %u ecr %u", &a, &b) == 2) {
@@ -298,6 +302,8 @@ static void from_us(struct tcp_play *p, char *text)
         bool same = h->opts == w->opts && h->sack_count == w->sack_count;
         same = same && (!(w->opts & NARU_TCP_OPT_MSS) || h->mss == w->mss);
         same = same && (!(w->opts & NARU_TCP_OPT_WSCALE) || h->wscale == w->wscale);
+        same = same &&
+               (!(w->opts & NARU_TCP_OPT_USER_TIMEOUT) || h->user_timeout_s == w->user_timeout_s);
         same = same &&
                (!(w->opts & NARU_TCP_OPT_TS) || (h->ts_val == w->ts_val && h->ts_ecr == w->ts_ecr));
         for (unsigned i = 0; same && i < w->sack_count; i++)

@@ -21,6 +21,7 @@
 struct naru_block;
 struct naru_tcp_env;
 struct naru_tcp_loss;
+struct naru_tcp_more;
 struct naru_tcp_ooo;
 struct naru_tcp_ring;
 
@@ -47,11 +48,14 @@ enum naru_tcp_set_flag {
     NARU_TCP_SET_NO_OPTIONS = 256,
 };
 
+#define NARU_TCP_FOR_EVER UINT32_MAX
+
 /* Options of a socket before, and of a connection while, they differ from the stack's defaults. */
 struct naru_tcp_opts {
     uint32_t sndbuf, rcvbuf; /* bytes of payload */
     uint32_t keepidle_ms, keepintvl_ms;
-    uint32_t user_timeout_ms; /* 0: by retransmissions */
+    uint32_t user_timeout_ms; /* 0: by retransmissions; NARU_TCP_FOR_EVER */
+    uint32_t uto_ms;          /* RFC 5482 ADV_UTO; 0: the option is off */
     int32_t linger_ms;        /* -1: off */
     int32_t linger2_ms;       /* -1: no FIN-WAIT-2 without a holder */
     uint32_t rcvlowat;
@@ -189,6 +193,7 @@ struct naru_tcp {
     naru_seq dsack_start, dsack_end; /* to be told with the next ACK (RFC 2883) */
     uint32_t cc[9];                  /* the congestion control's own */
     struct naru_tcp_loss *loss;      /* NULL: nothing was lost lately */
+    struct naru_tcp_more *more;      /* what few connections need; NULL: not this one */
     uint16_t reordering;     /* segments by which the path is known to reorder; 0: DupThresh */
     uint16_t reord_seen;     /* how often it was seen; stays at its largest value */
     uint8_t reo_wnd_mult;    /* RFC 8985 6.2 step 4: quarters of min_rtt, beyond the first */

@@ -17,6 +17,7 @@ NARU_NOINLINE void naru_tcp_established(struct naru_tcp *c, struct naru_tcp_seg 
     c->due &= (uint8_t)~NARU_TCP_DUE_SYN;
     naru_tcp_timer_acked(c, s->now);
     naru_tcp_cc_init(c, s->now);
+    naru_tcp_uto_established(c);
     naru_tcp_enter(c, NARU_TCP_ESTABLISHED, s->now);
     naru_tcp_event(c, NARU_READY_WRITE);
     c->progress = 1;

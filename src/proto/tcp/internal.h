@@ -8,6 +8,7 @@
  *   sndq.c rcvq.c ooo.c            bytes to send, bytes to read, bytes too early
  *   rcvwnd.c rtt.c timer.c cc*.c   window, RTT, timers, congestion control
  *   state.c user.c opt.c info.c    life, user calls
+ *   more.c uto.c                   what few connections need: memory, the User Timeout Option
  *   tw.c cookie.c reset.c          answers without a connection
  */
 #ifndef NARU_PROTO_TCP_INTERNAL_H
@@ -223,6 +224,31 @@ struct naru_tcp_loss {
     naru_seq undo_until;   /* when that is acknowledged, nothing can be undone any more */
 };
 
+/*
+ * What few connections need, made when the first of it is, and kept.  Memory for it may be refused:
+ * then each does without.
+ */
+struct naru_tcp_more {
+    uint32_t remote_uto_ms; /* RFC 5482 REMOTE_UTO; 0: none came */
+    bool uto_due;           /* our own is to be told */
+};
+
+/* ---- more.c ---- */
+
+/* c->more, made if need be; NULL without memory. */
+struct naru_tcp_more *naru_tcp_more_need(struct naru_tcp *c);
+void naru_tcp_more_free(struct naru_tcp *c);
+
+/* ---- uto.c: the user timeout, and its option (RFC 5482) ---- */
+
+/* How long the peer may be silent: 0: retransmissions are counted; NARU_NEVER: for ever. */
+naru_time naru_tcp_user_timeout(const struct naru_tcp *c);
+bool naru_tcp_counts_retries(const struct naru_tcp *c);       /* R2 is a number of them */
+void naru_tcp_uto_changed(struct naru_tcp *c, naru_time now); /* by the user */
+void naru_tcp_uto_established(struct naru_tcp *c);
+void naru_tcp_uto_input(struct naru_tcp *c, const struct naru_tcp_hdr *h, naru_time now);
+void naru_tcp_uto_put(const struct naru_tcp *c, struct naru_tcp_hdr *h);
+
 /* ---- sent.c: records of what is in flight, in sequence order ---- */
 
 unsigned naru_tcp_sent_count(const struct naru_tcp *c);
@@ -390,7 +416,7 @@ void naru_tcp_timer_user_timeout(struct naru_tcp *c, naru_time now);
 void naru_tcp_header(struct naru_tcp *c, struct naru_tcp_hdr *h, naru_seq seq, uint16_t flags,
                      naru_time now);
 /* Bytes of option that a data segment carries beyond those in snd.mss. */
-uint32_t naru_tcp_sack_len(const struct naru_tcp *c);
+uint32_t naru_tcp_more_options(const struct naru_tcp *c);
 
 /* ---- cc.c: congestion control, one interface of facts ---- */
 

@@ -76,7 +76,7 @@ static void plan_full(struct naru_tcp *c, struct plan *p, uint32_t len, uint32_t
 /* Sender-side silly-window avoidance (MUST-38). */
 static struct plan make_plan(struct naru_tcp *c, const struct naru_tcp_room *room, naru_time now)
 {
-    struct plan p = { .mss = c->snd.mss - naru_tcp_sack_len(c) };
+    struct plan p = { .mss = c->snd.mss - naru_tcp_more_options(c) };
     uint32_t unsent = to_record_end(c), window = wnd_room(c), pipe = naru_tcp_pipe(c);
     uint32_t len = NARU_MIN(unsent, window), cwnd_room = minus(c->cwnd, pipe);
     bool fin = naru_tcp_fin_unsent(c) && unsent == naru_tcp_unsent_new(c);
@@ -231,7 +231,7 @@ static bool new_data(struct naru_tcp *c, const struct naru_tcp_room *room,
 static NARU_NOINLINE bool retransmit(struct naru_tcp *c, const struct naru_tcp_room *room,
                                      struct naru_tcp_segment *out, naru_time now)
 {
-    uint32_t mss = c->snd.mss - naru_tcp_sack_len(c), max = mss;
+    uint32_t mss = c->snd.mss - naru_tcp_more_options(c), max = mss;
     uint32_t cwnd_room = minus(c->cwnd, naru_tcp_pipe(c));
     bool probe = (c->flags & NARU_TCP_F_TLP_DUE) && c->lost <= c->retrans;
     bool force = probe || (c->flags & NARU_TCP_F_FORCE);

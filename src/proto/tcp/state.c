@@ -146,6 +146,7 @@ void naru_tcp_deinit(struct naru_tcp *c)
     forget_sending(c);
     naru_tcp_ooo_free(c);
     naru_tcp_rcvq_free(c);
+    naru_tcp_more_free(c);
     naru_mem_free(c->env->mem, c->own_opts, sizeof(*c->own_opts));
     c->own_opts = NULL;
     naru_tcp_timer_reset(c);
@@ -189,6 +190,8 @@ void naru_tcp_sync_options(struct naru_tcp *c, const struct naru_tcp_hdr *syn, n
         c->snd.wscale = (uint8_t)NARU_MIN((unsigned)syn->wscale, 14u); /* RFC 7323 2.3 */
         c->rcv.wscale = c->env->wscale;
     }
+    if (syn->opts & NARU_TCP_OPT_USER_TIMEOUT)
+        naru_tcp_uto_input(c, syn, now);
     naru_tcp_update_mss(c);
     naru_tcp_rcvwnd_whole(c);
     c->last_ack_recv = now;

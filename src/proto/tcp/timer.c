@@ -41,8 +41,9 @@ void naru_tcp_timer_reset(struct naru_tcp *c)
 /* Gives the connection user_timeout from the first sign that the peer does not answer. */
 static void start_giving_up(struct naru_tcp *c, naru_time now)
 {
-    if (naru_tcp_opts(c)->user_timeout_ms != 0 && !armed(c, NARU_TCP_TIMER_GIVE_UP))
-        set(c, NARU_TCP_TIMER_GIVE_UP, now + NARU_MS(naru_tcp_opts(c)->user_timeout_ms));
+    naru_time span = naru_tcp_user_timeout(c);
+    if (span != 0 && span != NARU_NEVER && !armed(c, NARU_TCP_TIMER_GIVE_UP))
+        set(c, NARU_TCP_TIMER_GIVE_UP, now + span);
 }
 
 /* ---- Facts about what we send ---- */
@@ -289,7 +290,8 @@ static void reo_fired(struct naru_tcp *c, naru_time now)
 static void retransmit_fired(struct naru_tcp *c, naru_time now)
 {
     c->env->counters.rto_fires++;
-    if (c->retransmits >= retries_max(c) && !shrunk_but_alive(c, now)) {
+    if (naru_tcp_counts_retries(c) && c->retransmits >= retries_max(c) &&
+        !shrunk_but_alive(c, now)) {
         naru_tcp_die(c, timeout_error(c), now);
         return;
     }
@@ -316,7 +318,7 @@ static bool orphan_stuck(const struct naru_tcp *c)
 
 static void persist_fired(struct naru_tcp *c, naru_time now)
 {
-    if (c->probes >= retries_max(c) || orphan_stuck(c)) {
+    if ((naru_tcp_counts_retries(c) && c->probes >= retries_max(c)) || orphan_stuck(c)) {
         naru_tcp_die(c, timeout_error(c), now);
         return;
     }
@@ -345,13 +347,14 @@ static void keepalive_fired(struct naru_tcp *c, naru_time now)
         set(c, NARU_TCP_TIMER_IDLE, last_heard(c) + wait);
         return;
     }
-    uint32_t user = naru_tcp_opts(c)->user_timeout_ms;
-    if ((user != 0 && c->probes > 0 && idle >= NARU_MS(user)) ||
+    naru_time user = naru_tcp_user_timeout(c);
+    if ((user != 0 && c->probes > 0 && idle >= user) ||
         (user == 0 && c->probes >= naru_tcp_opts(c)->keepcnt)) {
         naru_tcp_die_reset(c, timeout_error(c), now);
         return;
     }
-    c->probes++;
+    if (c->probes < UINT8_MAX)
+        c->probes++;
     c->due |= NARU_TCP_DUE_PROBE;
     set(c, NARU_TCP_TIMER_IDLE, now + NARU_MS(naru_tcp_opts(c)->keepintvl_ms));
 }
