@@ -295,8 +295,14 @@ struct naru_tcp_info {
     uint64_t bytes_acked, bytes_received, bytes_sent, bytes_retrans;
     uint32_t notsent_bytes;
     naru_time last_data_sent, last_data_recv, last_ack_recv; /* instants; 0: never */
+    /* How long there was something to send or to be acknowledged; of it, how long the peer's window
+     * or the send buffer were in the way. */
     naru_time busy_time, rwnd_limited, sndbuf_limited;
-    uint64_t delivery_rate, pacing_rate; /* bytes a second */
+    /* Bytes a second, 0: not known.  delivery_rate: at which data arrived lately, no more than that
+     * where the application gave no more to send (app_limited).  pacing_rate: the window over the
+     * round-trip time, and a little more (NARU_OPT_MAX_PACING_RATE). */
+    uint64_t delivery_rate, pacing_rate;
+    bool delivery_rate_app_limited;
 };
 
 /* OPNOTSUPP for other kinds of sockets. */

@@ -103,6 +103,8 @@ bool naru_info_field(const struct naru_tcp_info *i, const char *name, naru_time 
         *value = i->snd_wscale;
     else if (strcmp(name, "tcpi_rcv_wscale") == 0)
         *value = i->rcv_wscale;
+    else if (strcmp(name, "tcpi_delivery_rate_app_limited") == 0)
+        *value = i->delivery_rate_app_limited;
     else if (strcmp(name, "tcpi_rcv_wnd") == 0)
         *value = i->rcv_wnd;
     else

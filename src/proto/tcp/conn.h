@@ -185,7 +185,8 @@ struct naru_tcp {
 
     /* ---- touched less often ---- */
 
-    naru_time space_rtt_at;
+    uint32_t space_rtt_at; /* microseconds, cut off; 0: not yet */
+    uint32_t busy;         /* how long a lone record was in flight: 2^20 ns */
     naru_seq space_rtt_seq;
     naru_seq iss, irs;
     naru_seq snd_eor; /* with F_EOR: no segment reaches across it */

@@ -10,7 +10,7 @@ NARU_NOINLINE void naru_tcp_established(struct naru_tcp *c, struct naru_tcp_seg 
     c->snd.wl2 = s->ack;
     if (!(c->sent.flags & NARU_TCP_SENT_EVER))
         naru_tcp_rtt_sample(c, naru_tcp_us(s->now - c->sent.sent_at));
-    c->sent = (struct naru_tcp_sent){ .start = c->snd.nxt, .end = c->snd.nxt };
+    c->sent = (struct naru_tcp_sent){ .start = c->snd.nxt, .end = c->snd.nxt, .sent_at = s->now };
     c->bytes_acked = 0;
     c->last_ack_recv = s->now;
     c->space_at = s->now;

@@ -8,7 +8,7 @@
  *   sndq.c rcvq.c ooo.c            bytes to send, bytes to read, bytes too early
  *   rcvwnd.c rtt.c timer.c cc*.c   window, RTT, timers, congestion control
  *   state.c user.c opt.c info.c    life, user calls
- *   more.c uto.c                   what few connections need: memory, the User Timeout Option
+ *   more.c rate.c uto.c            what few connections need: how fast, what for, how long
  *   tw.c cookie.c reset.c          answers without a connection
  */
 #ifndef NARU_PROTO_TCP_INTERNAL_H
@@ -41,6 +41,9 @@
 /* ---- Small words ---- */
 
 NARU_INLINE uint32_t naru_tcp_ms(naru_time now) { return (uint32_t)(uint64_t)(now / NARU_MS(1)); }
+
+/* About a millisecond, without dividing. */
+NARU_INLINE uint32_t naru_tcp_tick_of(naru_time at) { return (uint32_t)((uint64_t)at >> 20); }
 
 NARU_INLINE uint32_t naru_tcp_us(naru_time span)
 {
@@ -224,11 +227,36 @@ struct naru_tcp_loss {
     naru_seq undo_until;   /* when that is acknowledged, nothing can be undone any more */
 };
 
+/* What keeps data from being sent (TCP_INFO), the weightiest last. */
+enum naru_tcp_limit {
+    NARU_TCP_LIMIT_IDLE, /* there is nothing to send or to be acknowledged */
+    NARU_TCP_LIMIT_NONE, /* busy */
+    NARU_TCP_LIMIT_RWND, /* the peer's window */
+    NARU_TCP_LIMIT_SNDBUF,
+    NARU_TCP_LIMITS,
+};
+
 /*
  * What few connections need, made when the first of it is, and kept.  Memory for it may be refused:
  * then each does without.
  */
 struct naru_tcp_more {
+    /* Of the delivery rate: C.delivered_time, C.first_sent_time; C.app_limited: it is until
+     * so many segments are delivered; 0: it is not. */
+    naru_time delivered_at, first_sent;
+    uint32_t app_limited;
+    bool marked; /* one range in flight is watched: P. of the draft, and where it ends */
+    bool mark_app_limited;
+    naru_seq mark_end;
+    uint32_t mark_delivered;
+    naru_time mark_sent, mark_delivered_at, mark_first_sent;
+    bool rate_app_limited; /* the sample that is told: segments in microseconds; 0: none */
+    uint32_t rate_delivered, rate_us;
+
+    uint8_t limit; /* enum naru_tcp_limit: what the time is spent on, since limit_at */
+    naru_time limit_at, spent[NARU_TCP_LIMITS];
+    uint32_t busy; /* of struct naru_tcp, before there was this */
+
     uint32_t remote_uto_ms; /* RFC 5482 REMOTE_UTO; 0: none came */
     bool uto_due;           /* our own is to be told */
 };
@@ -238,6 +266,26 @@ struct naru_tcp_more {
 /* c->more, made if need be; NULL without memory. */
 struct naru_tcp_more *naru_tcp_more_need(struct naru_tcp *c);
 void naru_tcp_more_free(struct naru_tcp *c);
+
+/* ---- rate.c: how fast data arrive, and what holds them back ---- */
+
+void naru_tcp_rate_limit(struct naru_tcp *c, enum naru_tcp_limit to, naru_time now);
+void naru_tcp_rate_mark(struct naru_tcp *c, naru_seq start, naru_seq end, naru_time now);
+void naru_tcp_rate_written(struct naru_tcp *c, naru_time now); /* before there is more to send */
+void naru_tcp_rate_acked(struct naru_tcp *c, const struct naru_tcp_acked *a);
+void naru_tcp_rate_info(const struct naru_tcp *c, struct naru_tcp_info *info, naru_time now);
+uint64_t naru_tcp_pacing_rate(const struct naru_tcp *c); /* bytes a second; 0: not known */
+
+/* New data have gone; [start, end) is in flight now.  A lone segment needs no more than its record.
+ */
+NARU_INLINE void naru_tcp_rate_sent(struct naru_tcp *c, naru_seq start, naru_seq end, naru_time now)
+{
+    bool alone = naru_seq_eq(start, c->snd.una);
+    if (c->more == NULL ? alone && naru_seq_len(start, end) <= c->snd.mss
+                        : c->more->marked && !alone && c->more->limit == NARU_TCP_LIMIT_NONE)
+        return;
+    naru_tcp_rate_mark(c, start, end, now);
+}
 
 /* ---- uto.c: the user timeout, and its option (RFC 5482) ---- */
 

@@ -5,9 +5,19 @@
 
 NARU_NOINLINE struct naru_tcp_more *naru_tcp_more_need(struct naru_tcp *c)
 {
-    if (c->more == NULL)
-        c->more = naru_mem_alloc_zero(c->env->mem, sizeof(*c->more));
-    return c->more;
+    if (c->more != NULL)
+        return c->more;
+    struct naru_tcp_more *m = naru_mem_alloc_zero(c->env->mem, sizeof(*m));
+    if (m == NULL)
+        return NULL;
+    c->more = m;
+    m->busy = c->busy;
+    m->app_limited = NARU_MAX(c->delivered + 1, 1u); /* before, there was never so much to send */
+    if (naru_tcp_sent_count(c) > 0) {                /* it has been busy since */
+        m->limit_at = m->delivered_at = m->first_sent = naru_tcp_sent_at(c, 0)->sent_at;
+        m->limit = NARU_TCP_LIMIT_NONE;
+    }
+    return m;
 }
 
 void naru_tcp_more_free(struct naru_tcp *c)

@@ -188,6 +188,7 @@ static bool build_new(struct naru_tcp *c, struct naru_tcp_segment *out, struct p
     if (naru_tcp_rest(len, p->mss) != 0)
         c->snd.sml = data_end;
     c->snd.nxt = end;
+    naru_tcp_rate_sent(c, seq, end, now);
     c->flags &= ~(uint32_t)NARU_TCP_F_OVERRIDE;
     if (naru_seq_eq(end, c->snd.end)) {
         c->flags &= ~(uint32_t)NARU_TCP_F_PUSHED;
@@ -196,6 +197,8 @@ static bool build_new(struct naru_tcp *c, struct naru_tcp_segment *out, struct p
     if (naru_tcp_unsent_new(c) == 0 && !naru_tcp_fin_unsent(c)) {
         c->due &= (uint8_t)~NARU_TCP_DUE_DATA;
         c->burst = 0;
+        if ((c->flags & NARU_TCP_F_NO_SPACE) && !p->by_cwnd && !fin)
+            naru_tcp_rate_limit(c, NARU_TCP_LIMIT_SNDBUF, now);
     } else if (c->burst < UINT8_MAX) {
         c->burst++;
     }
@@ -222,6 +225,8 @@ static bool new_data(struct naru_tcp *c, const struct naru_tcp_room *room,
         return build_new(c, out, &p, now);
     c->flags &= ~(uint32_t)NARU_TCP_F_TLP_DUE;
     naru_tcp_cc_sent(c, p.by_cwnd);
+    if (NARU_UNLIKELY(p.by_window))
+        naru_tcp_rate_limit(c, NARU_TCP_LIMIT_RWND, now);
     if (p.by_window && naru_tcp_flight(c) == 0)
         naru_tcp_timer_blocked(c, now);
     return false;

@@ -363,6 +363,7 @@ void naru_tcp_recover_sent(struct naru_tcp *c, naru_seq start, uint32_t len, nar
     naru_seq end = naru_seq_add(start, len);
     unsigned i = naru_tcp_sent_find(c, start);
     struct naru_tcp_sent *r = naru_tcp_sent_at(c, i);
+    (void)naru_tcp_more_need(c); /* while it is known since when there is something to do */
     if (len % c->snd.mss != 0 && !naru_seq_eq(end, r->end))
         r->flags &= (uint8_t)~NARU_TCP_SENT_EVEN; /* cut otherwise this time */
     if (naru_seq_after(r->end, end) && naru_tcp_sent_split(c, i, end))

@@ -133,7 +133,6 @@ enum naru_err naru_tcp_init(struct naru_tcp *c, struct naru_tcp_env *env,
     naru_tcp_set_slow(c, NARU_TCP_SLOW_STATE, true);
     c->sndbuf = naru_tcp_opts(c)->sndbuf;
     c->rto = NARU_TCP_RTO_INITIAL;
-    c->space_rtt_at = NARU_NEVER;
     naru_tcp_set_path(c, setup);
     c->cwnd = NARU_TCP_IW * c->snd.mss;
     c->ssthresh = NARU_TCP_SSTHRESH_INF;

@@ -89,10 +89,13 @@ void naru_tcp_timer_acked(struct naru_tcp *c, naru_time now)
     c->retransmits = c->backoff = c->probes = 0;
     set(c, NARU_TCP_TIMER_GIVE_UP, NARU_NEVER);
     c->flags &= ~(uint32_t)(NARU_TCP_F_PROBING | SOONER);
-    if (naru_seq_eq(c->snd.una, c->snd.nxt))
+    if (naru_seq_eq(c->snd.una, c->snd.nxt)) {
         set(c, NARU_TCP_TIMER_RETRANSMIT, NARU_NEVER);
-    else
+        c->busy += naru_tcp_tick_of(now) - naru_tcp_tick_of(c->sent.sent_at);
+        c->sent.sent_at = now;
+    } else {
         start_rto(c, now);
+    }
 }
 
 void naru_tcp_timer_user_timeout(struct naru_tcp *c, naru_time now)

@@ -75,10 +75,11 @@ static void written(struct naru_tcp *c, unsigned flags)
 int64_t naru_tcp_send(struct naru_tcp *c, const struct naru_slice *slice, unsigned slice_count,
                       unsigned flags, naru_time now)
 {
-    (void)now;
     int64_t room = send_room(c, flags);
     if (room < 0)
         return room;
+    if (c->more != NULL)
+        naru_tcp_rate_written(c, now);
     int64_t n = naru_tcp_sndq_write(c, slice, slice_count, (uint32_t)room);
     if (n > 0) {
         uint64_t wanted = 0;
@@ -103,7 +104,8 @@ int naru_tcp_send_reserve(struct naru_tcp *c, struct naru_room *room, unsigned m
 
 void naru_tcp_send_commit(struct naru_tcp *c, size_t len, unsigned flags, naru_time now)
 {
-    (void)now;
+    if (len > 0 && c->more != NULL)
+        naru_tcp_rate_written(c, now);
     naru_tcp_sndq_commit(c, (uint32_t)len);
     if (len > 0)
         written(c, flags);
