@@ -238,6 +238,10 @@ enum naru_opt {
     NARU_OPT_UTO_MS,          /* TCP: 0: off (the default); else the User Timeout Option (RFC 5482)
                                  is sent with this value, and the peer's, within the limits of the
                                  stack's configuration, is adopted unless USER_TIMEOUT_MS is set */
+    NARU_OPT_PACING, /* TCP: 0 or 1: segments are spread over the round-trip time instead of
+                        going at once; the stack's tcp_pacing */
+    NARU_OPT_MAX_PACING_RATE, /* TCP: bytes a second, no faster; -1: no limit (the default).  A
+                                 limit turns PACING on */
     NARU_OPT_SYNCNT,          /* TCP: 1..127 */
     NARU_OPT_LINGER2_MS,      /* TCP: FIN-WAIT-2 without a holder; -1: none at all */
     NARU_OPT_WINDOW_CLAMP,    /* TCP: bytes */
@@ -301,7 +305,7 @@ struct naru_tcp_info {
     /* Bytes a second, 0: not known.  delivery_rate: at which data arrived lately, no more than that
      * where the application gave no more to send (app_limited).  pacing_rate: the window over the
      * round-trip time, and a little more (NARU_OPT_MAX_PACING_RATE). */
-    uint64_t delivery_rate, pacing_rate;
+    uint64_t delivery_rate, pacing_rate, max_pacing_rate; /* the last UINT64_MAX: no limit */
     bool delivery_rate_app_limited;
 };
 

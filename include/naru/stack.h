@@ -70,10 +70,12 @@ struct naru_config {
     bool tcp_quickack;      /* quick acknowledgements while a connection is young; true */
     bool tcp_syn_cookies;   /* when the SYN queue is full (RFC 4987 3.6); true */
     bool tcp_rfc793_syn;    /* a SYN in the window resets; false, it is challenged (RFC 5961 4) */
-    bool tcp_bsd; /* BSD's habits where the RFCs leave room; false, Linux's.  Receive buffers of
-                     whole segments, offered whole; every second segment acknowledged, also small
-                     ones; a FIN again with the ACK of the peer's in CLOSING; SYN with FIN opens; in
-                     TIME-WAIT no answer to what has no ACK */
+    bool tcp_bsd;    /* BSD's habits where the RFCs leave room; false, Linux's.  Receive buffers of
+                        whole segments, offered whole; every second segment acknowledged, also small
+                        ones; a FIN again with the ACK of the peer's in CLOSING; SYN with FIN opens; in
+                        TIME-WAIT no answer to what has no ACK */
+    bool tcp_pacing; /* all connections spread their segments over the round-trip time (see
+                        NARU_OPT_PACING); false */
     uint8_t tcp_syn_retries;    /* 7: retransmissions of a SYN before ETIMEDOUT */
     uint8_t tcp_synack_retries; /* 5 */
     uint8_t tcp_retries;        /* 15: retransmissions of data before ETIMEDOUT */

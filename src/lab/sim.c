@@ -135,6 +135,7 @@ static void draw_config(struct sim *sim, struct naru_config *config, unsigned n)
     config->tcp_sack = !one_in(sim, 6);
     config->tcp_timestamps = !one_in(sim, 6);
     config->tcp_window_scale = !one_in(sim, 8);
+    config->tcp_pacing = one_in(sim, 4);
     config->tcp_time_wait_ms = naru_rand_between(&sim->rand, 1000, 60000);
     if (one_in(sim, 3))
         config->tcp_rcvbuf_default = naru_rand_between(&sim->rand, 4096, 131072);

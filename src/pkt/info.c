@@ -33,6 +33,7 @@ static const struct field {
     FIELD(sndbuf_limited),
     FIELD(delivery_rate),
     FIELD(pacing_rate),
+    FIELD(max_pacing_rate),
     FIELD(unacked),
     FIELD(sacked),
     FIELD(lost),

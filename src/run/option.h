@@ -68,6 +68,8 @@ int naru_option_set_lowat(struct naru_option *option);
 int naru_option_set_device(struct naru_option *option);
 int naru_option_get_device(struct naru_option *option);
 int naru_option_get_cookie(struct naru_option *option);
+int naru_option_set_pacing_rate(struct naru_option *option);
+int naru_option_get_pacing_rate(struct naru_option *option);
 
 /* option_ip.c */
 int naru_option_set_byte(struct naru_option *option);

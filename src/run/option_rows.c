@@ -79,7 +79,7 @@ static const struct naru_option_row socket_rows[] = {
     { SOL_SOCKET, SO_RXQ_OVFL, MEMO(0) },
     { SOL_SOCKET, SO_BUSY_POLL, MEMO(0) },
     { SOL_SOCKET, SO_PREFER_BUSY_POLL, MEMO(0) },
-    { SOL_SOCKET, SO_MAX_PACING_RATE, MEMO(-1) },
+    { SOL_SOCKET, SO_MAX_PACING_RATE, OWN(pacing_rate, pacing_rate, -1) },
     { SOL_SOCKET, SO_SELECT_ERR_QUEUE, MEMO(0) },
     { SOL_SOCKET, SO_INCOMING_CPU, MEMO(0) },
     { SOL_SOCKET, SO_INCOMING_NAPI_ID, CONST(0) },

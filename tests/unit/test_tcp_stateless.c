@@ -277,13 +277,21 @@ static void options_and_their_ranges(void **state)
         enum naru_opt opt;
         int64_t good, bad;
     } cases[] = {
-        { NARU_OPT_KEEPIDLE_MS, 32767000, 0 }, { NARU_OPT_KEEPINTVL_MS, 1, 32767001 },
-        { NARU_OPT_KEEPCNT, 127, 128 },        { NARU_OPT_SYNCNT, 127, 0 },
-        { NARU_OPT_LINGER_MS, -1, -2 },        { NARU_OPT_LINGER2_MS, 5000, -2 },
-        { NARU_OPT_SNDBUF, 4096, -1 },         { NARU_OPT_RCVBUF, 4096, -1 },
-        { NARU_OPT_MAXSEG, 88, 87 },           { NARU_OPT_USER_TIMEOUT_MS, 0, -2 },
-        { NARU_OPT_UTO_MS, 200000, -1 },       { NARU_OPT_CONGESTION, NARU_CONGESTION_RENO, 2 },
-        { NARU_OPT_WINDOW_CLAMP, 5000, -1 },   { NARU_OPT_NOTSENT_LOWAT, 16384, 0 },
+        { NARU_OPT_KEEPIDLE_MS, 32767000, 0 },
+        { NARU_OPT_KEEPINTVL_MS, 1, 32767001 },
+        { NARU_OPT_KEEPCNT, 127, 128 },
+        { NARU_OPT_SYNCNT, 127, 0 },
+        { NARU_OPT_LINGER_MS, -1, -2 },
+        { NARU_OPT_LINGER2_MS, 5000, -2 },
+        { NARU_OPT_SNDBUF, 4096, -1 },
+        { NARU_OPT_RCVBUF, 4096, -1 },
+        { NARU_OPT_MAXSEG, 88, 87 },
+        { NARU_OPT_USER_TIMEOUT_MS, 0, -2 },
+        { NARU_OPT_UTO_MS, 200000, -1 },
+        { NARU_OPT_MAX_PACING_RATE, 125000, -2 },
+        { NARU_OPT_CONGESTION, NARU_CONGESTION_RENO, 2 },
+        { NARU_OPT_WINDOW_CLAMP, 5000, -1 },
+        { NARU_OPT_NOTSENT_LOWAT, 16384, 0 },
     };
     struct naru_tcp_opts o = host.env.opts;
     (void)state;

@@ -46,12 +46,14 @@ enum naru_tcp_set_flag {
     NARU_TCP_SET_SNDBUF_FIXED = 64, /* no autotuning */
     NARU_TCP_SET_RCVBUF_FIXED = 128,
     NARU_TCP_SET_NO_OPTIONS = 256,
+    NARU_TCP_SET_PACING = 512, /* by the user, the stack, or because there is pacing_max */
 };
 
 #define NARU_TCP_FOR_EVER UINT32_MAX
 
 /* Options of a socket before, and of a connection while, they differ from the stack's defaults. */
 struct naru_tcp_opts {
+    uint64_t pacing_max;     /* bytes a second; UINT64_MAX: no limit */
     uint32_t sndbuf, rcvbuf; /* bytes of payload */
     uint32_t keepidle_ms, keepintvl_ms;
     uint32_t user_timeout_ms; /* 0: by retransmissions; NARU_TCP_FOR_EVER */
@@ -75,7 +77,7 @@ enum naru_tcp_timer {
     NARU_TCP_TIMER_ACK,        /* delayed acknowledgement, window update */
     NARU_TCP_TIMER_IDLE,       /* keep-alive; FIN-WAIT-2 without a holder; 2 MSL */
     NARU_TCP_TIMER_GIVE_UP,    /* user timeout (RFC 5482) */
-    NARU_TCP_TIMER_PACE,       /* the next segment may go: cork; pacing has its place here */
+    NARU_TCP_TIMER_PACE,       /* the next segment may go: cork, pacing */
     NARU_TCP_TIMERS,
 };
 

@@ -36,6 +36,8 @@ void naru_tcp_env_init(struct naru_tcp_env *env, const struct naru_config *confi
         .rcvlowat = 1,
         .notsent_lowat = UINT32_MAX,
         .congestion = config->tcp_congestion,
+        .pacing_max = UINT64_MAX,
+        .flags = config->tcp_pacing ? NARU_TCP_SET_PACING : 0,
     };
 }
 

@@ -8,7 +8,7 @@
  *   sndq.c rcvq.c ooo.c            bytes to send, bytes to read, bytes too early
  *   rcvwnd.c rtt.c timer.c cc*.c   window, RTT, timers, congestion control
  *   state.c user.c opt.c info.c    life, user calls
- *   more.c rate.c uto.c            what few connections need: how fast, what for, how long
+ *   more.c rate.c pace.c uto.c     what few connections need: how fast, and when; how long
  *   tw.c cookie.c reset.c          answers without a connection
  */
 #ifndef NARU_PROTO_TCP_INTERNAL_H
@@ -255,6 +255,13 @@ struct naru_tcp_more {
 
     uint8_t limit; /* enum naru_tcp_limit: what the time is spent on, since limit_at */
     naru_time limit_at, spent[NARU_TCP_LIMITS];
+
+    bool late;           /* the timer has fired for pace_at, and that is past */
+    bool pacing;         /* data wait for pace_at; the PACE timer is for that, too ... */
+    naru_time cork_at;   /* ... and then this is what it was for; NARU_NEVER */
+    naru_time pace_at;   /* the next burst may begin */
+    naru_time burst_end; /* what would begin before goes with the present one */
+
     uint32_t busy; /* of struct naru_tcp, before there was this */
 
     uint32_t remote_uto_ms; /* RFC 5482 REMOTE_UTO; 0: none came */
@@ -286,6 +293,15 @@ NARU_INLINE void naru_tcp_rate_sent(struct naru_tcp *c, naru_seq start, naru_seq
         return;
     naru_tcp_rate_mark(c, start, end, now);
 }
+
+/* ---- pace.c: segments spread over time, where NARU_TCP_SET_PACING is on ---- */
+
+/* Data may not go now; the PACE timer is set. */
+bool naru_tcp_pace_wait(struct naru_tcp *c, naru_time now);
+void naru_tcp_pace_sent(struct naru_tcp *c, uint32_t len, naru_time now);
+/* What may go as one super-segment, at most what room says. */
+uint32_t naru_tcp_pace_quantum(const struct naru_tcp *c);
+void naru_tcp_pace_changed(struct naru_tcp *c, naru_time now); /* the options */
 
 /* ---- uto.c: the user timeout, and its option (RFC 5482) ---- */
 
@@ -455,6 +471,7 @@ void naru_tcp_timer_ack_wanted(struct naru_tcp *c, naru_time now);
 void naru_tcp_timer_ack_sent(struct naru_tcp *c);
 void naru_tcp_timer_corked(struct naru_tcp *c, naru_time now);
 void naru_tcp_timer_uncorked(struct naru_tcp *c); /* nothing is held back any more */
+void naru_tcp_timer_paced(struct naru_tcp *c);    /* data wait for more->pace_at */
 void naru_tcp_timer_keepalive(struct naru_tcp *c, naru_time now); /* options changed */
 void naru_tcp_timer_entered(struct naru_tcp *c, naru_time now);   /* a new state */
 void naru_tcp_timer_user_timeout(struct naru_tcp *c, naru_time now);

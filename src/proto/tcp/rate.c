@@ -101,11 +101,12 @@ void naru_tcp_rate_acked(struct naru_tcp *c, const struct naru_tcp_acked *a)
 /* cwnd over the round-trip time: twice as much while it may double, and some to grow (Linux). */
 uint64_t naru_tcp_pacing_rate(const struct naru_tcp *c)
 {
+    uint64_t most = naru_tcp_opts(c)->pacing_max;
     if (c->srtt == 0)
-        return 0;
+        return most == UINT64_MAX ? 0 : most;
     uint32_t window = NARU_MAX(c->cwnd, naru_tcp_synchronized(c) ? naru_tcp_flight(c) : 0);
     uint32_t percent = c->cwnd < c->ssthresh / 2 ? 200 : 120;
-    return (uint64_t)window * percent * 10000 / c->srtt;
+    return NARU_MIN((uint64_t)window * percent * 10000 / c->srtt, most);
 }
 
 void naru_tcp_rate_info(const struct naru_tcp *c, struct naru_tcp_info *info, naru_time now)
@@ -114,6 +115,7 @@ void naru_tcp_rate_info(const struct naru_tcp *c, struct naru_tcp_info *info, na
     naru_time spent[NARU_TCP_LIMITS] = { 0 };
     info->busy_time = (naru_time)(m == NULL ? c->busy : m->busy) << 20;
     info->pacing_rate = naru_tcp_pacing_rate(c);
+    info->max_pacing_rate = naru_tcp_opts(c)->pacing_max;
     if (m != NULL && m->rate_us != 0) {
         info->delivery_rate = (uint64_t)m->rate_delivered * c->snd.mss * 1000000 / m->rate_us;
         info->delivery_rate_app_limited = m->rate_app_limited;

@@ -23,7 +23,7 @@
  * (TIME-WAIT), 6528 (sequence numbers), 4987 (SYN floods), 5482 (user timeout), 5927 (ICMP).  Where
  * they leave room: what Linux does.
  *
- * Not done yet: ECN, fast open, pacing.
+ * Not done yet: ECN, fast open.
  */
 #ifndef NARU_PROTO_TCP_TCP_H
 #define NARU_PROTO_TCP_TCP_H

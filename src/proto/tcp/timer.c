@@ -11,7 +11,7 @@
  *   ACK         an acknowledgement may wait no longer (RFC 9293 3.8.6.3)
  *   IDLE        keep-alive (3.8.4), FIN-WAIT-2 without a holder, 2 MSL
  *   GIVE_UP     user timeout since the first retransmission or probe (3.8.3, RFC 5482)
- *   PACE        a corked segment has waited long enough
+ *   PACE        a corked segment has waited long enough; the next burst may go (pace.c)
  *
  * R1 (3.8.3, "advise IP") needs no call: a connection without progress confirms its neighbour no
  * more, and that machine then probes it by itself (RFC 4861 7.3.1).
@@ -36,6 +36,8 @@ void naru_tcp_timer_reset(struct naru_tcp *c)
         c->timer[i] = NARU_NEVER;
     c->flags &= ~(uint32_t)(NARU_TCP_F_PROBING | SOONER);
     c->retransmits = c->backoff = c->probes = 0;
+    if (c->more != NULL)
+        c->more->pacing = false;
 }
 
 /* Gives the connection user_timeout from the first sign that the peer does not answer. */
@@ -166,13 +168,34 @@ NARU_NOINLINE void naru_tcp_timer_probe_answered(struct naru_tcp *c, naru_time n
     c->probes = 0;
 }
 
+static bool pacing(const struct naru_tcp *c) { return c->more != NULL && c->more->pacing; }
+
 NARU_NOINLINE void naru_tcp_timer_corked(struct naru_tcp *c, naru_time now)
 {
-    if (!armed(c, NARU_TCP_TIMER_PACE))
-        set(c, NARU_TCP_TIMER_PACE, now + NARU_TCP_CORK_MAX);
+    naru_time *at = pacing(c) ? &c->more->cork_at : &c->timer[NARU_TCP_TIMER_PACE];
+    if (*at == NARU_NEVER)
+        *at = now + NARU_TCP_CORK_MAX;
+    if (pacing(c))
+        naru_tcp_timer_paced(c);
 }
 
-void naru_tcp_timer_uncorked(struct naru_tcp *c) { set(c, NARU_TCP_TIMER_PACE, NARU_NEVER); }
+void naru_tcp_timer_uncorked(struct naru_tcp *c)
+{
+    set(c, NARU_TCP_TIMER_PACE, NARU_NEVER);
+    if (NARU_UNLIKELY(c->opt_flags & NARU_TCP_SET_PACING) && pacing(c)) {
+        c->more->cork_at = NARU_NEVER;
+        naru_tcp_timer_paced(c);
+    }
+}
+
+NARU_NOINLINE void naru_tcp_timer_paced(struct naru_tcp *c)
+{
+    struct naru_tcp_more *m = c->more;
+    if (!m->pacing)
+        m->cork_at = c->timer[NARU_TCP_TIMER_PACE];
+    m->pacing = true;
+    set(c, NARU_TCP_TIMER_PACE, NARU_MIN(m->pace_at, m->cork_at));
+}
 
 /* ---- Facts about acknowledgements ---- */
 
@@ -362,6 +385,22 @@ static void keepalive_fired(struct naru_tcp *c, naru_time now)
     set(c, NARU_TCP_TIMER_IDLE, now + NARU_MS(naru_tcp_opts(c)->keepintvl_ms));
 }
 
+/* A burst may go, or a cork has been in for long enough. */
+static void pace_fired(struct naru_tcp *c, naru_time now)
+{
+    naru_time cork_at = pacing(c) ? c->more->cork_at : now;
+    set(c, NARU_TCP_TIMER_PACE, cork_at > now ? cork_at : NARU_NEVER);
+    c->due |= NARU_TCP_DUE_DATA | (c->lost > c->retrans ? NARU_TCP_DUE_RETRANSMIT : 0u);
+    if (pacing(c)) {
+        c->more->pacing = false;
+        c->more->late = now >= c->more->pace_at;
+    }
+    if (cork_at > now)
+        return;
+    c->flags |= NARU_TCP_F_PUSHED;
+    c->flags &= ~(uint32_t)NARU_TCP_F_MORE; /* more did not follow */
+}
+
 static void idle_fired(struct naru_tcp *c, naru_time now)
 {
     if (c->state == NARU_TCP_TIME_WAIT ||
@@ -391,10 +430,7 @@ void naru_tcp_tick(struct naru_tcp *c, naru_time now)
         c->pingpong = 0; /* the user did not answer in time */
     }
     if (now >= c->timer[NARU_TCP_TIMER_PACE]) {
-        set(c, NARU_TCP_TIMER_PACE, NARU_NEVER);
-        c->flags |= NARU_TCP_F_PUSHED;
-        c->flags &= ~(uint32_t)NARU_TCP_F_MORE; /* more did not follow */
-        c->due |= NARU_TCP_DUE_DATA;
+        pace_fired(c, now);
     }
     if (now >= c->timer[NARU_TCP_TIMER_IDLE])
         idle_fired(c, now);
