@@ -70,16 +70,24 @@ struct naru_config {
     bool tcp_quickack;      /* quick acknowledgements while a connection is young; true */
     bool tcp_syn_cookies;   /* when the SYN queue is full (RFC 4987 3.6); true */
     bool tcp_rfc793_syn;    /* a SYN in the window resets; false, it is challenged (RFC 5961 4) */
-    bool tcp_bsd;    /* BSD's habits where the RFCs leave room; false, Linux's.  Receive buffers of
-                        whole segments, offered whole; every second segment acknowledged, also small
-                        ones; a FIN again with the ACK of the peer's in CLOSING; SYN with FIN opens; in
-                        TIME-WAIT no answer to what has no ACK */
-    bool tcp_pacing; /* all connections spread their segments over the round-trip time (see
-                        NARU_OPT_PACING); false */
+    bool tcp_bsd; /* BSD's habits where the RFCs leave room; false, Linux's.  Receive buffers of
+                     whole segments, offered whole; every second segment acknowledged, also small
+                     ones; a FIN again with the ACK of the peer's in CLOSING; SYN with FIN opens; in
+                     TIME-WAIT no answer to what has no ACK */
+    /* All connections spread their segments over the round trip (see NARU_OPT_PACING); false. */
+    bool tcp_pacing;
+    /*
+     * A path that loses large packets and says nothing (RFC 4821).  0: is not looked for; 1: after
+     * four timeouts in a row segments shrink to tcp_base_mss, and larger ones are tried again; 2:
+     * each connection begins so.  1.
+     */
+    uint8_t tcp_mtu_probing;
     uint8_t tcp_syn_retries;    /* 7: retransmissions of a SYN before ETIMEDOUT */
     uint8_t tcp_synack_retries; /* 5 */
     uint8_t tcp_retries;        /* 15: retransmissions of data before ETIMEDOUT */
     uint32_t tcp_rto_min_ms;    /* 200 */
+    uint32_t tcp_base_mss;      /* 1024: see tcp_mtu_probing */
+    uint32_t tcp_mtu_probe_ms;  /* 600 000: when larger segments than passed are tried again */
     uint32_t tcp_uto_min_ms;    /* a peer's User Timeout Option (RFC 5482) counts as this at least;
                                    100 000 */
     uint32_t tcp_uto_max_ms;    /* and as this at most; 3 600 000 */

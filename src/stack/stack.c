@@ -41,6 +41,9 @@ void naru_config_init(struct naru_config *config)
         .tcp_synack_retries = 5,
         .tcp_retries = 15,
         .tcp_rto_min_ms = 200,
+        .tcp_mtu_probing = 1,
+        .tcp_base_mss = 1024,
+        .tcp_mtu_probe_ms = 600000,
         .tcp_uto_min_ms = 100000,
         .tcp_uto_max_ms = 3600000,
         .tcp_time_wait_ms = 60000,
@@ -61,7 +64,8 @@ static bool config_good(const struct naru_config *c)
            c->tcp_rcvbuf_max <= (uint32_t)1 << 30 && c->tcp_sndbuf_default >= 4096 &&
            c->tcp_sndbuf_default <= c->tcp_sndbuf_max && c->tcp_sndbuf_max <= (uint32_t)1 << 30 &&
            c->tcp_congestion <= NARU_CONGESTION_RENO && c->tcp_rto_min_ms >= 1 &&
-           c->tcp_rto_min_ms <= 60000 && c->tcp_uto_min_ms >= 1 &&
+           c->tcp_rto_min_ms <= 60000 && c->tcp_uto_min_ms >= 1 && c->tcp_base_mss >= 64 &&
+           c->tcp_base_mss <= 65535 && c->tcp_mtu_probe_ms >= 1 &&
            c->tcp_uto_min_ms <= c->tcp_uto_max_ms && c->tcp_uto_max_ms < UINT32_MAX;
 }
 

@@ -35,6 +35,11 @@ enum naru_tcp_due {
     NARU_TCP_DUE_ACK = 32,
 };
 
+enum naru_tcp_progress {
+    NARU_TCP_PROGRESS_ANSWERED = 1, /* the peer did: its neighbour is there */
+    NARU_TCP_PROGRESS_MTU = 2,      /* naru_tcp_mtu_found is known to pass */
+};
+
 /* What the user asked for, one bit each: hot enough to be in every connection. */
 enum naru_tcp_set_flag {
     NARU_TCP_SET_NODELAY = 1,
@@ -104,7 +109,7 @@ struct naru_tcp {
     uint8_t state;      /* enum naru_tcp_state; changed by enter() alone */
     uint8_t due;        /* enum naru_tcp_due */
     uint8_t events;     /* enum naru_ready: edges since the stack last looked */
-    uint8_t progress;   /* the peer answered: what the neighbour machine wants to know */
+    uint8_t progress;   /* enum naru_tcp_progress: what other machines want to know */
     uint16_t opt_flags; /* enum naru_tcp_set_flag */
     uint8_t slow;       /* not 0: no header prediction (enum naru_tcp_slow) */
     uint8_t ca_state;   /* enum naru_ca_state */

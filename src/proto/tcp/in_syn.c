@@ -16,6 +16,8 @@ NARU_NOINLINE void naru_tcp_established(struct naru_tcp *c, struct naru_tcp_seg 
     c->space_at = s->now;
     c->due &= (uint8_t)~NARU_TCP_DUE_SYN;
     naru_tcp_timer_acked(c, s->now);
+    if (NARU_UNLIKELY(c->env->config->tcp_mtu_probing >= 2))
+        naru_tcp_mtu_established(c, s->now);
     naru_tcp_cc_init(c, s->now);
     naru_tcp_uto_established(c);
     naru_tcp_enter(c, NARU_TCP_ESTABLISHED, s->now);

@@ -8,8 +8,8 @@
  *   sndq.c rcvq.c ooo.c            bytes to send, bytes to read, bytes too early
  *   rcvwnd.c rtt.c timer.c cc*.c   window, RTT, timers, congestion control
  *   state.c user.c opt.c info.c    life, user calls
- *   more.c rate.c pace.c uto.c     what few connections need: how fast, and when; how long
- *   tw.c cookie.c reset.c          answers without a connection
+ *   more.c rate.c pace.c mtu.c uto.c   what few connections need: how fast, when, how much, how
+ * long tw.c cookie.c reset.c          answers without a connection
  */
 #ifndef NARU_PROTO_TCP_INTERNAL_H
 #define NARU_PROTO_TCP_INTERNAL_H
@@ -264,6 +264,17 @@ struct naru_tcp_more {
 
     uint32_t busy; /* of struct naru_tcp, before there was this */
 
+    /* RFC 4821: payloads without options.  low is known to pass, high perhaps, limit is the link.
+     */
+    bool mtu_search;
+    bool mtu_alarm; /* it began with timeouts that may have meant something else */
+    uint16_t mtu_low, mtu_high, mtu_limit;
+    uint16_t mtu_told;  /* low, as the stack knows it */
+    uint16_t mtu_probe; /* in flight at [mtu_start, mtu_end); 0: none is */
+    naru_seq mtu_start, mtu_end;
+    naru_seq mtu_proof; /* what is sent from here on and arrives, proves low */
+    naru_time mtu_at;   /* the search began */
+
     uint32_t remote_uto_ms; /* RFC 5482 REMOTE_UTO; 0: none came */
     bool uto_due;           /* our own is to be told */
 };
@@ -302,6 +313,19 @@ void naru_tcp_pace_sent(struct naru_tcp *c, uint32_t len, naru_time now);
 /* What may go as one super-segment, at most what room says. */
 uint32_t naru_tcp_pace_quantum(const struct naru_tcp *c);
 void naru_tcp_pace_changed(struct naru_tcp *c, naru_time now); /* the options */
+
+/* ---- mtu.c: the largest segment that passes, when nobody tells (RFC 4821) ---- */
+
+void naru_tcp_mtu_established(struct naru_tcp *c, naru_time now);
+void naru_tcp_mtu_timeout(struct naru_tcp *c, naru_time now); /* RTO, again */
+void naru_tcp_mtu_false_alarm(struct naru_tcp *c);
+void naru_tcp_mtu_told(struct naru_tcp *c, uint16_t mss, naru_time now); /* by the stack */
+/* A segment of so many bytes may be tried now; 0: none. */
+uint32_t naru_tcp_mtu_probe_len(struct naru_tcp *c, naru_time now);
+void naru_tcp_mtu_probe_sent(struct naru_tcp *c, naru_seq start, uint32_t len);
+void naru_tcp_mtu_acked(struct naru_tcp *c, const struct naru_tcp_acked *a);
+/* Something is lost; true: it is the probe, and nobody is to blame. */
+bool naru_tcp_mtu_probe_lost(struct naru_tcp *c);
 
 /* ---- uto.c: the user timeout, and its option (RFC 5482) ---- */
 
@@ -348,6 +372,7 @@ void naru_tcp_recover_phase(struct naru_tcp *c, enum naru_ca_state to);
 void naru_tcp_recover_done(struct naru_tcp *c);
 void naru_tcp_recover_rto(struct naru_tcp *c, naru_time now);
 void naru_tcp_recover_pmtu(struct naru_tcp *c);
+void naru_tcp_recover_probe(struct naru_tcp *c); /* the first in flight was too big */
 /* The next range to send again, at most max bytes of it; 0: none (now). */
 uint32_t naru_tcp_recover_next(struct naru_tcp *c, uint32_t max, naru_seq *start);
 void naru_tcp_recover_sent(struct naru_tcp *c, naru_seq start, uint32_t len, naru_time now);

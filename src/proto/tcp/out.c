@@ -213,6 +213,19 @@ static bool build_new(struct naru_tcp *c, struct naru_tcp_segment *out, struct p
     return true;
 }
 
+/* New data in a segment that is larger than those that are known to pass (RFC 4821 7.3). */
+static NARU_COLD bool mtu_probe(struct naru_tcp *c, struct naru_tcp_segment *out, naru_time now)
+{
+    naru_seq start = c->snd.nxt;
+    struct plan p = { .len = naru_tcp_mtu_probe_len(c, now), .go = true };
+    p.mss = p.len;
+    if (p.len == 0 || p.len > wnd_room(c) || naru_tcp_pipe(c) + p.len > c->cwnd ||
+        p.len > to_record_end(c) || !build_new(c, out, &p, now))
+        return false;
+    naru_tcp_mtu_probe_sent(c, start, out->len);
+    return true;
+}
+
 /* What holds new data back. */
 static void nothing_goes(struct naru_tcp *c, const struct plan *p, naru_time now)
 {
@@ -254,6 +267,8 @@ static bool new_data(struct naru_tcp *c, const struct naru_tcp_room *room,
         return false;
     if (naru_tcp_flight(c) == 0)
         naru_tcp_cc_idle(c, now);
+    if (c->more != NULL && NARU_UNLIKELY(c->more->mtu_search) && mtu_probe(c, out, now))
+        return true;
     if (NARU_UNLIKELY(c->opt_flags & NARU_TCP_SET_PACING))
         return paced_data(c, room, out, now);
     struct plan p = make_plan(c, room, now);

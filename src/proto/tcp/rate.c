@@ -94,6 +94,8 @@ void naru_tcp_rate_acked(struct naru_tcp *c, const struct naru_tcp_acked *a)
         sample(c, a->now);
     if (naru_tcp_flight(c) == 0 && naru_tcp_unsent_new(c) == 0)
         naru_tcp_rate_limit(c, NARU_TCP_LIMIT_IDLE, a->now);
+    if (NARU_UNLIKELY(m->mtu_search))
+        naru_tcp_mtu_acked(c, a);
 }
 
 /* ---- TCP_INFO ---- */

@@ -100,7 +100,9 @@ static enum naru_err copy_opts(struct naru_tcp *c, const struct naru_tcp_opts *o
  * (MUST-16). */
 void naru_tcp_update_mss(struct naru_tcp *c)
 {
-    uint32_t mss = NARU_MIN((uint32_t)c->mss_path, (uint32_t)c->mss_peer);
+    bool search = c->more != NULL && c->more->mtu_search;
+    uint32_t path = search ? c->more->mtu_low : c->mss_path;
+    uint32_t mss = NARU_MIN(path, (uint32_t)c->mss_peer);
     if (naru_tcp_opts(c)->maxseg != 0)
         mss = NARU_MIN(mss, (uint32_t)naru_tcp_opts(c)->maxseg);
     mss = NARU_MAX(mss, NARU_TCP_MSS_MIN);

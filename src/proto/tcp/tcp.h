@@ -235,6 +235,9 @@ enum naru_err naru_tcp_opts_get(const struct naru_tcp_opts *o, enum naru_opt opt
 /* The path carries payloads of mss bytes (options not counted) from now on. */
 void naru_tcp_set_pmtu(struct naru_tcp *c, uint16_t mss, naru_time now);
 
+/* With NARU_TCP_PROGRESS_MTU: payloads of so many bytes (options not counted) pass. */
+uint16_t naru_tcp_mtu_found(const struct naru_tcp *c);
+
 /*
  * ICMP said err about a segment of ours with that sequence number.  False: not in flight, ignored
  * (RFC 5927).  Ends connections that are not yet synchronized (hard, or soft in SYN-SENT too);

@@ -329,6 +329,7 @@ static void retransmit_fired(struct naru_tcp *c, naru_time now)
             c->flags |= NARU_TCP_F_SYN_RETRANSMITTED;
         c->due |= NARU_TCP_DUE_SYN;
     } else {
+        naru_tcp_mtu_timeout(c, now);
         naru_tcp_recover_rto(c, now);
     }
     back_off(c);

@@ -368,9 +368,10 @@ uint32_t naru_tcp_unsent(const struct naru_tcp *c) { return naru_tcp_buffered(c)
 
 void naru_tcp_set_pmtu(struct naru_tcp *c, uint16_t mss, naru_time now)
 {
-    (void)now;
     uint16_t before = c->snd.mss;
     c->mss_path = mss;
+    if (c->more != NULL && c->more->mtu_search)
+        naru_tcp_mtu_told(c, mss, now);
     naru_tcp_update_mss(c);
     if (c->snd.mss < before && naru_tcp_synchronized(c))
         naru_tcp_recover_pmtu(c);
