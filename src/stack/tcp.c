@@ -157,8 +157,11 @@ struct naru_sock_tcp *naru_tcp_sock_new(struct naru_stack *stack, const struct n
     return st;
 }
 
-/* Out of every table and list; what is left is the application's view. */
-static void retire(struct naru_sock_tcp *st)
+/*
+ * Out of every table and list, silently: for its peer as if it had never been.  What is left is the
+ * application's view.
+ */
+void naru_tcp_forget(struct naru_sock_tcp *st)
 {
     struct naru_stack *stack = st->s.stack;
     naru_wheel_cancel(&stack->wheel, &st->timer);
@@ -171,7 +174,7 @@ static void retire(struct naru_sock_tcp *st)
 NARU_NOINLINE void naru_tcp_sock_release(struct naru_sock_tcp *st)
 {
     struct naru_stack *stack = st->s.stack;
-    retire(st);
+    naru_tcp_forget(st);
     naru_listen_close(st);
     if (st->listener != NULL)
         naru_listen_forget(st);
@@ -179,9 +182,6 @@ NARU_NOINLINE void naru_tcp_sock_release(struct naru_sock_tcp *st)
     naru_sock_deinit(&st->s);
     naru_pool_put(&stack->tcp_pool, st);
 }
-
-/* Ends st at once and silently, for its peer as if it had never been. */
-void naru_tcp_forget(struct naru_sock_tcp *st) { retire(st); }
 
 /* Answers the SYN of a deferred connection with ICMP, quoting it as far as it is remembered. */
 void naru_tcp_unreachable(struct naru_sock_tcp *st, enum naru_unreachable why)
@@ -202,7 +202,7 @@ void naru_tcp_unreachable(struct naru_sock_tcp *st, enum naru_unreachable why)
     size_t len = emit_ip(st->s.stack, &ends, NARU_TCP_LEN, packet);
     in.packet_len = (uint32_t)(len + naru_tcp_emit(packet + len, &syn));
     naru_icmp_unreachable(st->s.stack, &in, why);
-    retire(st);
+    naru_tcp_forget(st);
 }
 
 /* ---- Carrying out what a connection recorded ---- */
@@ -243,7 +243,7 @@ static NARU_NOINLINE void settle_end(struct naru_sock_tcp *st)
     if (st->tcp.state == NARU_TCP_TIME_WAIT)
         naru_time_wait_begin(st);
     else
-        retire(st);
+        naru_tcp_forget(st);
     if (!st->s.held && !st->queued)
         naru_tcp_sock_release(st);
 }
