@@ -68,6 +68,7 @@ static void init_pools(struct naru_stack *stack)
     struct naru_mem *mem = &stack->mem;
     naru_pktpool_init(&stack->pkts, mem, PKT_CACHE_MAX);
     naru_blockpool_init(&stack->blocks, mem, BLOCK_CACHE_MAX);
+    naru_wheel_pages_init(&stack->timer_pages, mem);
     naru_pool_init(&stack->tcp_pool, mem, sizeof(struct naru_sock_tcp), NARU_CACHE_LINE, 0);
     naru_pool_init(&stack->udp_pool, mem, sizeof(struct naru_sock_udp), 16, 0);
     naru_pool_init(&stack->time_wait_pool, mem, sizeof(struct naru_time_wait), 16,
@@ -143,7 +144,7 @@ enum naru_err naru_stack_new(const struct naru_config *config, naru_time now,
     naru_rand_init(&stack->rand, config->seed, RAND_STREAM);
     naru_siphash_key_init(&stack->flow_key, &stack->rand);
     stack->csum = naru_csum_ops_best();
-    naru_wheel_init(&stack->wheel, now);
+    naru_wheel_init(&stack->wheel, now, &stack->timer_pages);
     init_pools(stack);
     enum naru_err err = init_machines(stack);
     if (err == NARU_OK) {
@@ -196,6 +197,7 @@ void naru_stack_free(struct naru_stack *stack)
     naru_pmtu_deinit(&stack->pmtu);
     naru_table_deinit(&stack->flows);
     naru_table_deinit(&stack->ports);
+    naru_pool_deinit(&stack->timer_pages);
     naru_pool_deinit(&stack->tcp_pool);
     naru_pool_deinit(&stack->udp_pool);
     naru_pool_deinit(&stack->time_wait_pool);

@@ -327,11 +327,11 @@ void naru_stack_tcp_expire(struct naru_stack *stack)
             continue;
         }
         struct naru_sock_tcp *st = NARU_CONTAINER_OF(timer, struct naru_sock_tcp, timer);
+        naru_connection_prefetch(st);
         if (naru_tcp_deadline(&st->tcp) > stack->now) { /* it moved later since */
             settle_timer(st);
             continue;
         }
-        naru_connection_prefetch(st);
         naru_tcp_tick(&st->tcp, stack->now);
         naru_tcp_settle(st);
     }

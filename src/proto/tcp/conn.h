@@ -155,12 +155,11 @@ struct naru_tcp {
 
     struct naru_tcp_opts *own_opts; /* NULL: the stack's */
     uint64_t bytes_received;
-    naru_seq snd_up;           /* one beyond the last urgent byte sent (RFC 6093) */
-    naru_seq rcv_up;           /* the last urgent byte announced by the peer */
-    naru_seq recover;          /* end of the loss episode (RFC 6582, RFC 6675) */
-    uint32_t rcv_ssthresh;     /* the window grows up to this, and this with what arrives */
-    uint32_t rcv_truesize;     /* memory of the receive queue */
-    uint32_t space, space_rtt; /* receive autotuning: bytes copied per RTT; that RTT in us */
+    struct naru_tcp_loss *loss; /* NULL: nothing was lost lately */
+    naru_seq snd_up;            /* one beyond the last urgent byte sent (RFC 6093) */
+    uint32_t rcv_ssthresh;      /* the window grows up to this, and this with what arrives */
+    uint32_t rcv_truesize;      /* memory of the receive queue */
+    uint32_t space, space_rtt;  /* receive autotuning: bytes copied per RTT; that RTT in us */
     naru_seq space_seq;
     naru_time space_at;
     uint8_t urgent;      /* enum naru_tcp_urgent */
@@ -188,7 +187,8 @@ struct naru_tcp {
     naru_seq high_sacked, lost_upto, rtx_next;
     naru_seq dsack_start, dsack_end; /* to be told with the next ACK (RFC 2883) */
     uint32_t cc[9];                  /* the congestion control's own */
-    struct naru_tcp_loss *loss;      /* NULL: nothing was lost lately */
+    naru_seq rcv_up;                 /* the last urgent byte announced by the peer */
+    naru_seq recover;                /* end of the loss episode (RFC 6582, RFC 6675) */
     uint16_t reordering;     /* segments by which the path is known to reorder; 0: DupThresh */
     uint16_t reord_seen;     /* how often it was seen; stays at its largest value */
     uint8_t reo_wnd_mult;    /* RFC 8985 6.2 step 4: quarters of min_rtt, beyond the first */
