@@ -284,18 +284,6 @@ naru_time naru_wheel_next(const struct naru_wheel *w)
     return best;
 }
 
-static void place_list(struct naru_wheel *w, struct naru_list *timers)
-{
-    struct naru_list_node *n;
-    while ((n = naru_list_pop(timers)) != NULL) {
-        struct naru_timer *t = NARU_CONTAINER_OF(n, struct naru_timer, node);
-        NARU_PREFETCH(timers->head.next);
-        t->place = NARU_TIMER_AT_REST;
-        if (t->at != NARU_NEVER)
-            place(w, t);
-    }
-}
-
 /* The pages up to last, which no slot has any more. */
 static void place_pages(struct naru_wheel *w, struct naru_timer_page *last)
 {
@@ -319,6 +307,7 @@ static void open_slot(struct naru_wheel *w, unsigned level, unsigned slot)
     struct naru_wheel_pages *pages = pages_of(w, level, slot);
     struct naru_timer_page *last = pages != NULL ? pages->last : NULL;
     struct naru_list timers;
+    struct naru_list_node *n;
 
     naru_list_init(&timers);
     naru_list_splice(&timers, &w->slot[level][slot].timers);
@@ -326,7 +315,13 @@ static void open_slot(struct naru_wheel *w, unsigned level, unsigned slot)
         *pages = (struct naru_wheel_pages){ 0 };
     w->at = w->slot[level][slot].first;
     slot_clear(w, level, slot);
-    place_list(w, &timers);
+    while ((n = naru_list_pop(&timers)) != NULL) {
+        struct naru_timer *t = NARU_CONTAINER_OF(n, struct naru_timer, node);
+        NARU_PREFETCH(timers.head.next);
+        t->place = NARU_TIMER_AT_REST;
+        if (t->at != NARU_NEVER)
+            place(w, t);
+    }
     if (last != NULL)
         place_pages(w, last);
 }
