@@ -37,6 +37,7 @@ void naru_config_init(struct naru_config *config)
         .tcp_window_scale = true,
         .tcp_quickack = true,
         .tcp_syn_cookies = true,
+        .tcp_ecn = NARU_ECN_MODE_ACCEPT,
         .tcp_syn_retries = 7, /* RFC 9293 3.8.3: three minutes at least */
         .tcp_synack_retries = 5,
         .tcp_retries = 15,
@@ -58,7 +59,8 @@ static bool config_good(const struct naru_config *c)
            c->tcp_rcvbuf_default >= 4096 && c->tcp_rcvbuf_default <= c->tcp_rcvbuf_max &&
            c->tcp_rcvbuf_max <= (uint32_t)1 << 30 && c->tcp_sndbuf_default >= 4096 &&
            c->tcp_sndbuf_default <= c->tcp_sndbuf_max && c->tcp_sndbuf_max <= (uint32_t)1 << 30 &&
-           c->tcp_congestion <= NARU_CONGESTION_RENO && c->tcp_rto_min_ms >= 1 &&
+           c->tcp_congestion <= NARU_CONGESTION_RENO &&
+           c->tcp_ecn <= NARU_ECN_MODE_ACCEPT_ACCURATE && c->tcp_rto_min_ms >= 1 &&
            c->tcp_rto_min_ms <= 60000;
 }
 

@@ -451,6 +451,7 @@ NARU_NOINLINE NARU_FLATTEN enum naru_drop naru_tcp_segment_in(struct naru_stack 
         !naru_tcp_checksum_ok(stack->csum, &in->src, &in->dst, pkt->data, pkt->len))
         return naru_pkt_drop(pkt, NARU_DROP_TCP_CHECKSUM);
     (void)naru_pkt_pull(pkt, pkt->len - span.len);
+    h.ecn = (uint8_t)naru_tos_ecn(in->tos);
 
     struct naru_flow *flow = naru_flow_of(stack, &tuple, hash);
     if (flow == NULL)
@@ -518,7 +519,7 @@ static void build_frame(struct naru_sock_tcp *st, struct naru_iface *iface, cons
         .src = &t->local,
         .dst = &t->remote,
         .hop_limit = st->s.ttl >= 0 ? (uint8_t)st->s.ttl : iface->hop_limit,
-        .tos = st->s.tos,
+        .tos = (uint8_t)(st->s.tos | segment->hdr.ecn),
         .df = st->s.mtu_discover != 0,
     };
     (void)emit_ip(st->s.stack, &ends, tcp_len + segment->len, frame->head + link_len);

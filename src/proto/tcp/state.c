@@ -146,6 +146,7 @@ void naru_tcp_deinit(struct naru_tcp *c)
     forget_sending(c);
     naru_tcp_ooo_free(c);
     naru_tcp_rcvq_free(c);
+    naru_tcp_rare_free(c);
     naru_mem_free(c->env->mem, c->own_opts, sizeof(*c->own_opts));
     c->own_opts = NULL;
     naru_tcp_timer_reset(c);
@@ -208,6 +209,7 @@ void naru_tcp_open_passive(struct naru_tcp *c, const struct naru_tcp_hdr *syn, n
     c->flags |= NARU_TCP_F_PASSIVE;
     naru_tcp_enter(c, NARU_TCP_LISTEN, now);
     naru_tcp_sync_options(c, syn, now);
+    naru_tcp_ecn_syn_in(c, syn);
     naru_tcp_enter(c, NARU_TCP_SYN_RECEIVED, now);
     if (defer_answer)
         c->flags |= NARU_TCP_F_DEFERRED;
@@ -251,6 +253,8 @@ void naru_tcp_open_cookie(struct naru_tcp *c, const struct naru_tcp_cookie *cook
         syn.opts |= NARU_TCP_OPT_SACK_OK;
     if (cookie->window_scale)
         syn.opts |= NARU_TCP_OPT_WSCALE;
+    if (cookie->ecn)
+        syn.flags |= NARU_TCP_ECE | NARU_TCP_CWR;
     naru_tcp_open_passive(c, &syn, cookie->iss, false, now);
     c->due = 0;
     c->flags |= NARU_TCP_F_SYN_SENT;
@@ -293,6 +297,7 @@ void naru_tcp_check(struct naru_tcp *c)
     NARU_ASSERT(c->state <= NARU_TCP_TIME_WAIT && c->state != NARU_TCP_LISTEN);
     naru_tcp_rcvq_check(c);
     NARU_ASSERT((c->slow & NARU_TCP_SLOW_STATE) || c->state == NARU_TCP_ESTABLISHED);
+    NARU_ASSERT(!(c->ecn & NARU_TCP_ECN_ACCURATE) || c->rare != NULL);
     if (c->state == NARU_TCP_CLOSED) {
         NARU_ASSERT((c->due & ~NARU_TCP_DUE_RST) == 0);
         NARU_ASSERT(naru_tcp_deadline(c) == NARU_NEVER);
