@@ -211,10 +211,10 @@ enum naru_opt {
     NARU_OPT_OOBINLINE,    /* 0 or 1 */
     NARU_OPT_SNDBUF,       /* bytes of payload; set turns autotuning off */
     NARU_OPT_RCVBUF,
-    NARU_OPT_RCVLOWAT,       /* bytes before READ is told; 1 */
-    NARU_OPT_V6ONLY,         /* before bind */
-    NARU_OPT_TTL,            /* 1..255; -1: the default */
-    NARU_OPT_TOS,            /* 0..255: TOS or traffic class */
+    NARU_OPT_RCVLOWAT, /* bytes before READ is told; 1 */
+    NARU_OPT_V6ONLY,   /* before bind */
+    NARU_OPT_TTL,      /* 1..255; -1: the default */
+    NARU_OPT_TOS,      /* 0..255: TOS or traffic class; of STREAM without the two bits of ECN */
     NARU_OPT_MULTICAST_TTL,  /* 0..255; 1 */
     NARU_OPT_MULTICAST_LOOP, /* 0 or 1; 1 */
     NARU_OPT_MULTICAST_IF,   /* ifindex; 0: by the routing table */
@@ -249,6 +249,7 @@ enum naru_opt {
     NARU_OPT_CONGESTION,      /* TCP: enum naru_congestion */
     NARU_OPT_DEFER_ACCEPT_MS, /* TCP: a listener's connections come with their first data, or when
                                  their peer acknowledges again after this time; 0 */
+    NARU_OPT_ECN,             /* TCP: enum naru_ecn_mode, before connect and listen */
     NARU_OPT_NO_OPTIONS,      /* TCP: 0 or 1, before connect and listen: no TCP options at all */
     NARU_OPT_EVENT_ACKED,     /* 0 or 1 */
     NARU_OPT_UNREAD,  /* get: bytes that could be read (FIONREAD); DGRAM: of the first datagram */
@@ -294,7 +295,7 @@ struct naru_tcp_info {
     uint32_t snd_cwnd_segments, snd_ssthresh_segments; /* ssthresh INT32_MAX: not yet known */
     uint32_t rcv_ssthresh, rcv_space, snd_wnd, rcv_wnd;
     uint32_t total_retrans_segments, segments_in, segments_out, data_segments_in, data_segments_out;
-    uint32_t delivered_segments;
+    uint32_t delivered_segments, delivered_ce_segments; /* CE: marked on their way (ECN) */
     uint32_t rcv_ooo_segments, dsack_dups, reord_seen;
     uint64_t bytes_acked, bytes_received, bytes_sent, bytes_retrans;
     uint32_t notsent_bytes;

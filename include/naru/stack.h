@@ -42,6 +42,16 @@ enum naru_congestion {
     NARU_CONGESTION_RENO,
 };
 
+/* Explicit congestion notification of TCP, with the numbers of Linux's tcp_ecn. */
+enum naru_ecn_mode {
+    NARU_ECN_MODE_OFF,
+    NARU_ECN_MODE_ON,                  /* asked for, and accepted: RFC 3168 */
+    NARU_ECN_MODE_ACCEPT,              /* accepted */
+    NARU_ECN_MODE_ACCURATE,            /* both, accurate (RFC 9768), or else as RFC 3168 */
+    NARU_ECN_MODE_ACCEPT_ACCURATE_ASK, /* accepted also accurate, asked for as RFC 3168 */
+    NARU_ECN_MODE_ACCEPT_ACCURATE,     /* accepted, also accurate */
+};
+
 /* Set up by naru_config_init, then changed by the embedder, then lent to naru_stack_new. */
 struct naru_config {
     struct naru_alloc alloc; /* required */
@@ -63,13 +73,15 @@ struct naru_config {
     uint32_t tcp_sndbuf_max;     /* 4 MiB */
     uint32_t udp_rcvbuf_default; /* 212 992 */
 
-    uint8_t tcp_congestion; /* enum naru_congestion; CUBIC */
-    bool tcp_timestamps;    /* RFC 7323; true */
-    bool tcp_sack;          /* RFC 2018; true */
-    bool tcp_window_scale;  /* RFC 7323; true */
-    bool tcp_quickack;      /* quick acknowledgements while a connection is young; true */
-    bool tcp_syn_cookies;   /* when the SYN queue is full (RFC 4987 3.6); true */
-    bool tcp_rfc793_syn;    /* a SYN in the window resets; false, it is challenged (RFC 5961 4) */
+    uint8_t tcp_congestion;  /* enum naru_congestion; CUBIC */
+    uint8_t tcp_ecn;         /* enum naru_ecn_mode; ACCEPT */
+    uint8_t tcp_ecn_retries; /* retransmissions of a SYN that still ask for it; 0 */
+    bool tcp_timestamps;     /* RFC 7323; true */
+    bool tcp_sack;           /* RFC 2018; true */
+    bool tcp_window_scale;   /* RFC 7323; true */
+    bool tcp_quickack;       /* quick acknowledgements while a connection is young; true */
+    bool tcp_syn_cookies;    /* when the SYN queue is full (RFC 4987 3.6); true */
+    bool tcp_rfc793_syn;     /* a SYN in the window resets; false, it is challenged (RFC 5961 4) */
     bool tcp_bsd; /* BSD's habits where the RFCs leave room; false, Linux's.  Receive buffers of
                      whole segments, offered whole; every second segment acknowledged, also small
                      ones; a FIN again with the ACK of the peer's in CLOSING; SYN with FIN opens; in

@@ -18,15 +18,11 @@
 static uint64_t number(naru_time at) { return (uint64_t)at ^ (uint64_t)1 << 63; }
 static naru_time instant(uint64_t number) { return (naru_time)(number ^ (uint64_t)1 << 63); }
 
-void naru_wheel_init(struct naru_wheel *w, naru_time now)
+void naru_wheel_init(struct naru_wheel *w, naru_time now, struct naru_pool *pages)
 {
-    w->at = w->now = now;
-    w->bound = NARU_NEVER;
-    w->levels_used = 0;
+    *w = (struct naru_wheel){ .at = now, .now = now, .bound = NARU_NEVER, .page_pool = pages };
     naru_list_init(&w->due);
     for (unsigned level = 0; level < NARU_WHEEL_LEVELS; level++) {
-        w->slots_used[level] = 0;
-        w->inexact[level] = 0;
         for (unsigned slot = 0; slot < NARU_WHEEL_SLOTS; slot++) {
             naru_list_init(&w->slot[level][slot].timers);
             w->slot[level][slot].first = NARU_NEVER;
@@ -43,11 +39,106 @@ static naru_time slot_start(const struct naru_wheel *w, unsigned level, unsigned
     return instant(high | (uint64_t)slot << shift);
 }
 
+/* ---- Pages ---- */
+
+static const struct naru_wheel_pages *pages_in(const struct naru_wheel *w, unsigned level,
+                                               unsigned slot)
+{
+    bool paged = level >= NARU_WHEEL_PAGED && level < NARU_WHEEL_PAGED_END;
+    return paged ? &w->pages[level - NARU_WHEEL_PAGED][slot] : NULL;
+}
+
+static struct naru_wheel_pages *pages_of(struct naru_wheel *w, unsigned level, unsigned slot)
+{
+    return (struct naru_wheel_pages *)(uintptr_t)pages_in(w, level, slot);
+}
+
+static struct naru_timer_page *page_add(struct naru_wheel *w, struct naru_wheel_pages *s)
+{
+    struct naru_timer_page *page = naru_pool_get(w->page_pool);
+    if (page == NULL)
+        return NULL;
+    *page = (struct naru_timer_page){ .next = page, .prev = page };
+    if (s->last != NULL) {
+        page->next = s->last->next;
+        page->prev = s->last;
+        page->next->prev = page;
+        s->last->next = page;
+    }
+    s->last = page;
+    s->used = 0;
+    return page;
+}
+
+/* Into the slot's last page; false: there is none, and no memory for another. */
+static bool page_put(struct naru_wheel *w, struct naru_wheel_pages *s, struct naru_timer *t)
+{
+    if ((s->last == NULL || s->used == NARU_TIMER_PAGE_TIMERS) && page_add(w, s) == NULL)
+        return false;
+    t->entry = &s->last->timer[s->used++];
+    *t->entry = t;
+    t->place = NARU_TIMER_PAGED;
+    return true;
+}
+
+static bool page_empty(const struct naru_timer_page *page)
+{
+    for (unsigned i = 0; i < NARU_TIMER_PAGE_TIMERS; i++)
+        if (page->timer[i] != NULL)
+            return false;
+    return true;
+}
+
+static void page_free(struct naru_wheel *w, struct naru_wheel_pages *s,
+                      struct naru_timer_page *page)
+{
+    if (page == s->last) {
+        s->last = page->prev != page ? page->prev : NULL;
+        s->used = NARU_TIMER_PAGE_TIMERS;
+    }
+    page->prev->next = page->next;
+    page->next->prev = page->prev;
+    naru_pool_put(w->page_pool, page);
+}
+
+/* The page of an entry: pages are aligned to their size. */
+static struct naru_timer_page *page_of(struct naru_timer **entry)
+{
+    size_t in = (uintptr_t)entry % sizeof(struct naru_timer_page);
+    return (struct naru_timer_page *)(void *)((char *)entry - in);
+}
+
+static void page_take(struct naru_wheel *w, struct naru_timer *t)
+{
+    struct naru_wheel_pages *s = pages_of(w, t->level, t->slot);
+    struct naru_timer_page *page = page_of(t->entry);
+    *t->entry = NULL;
+    if (page_empty(page))
+        page_free(w, s, page);
+    while (s->last != NULL && s->last->timer[s->used - 1] == NULL)
+        s->used--; /* the next takes its entry */
+}
+
+/* ---- Slots ---- */
+
+static bool slot_empty(const struct naru_wheel *w, unsigned level, unsigned slot)
+{
+    const struct naru_wheel_pages *pages = pages_in(w, level, slot);
+    return naru_list_empty(&w->slot[level][slot].timers) && (pages == NULL || pages->last == NULL);
+}
+
+static void list_put(struct naru_list *list, struct naru_timer *t)
+{
+    t->node = (struct naru_list_node){ 0 };
+    naru_list_push_back(list, &t->node);
+    t->place = NARU_TIMER_LISTED;
+}
+
 static void place(struct naru_wheel *w, struct naru_timer *t)
 {
     if (t->at <= w->at) {
         t->level = LEVEL_DUE;
-        naru_list_push_back(&w->due, &t->node);
+        list_put(&w->due, t);
         return;
     }
 
@@ -55,7 +146,7 @@ static void place(struct naru_wheel *w, struct naru_timer *t)
     unsigned level = naru_bit_highest(at ^ number(w->at)) / NARU_WHEEL_BITS;
     unsigned slot = (unsigned)(at >> (level * NARU_WHEEL_BITS)) % NARU_WHEEL_SLOTS;
     struct naru_wheel_slot *s = &w->slot[level][slot];
-    if (naru_list_empty(&s->timers)) {
+    if ((w->slots_used[level] >> slot & 1) == 0) {
         w->levels_used |= 1U << level;
         w->slots_used[level] |= 1U << slot;
         s->first = t->at;
@@ -65,7 +156,9 @@ static void place(struct naru_wheel *w, struct naru_timer *t)
     }
     t->level = (uint8_t)level;
     t->slot = (uint8_t)slot;
-    naru_list_push_back(&s->timers, &t->node);
+    struct naru_wheel_pages *pages = w->page_pool != NULL ? pages_of(w, level, slot) : NULL;
+    if (pages == NULL || !page_put(w, pages, t))
+        list_put(&s->timers, t);
 }
 
 static void slot_clear(struct naru_wheel *w, unsigned level, unsigned slot)
@@ -86,10 +179,14 @@ static void leave_instant(struct naru_wheel *w, const struct naru_timer *t)
 
 static void unlink_timer(struct naru_wheel *w, struct naru_timer *t)
 {
-    naru_list_remove(&t->node);
+    if (t->place == NARU_TIMER_PAGED)
+        page_take(w, t);
+    else
+        naru_list_remove(&t->node);
+    t->place = NARU_TIMER_AT_REST;
     if (t->level == LEVEL_DUE)
         return;
-    if (naru_list_empty(&w->slot[t->level][t->slot].timers))
+    if (slot_empty(w, t->level, t->slot))
         slot_clear(w, t->level, t->slot);
     else
         leave_instant(w, t);
@@ -102,7 +199,7 @@ NARU_NOINLINE void naru_wheel_arm(struct naru_wheel *w, struct naru_timer *t, na
         return;
     }
     w->bound = NARU_MIN(w->bound, at);
-    if (naru_list_linked(&t->node)) {
+    if (t->place != NARU_TIMER_AT_REST) {
         if (t->level != LEVEL_DUE && at >= slot_start(w, t->level, t->slot)) {
             struct naru_wheel_slot *s = &w->slot[t->level][t->slot];
             if (at > t->at)
@@ -122,14 +219,16 @@ NARU_NOINLINE void naru_wheel_arm(struct naru_wheel *w, struct naru_timer *t, na
 
 NARU_NOINLINE void naru_wheel_cancel(struct naru_wheel *w, struct naru_timer *t)
 {
-    if (naru_list_linked(&t->node))
+    if (t->place != NARU_TIMER_AT_REST)
         unlink_timer(w, t);
     t->at = NARU_NEVER;
 }
 
 NARU_NOINLINE void naru_wheel_park(struct naru_wheel *w, struct naru_timer *t)
 {
-    if (naru_list_linked(&t->node))
+    if (t->place == NARU_TIMER_PAGED)
+        unlink_timer(w, t);
+    else if (t->place == NARU_TIMER_LISTED)
         leave_instant(w, t);
     t->at = NARU_NEVER;
 }
@@ -138,18 +237,27 @@ NARU_NOINLINE void naru_wheel_park(struct naru_wheel *w, struct naru_timer *t)
  * The earliest instant in the slot in *first, NARU_NEVER if all are parked; false if there are more
  * timers than *looks, which counts down.
  */
-static bool slot_first(const struct naru_wheel_slot *s, unsigned *looks, naru_time *first)
+static bool slot_first(const struct naru_wheel *w, unsigned level, unsigned slot, unsigned *looks,
+                       naru_time *first)
 {
+    const struct naru_list *list = &w->slot[level][slot].timers;
+    const struct naru_wheel_pages *pages = pages_in(w, level, slot);
     *first = NARU_NEVER;
-    for (struct naru_list_node *n = naru_list_first(&s->timers); n != NULL;
-         n = naru_list_next(&s->timers, n)) {
+    for (struct naru_list_node *n = naru_list_first(list); n != NULL; n = naru_list_next(list, n)) {
         const struct naru_timer *t = NARU_CONTAINER_OF(n, struct naru_timer, node);
-        if (*looks == 0)
+        if ((*looks)-- == 0)
             return false;
-        (*looks)--;
-        if (t->at < *first)
-            *first = t->at;
+        *first = NARU_MIN(*first, t->at);
     }
+    if (pages == NULL || pages->last == NULL)
+        return true;
+    if (pages->last->next != pages->last || pages->used > *looks)
+        return false;
+    for (unsigned i = 0; i < pages->used; i++) {
+        if (pages->last->timer[i] != NULL)
+            *first = NARU_MIN(*first, pages->last->timer[i]->at);
+    }
+    *looks -= pages->used;
     return true;
 }
 
@@ -168,7 +276,7 @@ naru_time naru_wheel_next(const struct naru_wheel *w)
             naru_time first;
             if (best <= s->first)
                 return best;
-            if ((w->inexact[level] >> slot & 1) == 0 || !slot_first(s, &looks, &first))
+            if ((w->inexact[level] >> slot & 1) == 0 || !slot_first(w, level, slot, &looks, &first))
                 return s->first;
             best = NARU_MIN(best, first);
         }
@@ -176,22 +284,46 @@ naru_time naru_wheel_next(const struct naru_wheel *w)
     return best;
 }
 
+/* The pages up to last, which no slot has any more. */
+static void place_pages(struct naru_wheel *w, struct naru_timer_page *last)
+{
+    struct naru_timer_page *page = last->next, *next;
+    for (bool more = true; more; page = next) {
+        more = page != last;
+        next = page->next;
+        for (unsigned i = 0; more && i < NARU_TIMER_PAGE_TIMERS; i++)
+            NARU_PREFETCH(next->timer[i]);
+        for (unsigned i = 0; i < NARU_TIMER_PAGE_TIMERS; i++) {
+            if (page->timer[i] != NULL)
+                place(w, page->timer[i]);
+        }
+        naru_pool_put(w->page_pool, page);
+    }
+}
+
 /* Moves the wheel to the earliest instant of that slot and sorts its timers in anew. */
 static void open_slot(struct naru_wheel *w, unsigned level, unsigned slot)
 {
+    struct naru_wheel_pages *pages = pages_of(w, level, slot);
+    struct naru_timer_page *last = pages != NULL ? pages->last : NULL;
     struct naru_list timers;
     struct naru_list_node *n;
 
     naru_list_init(&timers);
     naru_list_splice(&timers, &w->slot[level][slot].timers);
+    if (last != NULL)
+        *pages = (struct naru_wheel_pages){ 0 };
     w->at = w->slot[level][slot].first;
     slot_clear(w, level, slot);
     while ((n = naru_list_pop(&timers)) != NULL) {
         struct naru_timer *t = NARU_CONTAINER_OF(n, struct naru_timer, node);
         NARU_PREFETCH(timers.head.next);
+        t->place = NARU_TIMER_AT_REST;
         if (t->at != NARU_NEVER)
             place(w, t);
     }
+    if (last != NULL)
+        place_pages(w, last);
 }
 
 static struct naru_timer *pop_due(struct naru_wheel *w)
@@ -199,6 +331,7 @@ static struct naru_timer *pop_due(struct naru_wheel *w)
     struct naru_list_node *n;
     while ((n = naru_list_pop(&w->due)) != NULL) {
         struct naru_timer *t = NARU_CONTAINER_OF(n, struct naru_timer, node);
+        t->place = NARU_TIMER_AT_REST;
         if (t->at != NARU_NEVER) {
             t->at = NARU_NEVER;
             return t;
@@ -237,13 +370,51 @@ struct naru_timer *naru_wheel_expire(struct naru_wheel *w, naru_time now)
 
 /* ---- for tests ---- */
 
+/* Notes in *seen_first that a timer of the slot has its first instant. */
+static bool timer_check(const struct naru_wheel *w, const struct naru_timer *t, unsigned level,
+                        unsigned slot, bool *seen_first)
+{
+    naru_time first = w->slot[level][slot].first;
+    *seen_first = *seen_first || t->at == first;
+    return t->level == level && t->slot == slot && t->at >= first && t->at >= w->bound;
+}
+
+static bool page_check(const struct naru_wheel *w, const struct naru_timer_page *page,
+                       unsigned level, unsigned slot, bool *seen_first)
+{
+    for (unsigned i = 0; i < NARU_TIMER_PAGE_TIMERS; i++) {
+        const struct naru_timer *t = page->timer[i];
+        if (t != NULL && (t->place != NARU_TIMER_PAGED || t->entry != &page->timer[i] ||
+                          !timer_check(w, t, level, slot, seen_first)))
+            return false;
+    }
+    return !page_empty(page) && page->next->prev == page;
+}
+
+static bool pages_check(const struct naru_wheel *w, unsigned level, unsigned slot, bool *seen_first)
+{
+    const struct naru_wheel_pages *pages = pages_in(w, level, slot);
+    if (pages == NULL || pages->last == NULL)
+        return true;
+    const struct naru_timer_page *page = pages->last;
+    for (unsigned i = pages->used; i < NARU_TIMER_PAGE_TIMERS; i++)
+        if (page->timer[i] != NULL)
+            return false;
+    do {
+        page = page->next;
+        if (!page_check(w, page, level, slot, seen_first))
+            return false;
+    } while (page != pages->last);
+    return pages->used > 0 && page->timer[pages->used - 1] != NULL;
+}
+
 static bool slot_check(const struct naru_wheel *w, unsigned level, unsigned slot)
 {
     const struct naru_wheel_slot *s = &w->slot[level][slot];
     bool used = (w->slots_used[level] >> slot & 1) != 0;
     bool seen_first = false;
 
-    if (used == naru_list_empty(&s->timers))
+    if (used == slot_empty(w, level, slot))
         return false;
     if (!used)
         return (w->inexact[level] >> slot & 1) == 0;
@@ -252,10 +423,11 @@ static bool slot_check(const struct naru_wheel *w, unsigned level, unsigned slot
     for (struct naru_list_node *n = naru_list_first(&s->timers); n != NULL;
          n = naru_list_next(&s->timers, n)) {
         const struct naru_timer *t = NARU_CONTAINER_OF(n, struct naru_timer, node);
-        if (t->level != level || t->slot != slot || t->at < s->first || t->at < w->bound)
+        if (t->place != NARU_TIMER_LISTED || !timer_check(w, t, level, slot, &seen_first))
             return false;
-        seen_first = seen_first || t->at == s->first;
     }
+    if (!pages_check(w, level, slot, &seen_first))
+        return false;
     return seen_first || (w->inexact[level] >> slot & 1) != 0;
 }
 

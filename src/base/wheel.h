@@ -1,5 +1,5 @@
 /*
- * Timers: a hierarchical wheel with intrusive nodes, exact to the nanosecond.
+ * Timers: a hierarchical wheel, exact to the nanosecond.
  *
  * A timer stands in the level of the highest 5-bit digit in which its instant differs from the
  * wheel's own, in the slot of that digit; so everything in a lower level comes before everything in
@@ -11,33 +11,66 @@
  * Setting an armed timer to a later instant writes one field: it stays in its slot and is sorted in
  * when the wheel comes there.  This is what retransmission timers do on every ACK.
  *
+ * A slot holds its timers in a list, or, in the levels from a millisecond to some minutes, their
+ * addresses in pages of a pool that the owner gives.  Timers of many connections are in no cache: a
+ * list would fetch them one after the other, each to know the next, while pages tell what to ask
+ * for; and a timer that goes away, as nearly all do before their slot is opened, is gone from its
+ * page without a look at it.  Without memory for a page there is always the list.
+ *
  * Timers fire in order of their instants, never early; those of one instant in an order that is the
  * same in every run, and those already past when they were armed in the order of arming.  The wheel
- * and the timers belong to the owner; nothing is allocated.
+ * and the timers belong to the owner.
  */
 #ifndef NARU_BASE_WHEEL_H
 #define NARU_BASE_WHEEL_H
 
 #include "base/list.h"
+#include "base/pool.h"
 #include <naru/types.h>
+
+enum naru_timer_place {
+    NARU_TIMER_AT_REST,
+    NARU_TIMER_LISTED, /* in the list of a slot, armed or parked */
+    NARU_TIMER_PAGED,  /* in a page of a slot, armed */
+};
 
 /* A zeroed timer, with at set to NARU_NEVER by naru_timer_init, is at rest. */
 struct naru_timer {
-    struct naru_list_node node; /* linked: in a slot, armed or parked */
-    naru_time at;               /* NARU_NEVER: not armed */
+    union {
+        struct naru_list_node node; /* listed */
+        struct naru_timer **entry;  /* paged: where its address is */
+    };
+    naru_time at; /* NARU_NEVER: not armed */
     uint8_t level, slot;
-    uint8_t kind; /* the owner's: which timer, or timer of what */
-    uint8_t spare;
+    uint8_t kind;  /* the owner's: which timer, or timer of what */
+    uint8_t place; /* enum naru_timer_place */
     uint32_t data; /* the owner's */
+};
+
+#define NARU_TIMER_PAGE_TIMERS 6
+
+/* One line of cache. */
+struct naru_timer_page {
+    struct naru_timer_page *next, *prev;              /* in a ring */
+    struct naru_timer *timer[NARU_TIMER_PAGE_TIMERS]; /* NULL: gone */
 };
 
 #define NARU_WHEEL_BITS   5
 #define NARU_WHEEL_SLOTS  (1 << NARU_WHEEL_BITS)
 #define NARU_WHEEL_LEVELS 13 /* 13 * 5 >= 64 bits */
 
+/* Levels with pages: slots of 1 ms to 34 s. */
+#define NARU_WHEEL_PAGED     4
+#define NARU_WHEEL_PAGED_END 8
+
 struct naru_wheel_slot {
     struct naru_list timers;
     naru_time first; /* no timer in this slot is earlier (with timers in it) */
+};
+
+struct naru_wheel_pages {
+    struct naru_timer_page *last; /* NULL: none; its next is the first; each has a timer */
+    unsigned used;                /* entries of the last; the one before it has a timer */
 };
 
 struct naru_wheel {
@@ -47,12 +80,22 @@ struct naru_wheel {
     uint32_t levels_used; /* bit per level that has a timer */
     uint32_t slots_used[NARU_WHEEL_LEVELS]; /* bit per slot */
     uint32_t inexact[NARU_WHEEL_LEVELS];    /* bit per slot whose first may be too early */
-    struct naru_list due; /* instants that were past when they were armed, or have come */
+    struct naru_list due;        /* instants that were past when they were armed, or have come */
+    struct naru_pool *page_pool; /* NULL: only lists */
     struct naru_wheel_slot slot[NARU_WHEEL_LEVELS][NARU_WHEEL_SLOTS];
+    struct naru_wheel_pages pages[NARU_WHEEL_PAGED_END - NARU_WHEEL_PAGED][NARU_WHEEL_SLOTS];
 };
 
-/* now: where time begins. */
-void naru_wheel_init(struct naru_wheel *w, naru_time now);
+/*
+ * now: where time begins.  pages: a pool for wheels with many timers, made by
+ * naru_wheel_pages_init; it stays the caller's, and may serve several wheels.
+ */
+void naru_wheel_init(struct naru_wheel *w, naru_time now, struct naru_pool *pages);
+
+NARU_INLINE void naru_wheel_pages_init(struct naru_pool *pages, struct naru_mem *mem)
+{
+    naru_pool_init(pages, mem, sizeof(struct naru_timer_page), NARU_CACHE_LINE, 0);
+}
 
 NARU_INLINE void naru_timer_init(struct naru_timer *t, uint8_t kind)
 {
@@ -78,7 +121,7 @@ NARU_INLINE void naru_wheel_arm_earlier(struct naru_wheel *w, struct naru_timer 
 void naru_wheel_cancel(struct naru_wheel *w, struct naru_timer *t);
 
 /*
- * t will not fire, but stays linked so that arming it again later is cheap: for timers that are
+ * t will not fire, but may stay listed so that arming it again later is cheap: for timers that are
  * set and cleared with every packet.  Before its memory goes away it must still be cancelled.
  */
 void naru_wheel_park(struct naru_wheel *w, struct naru_timer *t);

@@ -56,6 +56,7 @@ static void info_segments(struct tcp_info *to, const struct naru_tcp_info *from)
     to->tcpi_data_segs_in = from->data_segments_in;
     to->tcpi_data_segs_out = from->data_segments_out;
     to->tcpi_delivered = from->delivered_segments;
+    to->tcpi_delivered_ce = from->delivered_ce_segments;
     to->tcpi_rcv_ooopack = from->rcv_ooo_segments;
     to->tcpi_dsack_dups = from->dsack_dups;
     to->tcpi_reord_seen = from->reord_seen;

@@ -3,6 +3,9 @@
  */
 #include "lab/link.h"
 
+#include "wire/eth.h"
+#include "wire/ip.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,6 +61,13 @@ static bool take_turn(struct naru_link *link, size_t len, naru_time now, naru_ti
     return true;
 }
 
+static bool half_full(const struct naru_link *link, naru_time now)
+{
+    const struct naru_link_config *c = &link->config;
+    uint64_t waiting = link->free_at <= now ? 0 : (uint64_t)(link->free_at - now) * c->rate;
+    return c->rate != 0 && waiting / (uint64_t)NARU_SEC(1) > c->queue / 2;
+}
+
 /* Nearly all go to the end. */
 static void insert(struct naru_link *link, struct naru_link_frame *frame)
 {
@@ -72,7 +82,27 @@ static void insert(struct naru_link *link, struct naru_link_frame *frame)
         link->last = frame;
 }
 
-static void travel(struct naru_link *link, const void *bytes, size_t len, naru_time due)
+/* Marks an Ethernet frame CE, if what is in it is IP that may be. */
+static bool mark(uint8_t *frame, size_t len)
+{
+    enum { TYPE = 12, VERSION = NARU_ETH_LEN, SUM = NARU_ETH_LEN + 10 };
+    if (len < NARU_ETH_LEN + 20)
+        return false;
+    uint32_t type = naru_get16(frame + TYPE), word = naru_get16(frame + VERSION);
+    unsigned shift = type == NARU_ETHERTYPE_IPV6 ? 4 : 0; /* of the two bits in the first word */
+    if ((type != NARU_ETHERTYPE_IPV4 && shift == 0) || (word >> shift & 3) == NARU_ECN_NOT_ECT)
+        return false;
+    uint32_t marked = word | (uint32_t)NARU_ECN_CE << shift;
+    naru_put16(frame + VERSION, marked);
+    if (shift == 0) { /* RFC 1624 */
+        uint32_t sum = (~naru_get16(frame + SUM) & 0xffffu) + (~word & 0xffffu) + marked;
+        sum = (sum & 0xffff) + (sum >> 16);
+        naru_put16(frame + SUM, ~(sum + (sum >> 16)) & 0xffff);
+    }
+    return true;
+}
+
+static void travel(struct naru_link *link, const void *bytes, size_t len, bool marks, naru_time due)
 {
     struct naru_link_frame *frame = malloc(sizeof(*frame) + len);
     if (frame == NULL)
@@ -81,6 +111,8 @@ static void travel(struct naru_link *link, const void *bytes, size_t len, naru_t
     frame->len = len;
     memcpy(frame->bytes, bytes, len);
     const struct naru_link_config *c = &link->config;
+    if (marks && mark(frame->bytes, len))
+        link->counters.marked++;
     if (len > c->corrupt_from && len >= c->corrupt_shortest && chance(link, c->corrupt_ppm)) {
         uint32_t at = naru_rand_between(&link->rand, c->corrupt_from, (uint32_t)len - 1);
         frame->bytes[at] ^= (uint8_t)(1U << naru_rand_below(&link->rand, 8));
@@ -114,11 +146,13 @@ void naru_link_push(struct naru_link *link, const void *frame, size_t len, naru_
         link->counters.overflowed++;
         return;
     }
+    bool marks =
+        chance(link, link->config.mark_ppm) || (link->config.marks_queue && half_full(link, now));
     naru_time due = arrival(link, sent);
-    travel(link, frame, len, due);
+    travel(link, frame, len, marks, due);
     if (chance(link, link->config.duplicate_ppm)) {
         link->counters.duplicated++;
-        travel(link, frame, len, due + NARU_US(1 + naru_rand_below(&link->rand, 5000)));
+        travel(link, frame, len, marks, due + NARU_US(1 + naru_rand_below(&link->rand, 5000)));
     }
 }
 

@@ -3,8 +3,8 @@
  *
  * A frame that is pushed waits in a queue of bounded length for its turn at the link's rate, and
  * then travels: it may be lost (each by chance, or many in a row), arrive twice, late, or with one
- * bit turned.  While the link is down what is pushed is lost.  What fate a frame has depends on the
- * seed and on the frames before it alone.
+ * bit turned, or marked CE where it is ECN-capable (RFC 3168 5).  While the link is down what is
+ * pushed is lost.  What fate a frame has depends on the seed and on the frames before it alone.
  *
  * Frames are bytes: the checksums of what is pushed must be complete.
  */
@@ -25,6 +25,8 @@ struct naru_link_config {
     uint32_t duplicate_ppm; /* arrives twice */
     uint32_t reorder_ppm;   /* arrives reorder_delay late, overtaken by others */
     uint32_t corrupt_ppm;   /* arrives with one bit turned */
+    uint32_t mark_ppm;      /* is marked CE, if it is ECN-capable */
+    bool marks_queue;       /* the same for all that find the queue half full */
     naru_time reorder_delay;
     uint32_t corrupt_from; /* the first byte that may be: those before are checked by a device */
     uint32_t corrupt_shortest; /* shorter frames are spared: ARP has no checksum of its own */
@@ -33,7 +35,7 @@ struct naru_link_config {
 
 struct naru_link_counters {
     uint64_t frames, bytes; /* delivered */
-    uint64_t lost, overflowed, duplicated, reordered, corrupted;
+    uint64_t lost, overflowed, duplicated, reordered, corrupted, marked;
 };
 
 struct naru_link_frame {

@@ -50,7 +50,7 @@ struct host {
 struct sim {
     const struct naru_sim_options *options;
     struct naru_sim_result *result;
-    struct naru_rand rand;
+    struct naru_rand rand, ecn_rand;
     naru_time now;
     unsigned host_count, flow_count, steps;
     struct host host[NARU_SIM_HOSTS];
@@ -58,10 +58,26 @@ struct sim {
     uint32_t mtu; /* of every path, from shrinks_at on */
     naru_time shrinks_at;
     bool silent; /* nobody says so: a black hole */
+    bool marks;  /* links mark CE, and hosts speak ECN, or do not */
     bool harsh;  /* memory is short: connections may fail */
     bool lossy;  /* three solicitations in a row may be lost: a neighbour is not found */
     size_t allocated;
 };
+
+/* Half of the worlds have links that mark.  Drawn apart, so that the others stay what they were. */
+static void draw_ecn(struct sim *sim, struct naru_config *config, struct naru_link_config *link)
+{
+    struct naru_rand *r = &sim->ecn_rand;
+    if (!sim->marks)
+        return;
+    config->tcp_ecn = (uint8_t)naru_rand_below(r, NARU_ECN_MODE_ACCEPT_ACCURATE + 1);
+    if (naru_rand_below(r, 2) == 0)
+        config->tcp_ecn = naru_rand_below(r, 2) == 0 ? NARU_ECN_MODE_ON : NARU_ECN_MODE_ACCURATE;
+    for (unsigned i = 0; i < 2; i++) {
+        link[i].mark_ppm = naru_rand_below(r, 2) == 0 ? naru_rand_below(r, 100000) : 0;
+        link[i].marks_queue = naru_rand_below(r, 2) == 0;
+    }
+}
 
 static bool one_in(struct sim *sim, uint32_t n) { return naru_rand_below(&sim->rand, n) == 0; }
 
@@ -154,9 +170,12 @@ static bool add_host(struct sim *sim, unsigned n)
     struct naru_config config;
     struct naru_iface_config iface;
     draw_config(sim, &config, n);
-    struct naru_link_config up = draw_link(sim), down = draw_link(sim);
-    naru_link_init(&h->up, &up, naru_rand_u64(&sim->rand), sim->now);
-    naru_link_init(&h->down, &down, naru_rand_u64(&sim->rand), sim->now);
+    struct naru_link_config link[2];
+    for (unsigned i = 0; i < 2; i++)
+        link[i] = draw_link(sim);
+    draw_ecn(sim, &config, link);
+    naru_link_init(&h->up, &link[0], naru_rand_u64(&sim->rand), sim->now);
+    naru_link_init(&h->down, &link[1], naru_rand_u64(&sim->rand), sim->now);
     if (naru_stack_new(&config, sim->now, &h->stack) != NARU_OK)
         return false;
     naru_iface_config_init(&iface);
@@ -191,6 +210,8 @@ static bool add_flow(struct sim *sim, unsigned n)
 static bool begin(struct sim *sim)
 {
     naru_rand_init_u64(&sim->rand, sim->options->seed);
+    naru_rand_init_u64(&sim->ecn_rand, ~sim->options->seed);
+    sim->marks = naru_rand_below(&sim->ecn_rand, 2) == 0;
     sim->now = BEGIN;
     sim->harsh = one_in(sim, 8);
     sim->host_count = naru_rand_between(&sim->rand, 2, NARU_SIM_HOSTS);
@@ -205,11 +226,12 @@ static bool begin(struct sim *sim)
         if (!add_flow(sim, n))
             return false;
     sim->result->flows = sim->flow_count;
-    snprintf(sim->result->what, sizeof(sim->result->what), "%u hosts, %u connections%s%s",
+    snprintf(sim->result->what, sizeof(sim->result->what), "%u hosts, %u connections%s%s%s",
              sim->host_count, sim->flow_count, sim->harsh ? ", little memory" : "",
              sim->mtu == 1500 ? ""
              : sim->silent    ? ", a black hole"
-                              : ", a shrinking MTU");
+                              : ", a shrinking MTU",
+             sim->marks ? ", marks" : "");
     return true;
 }
 

@@ -28,6 +28,8 @@ enum action {
     SECONDS,
     BYTES,
     LAST_OF_THREE, /* "min default max": tcp_rmem, tcp_wmem */
+    ECN,           /* Linux's tcp_ecn */
+    ECN_BSD,       /* FreeBSD's, where 4 only accepts */
     DROP_SYNFIN,   /* the flag of struct naru_play */
     NOTHING,       /* no effect here */
 };
@@ -45,6 +47,7 @@ static const struct sysctl sysctls[] = {
     { "net.ipv4.tcp_sack", BOOL, C(tcp_sack) },
     { "net.ipv4.tcp_window_scaling", BOOL, C(tcp_window_scale) },
     { "net.ipv4.tcp_syncookies", BOOL, C(tcp_syn_cookies) },
+    { "net.ipv4.tcp_ecn", ECN, C(tcp_ecn) },
     { "net.ipv4.tcp_syn_retries", BYTE, C(tcp_syn_retries) },
     { "net.ipv4.tcp_synack_retries", BYTE, C(tcp_synack_retries) },
     { "net.ipv4.tcp_retries2", BYTE, C(tcp_retries) },
@@ -56,6 +59,8 @@ static const struct sysctl sysctls[] = {
     { "net.ipv4.tcp_wmem", LAST_OF_THREE, C(tcp_sndbuf_default) },
     { "net.inet.tcp.sack.enable", BOOL, C(tcp_sack) },
     { "net.inet.tcp.syncookies", BOOL, C(tcp_syn_cookies) },
+    { "net.inet.tcp.ecn.enable", ECN_BSD, C(tcp_ecn) },
+    { "net.inet.tcp.ecn.maxretries", BYTE, C(tcp_ecn_retries) },
     { "net.inet.tcp.recvspace", BYTES, C(tcp_rcvbuf_default) },
     { "net.inet.tcp.sendspace", BYTES, C(tcp_sndbuf_default) },
     { "kern.ipc.maxsockbuf", BYTES, C(tcp_rcvbuf_max) },
@@ -94,6 +99,13 @@ static void set_one(struct naru_play *p, const struct sysctl *s, const char *val
         break;
     case BYTE:
         *(uint8_t *)at = (uint8_t)NARU_MIN(n, 255UL);
+        break;
+    case ECN:
+        *(uint8_t *)at = (uint8_t)NARU_MIN(n, (unsigned long)NARU_ECN_MODE_ACCEPT_ACCURATE);
+        break;
+    case ECN_BSD:
+        *(uint8_t *)at =
+            (uint8_t)(n < NARU_ECN_MODE_ACCEPT_ACCURATE_ASK ? n : NARU_ECN_MODE_ACCEPT_ACCURATE);
         break;
     case SECONDS:
         word = (uint32_t)NARU_MIN(n * 1000, (unsigned long)INT32_MAX);

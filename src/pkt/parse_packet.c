@@ -18,6 +18,8 @@ enum {
     TS = 8,
     MD5 = 19,
     FASTOPEN = 34,
+    ACCECN_FIRST0 = 172,
+    ACCECN_FIRST1 = 174,
     EXPERIMENT = 254
 };
 
@@ -120,6 +122,23 @@ static void put_timestamps(struct naru_scan *s, struct naru_script_opt *opt)
     naru_put32(opt->data + 4, naru_scan_uint(s, UINT32_MAX));
 }
 
+/* "e1b 1 ceb 0 e0b 1" or "e0b 1 ceb 0 e1b 1", or the first of them: the first name is the order. */
+static void put_accecn(struct naru_scan *s, struct naru_script_opt *opt)
+{
+    static const char *const names[] = { "e0b", "ceb", "e1b" };
+    bool first1 = false;
+    for (unsigned n = 0; n < 3; n++, opt->len = (uint8_t)(opt->len + 3)) {
+        if (n == 0)
+            first1 = naru_scan_accept_word(s, "e1b");
+        if (!(n == 0 && first1) && !naru_scan_accept_word(s, names[first1 ? 2 - n : n]))
+            break;
+        uint32_t value = naru_scan_uint(s, 0xffffff);
+        naru_put8(opt->data + opt->len, value >> 16);
+        naru_put16(opt->data + opt->len + 1, value & 0xffff);
+    }
+    opt->kind = first1 ? ACCECN_FIRST1 : ACCECN_FIRST0;
+}
+
 static void option_value(struct naru_scan *s, struct naru_script_opt *opt)
 {
     switch (opt->kind) {
@@ -168,11 +187,12 @@ static bool parse_option(struct naru_scan *s, struct naru_script_opt *opt)
         option_value(s, opt);
         return true;
     }
+    if (naru_scan_accept_word(s, "ECN")) {
+        put_accecn(s, opt);
+        return true;
+    }
     const char *word = naru_scan_word(s);
-    if (word != NULL && strcmp(word, "ECN") == 0)
-        naru_scan_skip(s, "TCP option ECN (accurate ECN counters)");
-    else
-        naru_scan_fail(s, "unknown TCP option %s", word != NULL ? word : "");
+    naru_scan_fail(s, "unknown TCP option %s", word != NULL ? word : "");
     return false;
 }
 
@@ -218,8 +238,11 @@ static void parse_flags(struct naru_scan *s, struct naru_script_packet *p)
         return;
     for (; !s->failed && *s->at != '\0' && strchr(letters, *s->at) != NULL; s->at++)
         p->flags |= flags[strchr(letters, *s->at) - letters];
-    if (isdigit(naru_scan_here(s)) && s->at != begin)
-        naru_scan_skip(s, "accurate ECN counts in flags");
+    if (s->at != begin && *s->at >= '0' && *s->at <= '7') { /* the ACE field (RFC 9768) */
+        unsigned ace = (unsigned)(*s->at++ - '0');
+        p->flags |= (uint16_t)((ace & 4 ? NARU_TCP_AE : 0) | (ace & 2 ? NARU_TCP_CWR : 0) |
+                               (ace & 1 ? NARU_TCP_ECE : 0));
+    }
     if (s->at == begin)
         naru_scan_fail(s, "syntax: the flags of a segment are wanted (F S R P U E W A . or -)");
 }

@@ -225,6 +225,7 @@ static void set_up(struct naru_play *p)
     if (p->profile == NARU_PLAY_FREEBSD) {
         p->config.tcp_quickack = false;
         p->config.tcp_bsd = true;
+        p->config.tcp_ecn_retries = 1;
         p->config.tcp_syn_retries = 12;
         p->config.tcp_rcvbuf_max = 2 * 1024 * 1024;
         p->config.tcp_rcvbuf_default = 65536;

@@ -4,7 +4,7 @@
  * All of a script lives in one arena and goes with it.  Numbers are as the script writes them:
  * relative sequence numbers, script file descriptors, seconds turned into nanoseconds.
  *
- * Not done: encapsulation headers (gre, mpls), AccECN counts in flags, payloads other than zeros.
+ * Not done: encapsulation headers (gre, mpls), payloads other than zeros.
  */
 #ifndef NARU_PKT_SCRIPT_H
 #define NARU_PKT_SCRIPT_H

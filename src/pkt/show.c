@@ -13,6 +13,8 @@ enum {
     SACK = 5,
     TS = 8,
     FASTOPEN = 34,
+    ACCECN_FIRST0 = 172,
+    ACCECN_FIRST1 = 174,
     EXPERIMENT = 254
 };
 
@@ -68,6 +70,12 @@ static void show_option(struct naru_text *t, unsigned kind, const uint8_t *data,
     } else if (kind == TS && len == 8) {
         show_field(t, "TS val ", naru_get32(data));
         show_field(t, " ecr ", naru_get32(data + 4));
+    } else if (kind == ACCECN_FIRST0 || kind == ACCECN_FIRST1) {
+        static const char *const names[] = { " e0b ", " ceb ", " e1b " };
+        naru_text_str(t, "ECN");
+        for (size_t i = 0; i < 3 && i * 3 + 3 <= len; i++)
+            show_field(t, names[kind == ACCECN_FIRST1 ? 2 - i : i],
+                       (uint32_t)data[i * 3] << 16 | naru_get16(data + i * 3 + 1));
     } else {
         naru_text_str(t, kind == FASTOPEN ? "FO " : kind == EXPERIMENT ? "EXP " : "option ");
         if (kind != FASTOPEN && kind != EXPERIMENT)

@@ -82,7 +82,7 @@ enum naru_err naru_neigh_set_timers(struct naru_neigh_table *t, unsigned ifindex
 static void arm(struct naru_neigh_table *t, struct naru_neigh *e, naru_time now, naru_time after)
 {
     if (!t->started) {
-        naru_wheel_init(&t->wheel, now);
+        naru_wheel_init(&t->wheel, now, NULL);
         t->started = true;
     }
     naru_wheel_arm(&t->wheel, &e->timer, now + after);

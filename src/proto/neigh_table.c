@@ -51,7 +51,7 @@ enum naru_err naru_neigh_init(struct naru_neigh_table *t, const struct naru_neig
     naru_list_init(&t->half);
     naru_list_init(&t->due);
     naru_list_init(&t->events);
-    naru_wheel_init(&t->wheel, 0);
+    naru_wheel_init(&t->wheel, 0, NULL);
     t->timers = (struct naru_neigh_timers){
         .base_reachable = config->reachable,
         .reachable = config->reachable,

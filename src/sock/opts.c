@@ -61,8 +61,8 @@ static enum naru_err set_common(struct naru_sock *sock, enum naru_opt opt, int64
         break;
     case NARU_OPT_TOS:
         fits = in_range(value, 0, 255);
-        if (fits)
-            sock->tos = (uint8_t)value;
+        if (fits) /* ECN's bits are TCP's own */
+            sock->tos = (uint8_t)(sock->type == NARU_SOCK_STREAM ? value & ~3 : value);
         break;
     case NARU_OPT_MTU_DISCOVER:
         fits = in_range(value, 0, 2);

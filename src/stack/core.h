@@ -261,6 +261,7 @@ struct naru_stack {
     struct naru_mem mem;
     struct naru_pktpool pkts;
     struct naru_blockpool blocks;
+    struct naru_pool timer_pages;
     struct naru_pool tcp_pool, udp_pool, time_wait_pool, bucket_pool, listen_pool;
     struct naru_rand rand;
     struct naru_siphash_key flow_key;

@@ -37,6 +37,7 @@ void naru_config_init(struct naru_config *config)
         .tcp_window_scale = true,
         .tcp_quickack = true,
         .tcp_syn_cookies = true,
+        .tcp_ecn = NARU_ECN_MODE_ACCEPT,
         .tcp_syn_retries = 7, /* RFC 9293 3.8.3: three minutes at least */
         .tcp_synack_retries = 5,
         .tcp_retries = 15,
@@ -63,7 +64,8 @@ static bool config_good(const struct naru_config *c)
            c->tcp_rcvbuf_default >= 4096 && c->tcp_rcvbuf_default <= c->tcp_rcvbuf_max &&
            c->tcp_rcvbuf_max <= (uint32_t)1 << 30 && c->tcp_sndbuf_default >= 4096 &&
            c->tcp_sndbuf_default <= c->tcp_sndbuf_max && c->tcp_sndbuf_max <= (uint32_t)1 << 30 &&
-           c->tcp_congestion <= NARU_CONGESTION_RENO && c->tcp_rto_min_ms >= 1 &&
+           c->tcp_congestion <= NARU_CONGESTION_RENO &&
+           c->tcp_ecn <= NARU_ECN_MODE_ACCEPT_ACCURATE && c->tcp_rto_min_ms >= 1 &&
            c->tcp_rto_min_ms <= 60000 && c->tcp_uto_min_ms >= 1 && c->tcp_base_mss >= 64 &&
            c->tcp_base_mss <= 65535 && c->tcp_mtu_probe_ms >= 1 &&
            c->tcp_uto_min_ms <= c->tcp_uto_max_ms && c->tcp_uto_max_ms < UINT32_MAX;
@@ -75,6 +77,7 @@ static void init_pools(struct naru_stack *stack)
     struct naru_mem *mem = &stack->mem;
     naru_pktpool_init(&stack->pkts, mem, PKT_CACHE_MAX);
     naru_blockpool_init(&stack->blocks, mem, BLOCK_CACHE_MAX);
+    naru_wheel_pages_init(&stack->timer_pages, mem);
     naru_pool_init(&stack->tcp_pool, mem, sizeof(struct naru_sock_tcp), NARU_CACHE_LINE, 0);
     naru_pool_init(&stack->udp_pool, mem, sizeof(struct naru_sock_udp), 16, 0);
     naru_pool_init(&stack->time_wait_pool, mem, sizeof(struct naru_time_wait), 16,
@@ -150,7 +153,7 @@ enum naru_err naru_stack_new(const struct naru_config *config, naru_time now,
     naru_rand_init(&stack->rand, config->seed, RAND_STREAM);
     naru_siphash_key_init(&stack->flow_key, &stack->rand);
     stack->csum = naru_csum_ops_best();
-    naru_wheel_init(&stack->wheel, now);
+    naru_wheel_init(&stack->wheel, now, &stack->timer_pages);
     init_pools(stack);
     enum naru_err err = init_machines(stack);
     if (err == NARU_OK) {
@@ -203,6 +206,7 @@ void naru_stack_free(struct naru_stack *stack)
     naru_pmtu_deinit(&stack->pmtu);
     naru_table_deinit(&stack->flows);
     naru_table_deinit(&stack->ports);
+    naru_pool_deinit(&stack->timer_pages);
     naru_pool_deinit(&stack->tcp_pool);
     naru_pool_deinit(&stack->udp_pool);
     naru_pool_deinit(&stack->time_wait_pool);

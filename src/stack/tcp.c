@@ -157,8 +157,11 @@ struct naru_sock_tcp *naru_tcp_sock_new(struct naru_stack *stack, const struct n
     return st;
 }
 
-/* Out of every table and list; what is left is the application's view. */
-static void retire(struct naru_sock_tcp *st)
+/*
+ * Out of every table and list, silently: for its peer as if it had never been.  What is left is the
+ * application's view.
+ */
+void naru_tcp_forget(struct naru_sock_tcp *st)
 {
     struct naru_stack *stack = st->s.stack;
     naru_wheel_cancel(&stack->wheel, &st->timer);
@@ -171,7 +174,7 @@ static void retire(struct naru_sock_tcp *st)
 NARU_NOINLINE void naru_tcp_sock_release(struct naru_sock_tcp *st)
 {
     struct naru_stack *stack = st->s.stack;
-    retire(st);
+    naru_tcp_forget(st);
     naru_listen_close(st);
     if (st->listener != NULL)
         naru_listen_forget(st);
@@ -179,9 +182,6 @@ NARU_NOINLINE void naru_tcp_sock_release(struct naru_sock_tcp *st)
     naru_sock_deinit(&st->s);
     naru_pool_put(&stack->tcp_pool, st);
 }
-
-/* Ends st at once and silently, for its peer as if it had never been. */
-void naru_tcp_forget(struct naru_sock_tcp *st) { retire(st); }
 
 /* Answers the SYN of a deferred connection with ICMP, quoting it as far as it is remembered. */
 void naru_tcp_unreachable(struct naru_sock_tcp *st, enum naru_unreachable why)
@@ -202,7 +202,7 @@ void naru_tcp_unreachable(struct naru_sock_tcp *st, enum naru_unreachable why)
     size_t len = emit_ip(st->s.stack, &ends, NARU_TCP_LEN, packet);
     in.packet_len = (uint32_t)(len + naru_tcp_emit(packet + len, &syn));
     naru_icmp_unreachable(st->s.stack, &in, why);
-    retire(st);
+    naru_tcp_forget(st);
 }
 
 /* ---- Carrying out what a connection recorded ---- */
@@ -243,7 +243,7 @@ static NARU_NOINLINE void settle_end(struct naru_sock_tcp *st)
     if (st->tcp.state == NARU_TCP_TIME_WAIT)
         naru_time_wait_begin(st);
     else
-        retire(st);
+        naru_tcp_forget(st);
     if (!st->s.held && !st->queued)
         naru_tcp_sock_release(st);
 }
@@ -341,11 +341,11 @@ void naru_stack_tcp_expire(struct naru_stack *stack)
             continue;
         }
         struct naru_sock_tcp *st = NARU_CONTAINER_OF(timer, struct naru_sock_tcp, timer);
+        naru_connection_prefetch(st);
         if (naru_tcp_deadline(&st->tcp) > stack->now) { /* it moved later since */
             settle_timer(st);
             continue;
         }
-        naru_connection_prefetch(st);
         naru_tcp_tick(&st->tcp, stack->now);
         naru_tcp_settle(st);
     }
@@ -465,6 +465,7 @@ NARU_NOINLINE NARU_FLATTEN enum naru_drop naru_tcp_segment_in(struct naru_stack 
         !naru_tcp_checksum_ok(stack->csum, &in->src, &in->dst, pkt->data, pkt->len))
         return naru_pkt_drop(pkt, NARU_DROP_TCP_CHECKSUM);
     (void)naru_pkt_pull(pkt, pkt->len - span.len);
+    h.ecn = (uint8_t)naru_tos_ecn(in->tos);
 
     struct naru_flow *flow = naru_flow_of(stack, &tuple, hash);
     if (flow == NULL)
@@ -532,7 +533,7 @@ static void build_frame(struct naru_sock_tcp *st, struct naru_iface *iface, cons
         .src = &t->local,
         .dst = &t->remote,
         .hop_limit = st->s.ttl >= 0 ? (uint8_t)st->s.ttl : iface->hop_limit,
-        .tos = st->s.tos,
+        .tos = (uint8_t)(st->s.tos | segment->hdr.ecn),
         .df = st->s.mtu_discover != 0,
     };
     (void)emit_ip(st->s.stack, &ends, tcp_len + segment->len, frame->head + link_len);

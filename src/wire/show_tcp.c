@@ -48,6 +48,17 @@ static void fastopen_show(struct naru_text *t, const char *name, const uint8_t *
     hex_show(t, p, len);
 }
 
+/* As tcpdump shows it. */
+static void accecn_show(struct naru_text *t, bool first1, const uint8_t *p, size_t len)
+{
+    static const char *const names[] = { " e0b ", " ceb ", " e1b " };
+    naru_text_str(t, "ACCECN");
+    for (size_t i = 0; i * 3 < len; i++, p += 3) {
+        naru_text_str(t, names[first1 ? 2 - i : i]);
+        naru_text_uint(t, (uint32_t)p[0] << 16 | naru_get16(p + 1));
+    }
+}
+
 static void number_show(struct naru_text *t, const char *name, uint32_t n)
 {
     naru_text_str(t, name);
@@ -70,6 +81,8 @@ static void option_show(struct naru_text *t, uint8_t kind, const uint8_t *p, siz
     } else if (kind == 28 && len == 2) {
         naru_text_str(t, "uto 0x");
         naru_text_hex(t, naru_get16(p), 1);
+    } else if ((kind == 172 || kind == 174) && len % 3 == 0 && len <= 9) {
+        accecn_show(t, kind == 174, p, len);
     } else if (kind == 34) {
         fastopen_show(t, "tfo", p, len);
     } else if (kind == 254 && len >= 2 && naru_get16(p) == 0xf989) {
@@ -149,7 +162,7 @@ void naru_show_tcp(struct naru_text *t, const struct naru_tcp_hdr *h, size_t pay
     while (!naru_tcp_fits(&shown) && shown.sack_count > 1)
         shown.sack_count--;
     if (!naru_tcp_fits(&shown))
-        shown.opts &= (uint8_t) ~(NARU_TCP_OPT_SACK | NARU_TCP_OPT_FASTOPEN);
+        shown.opts &= (uint16_t) ~(NARU_TCP_OPT_SACK | NARU_TCP_OPT_FASTOPEN | NARU_TCP_OPT_ACCECN);
     size_t len = naru_tcp_emit(bytes, &shown);
     header_show(t, h, bytes + NARU_TCP_LEN, len - NARU_TCP_LEN, payload_len);
 }

@@ -35,6 +35,9 @@ enum {
     USER_TIMEOUT = 28,
     USER_TIMEOUT_LEN = 4,
     FASTOPEN = 34,
+    ACCECN_FIRST0 = 172,
+    ACCECN_FIRST1 = 174,
+    ACCECN_COUNTER_LEN = 3,
     EXPERIMENT = 254,
     FASTOPEN_EXID = 0xf989,
 };
@@ -64,7 +67,26 @@ static void fastopen_parse(const uint8_t *cookie, size_t len, unsigned bits, str
         return;
     h->cookie = cookie;
     h->cookie_len = (uint8_t)len;
-    h->opts = (uint8_t)((h->opts & ~(unsigned)NARU_TCP_OPT_FASTOPEN_EXP) | bits);
+    h->opts = (uint16_t)((h->opts & ~(unsigned)NARU_TCP_OPT_FASTOPEN_EXP) | bits);
+}
+
+/* Which counter stands there (RFC 9768 3.2.3). */
+static unsigned accecn_at(bool first1, unsigned place) { return first1 ? 2 - place : place; }
+
+static uint32_t get24(const uint8_t *p) { return (uint32_t)p[0] << 16 | naru_get16(p + 1); }
+
+/* Counters may be missing from the end; a length that fits none makes it no option. */
+static void accecn_parse(bool first1, const uint8_t *data, size_t len, struct naru_tcp_hdr *h)
+{
+    if (len % ACCECN_COUNTER_LEN != 0 || len > ACCECN_COUNTER_LEN * NARU_TCP_ACCECN_COUNTERS)
+        return;
+    h->accecn_count = (uint8_t)(len / ACCECN_COUNTER_LEN);
+    for (unsigned i = 0; i < h->accecn_count; i++)
+        h->accecn[accecn_at(first1, i)] = get24(data + (size_t)i * ACCECN_COUNTER_LEN);
+    h->opts = (uint16_t)(h->opts & ~(unsigned)NARU_TCP_OPT_ACCECN_FIRST1);
+    h->opts |= NARU_TCP_OPT_ACCECN;
+    if (first1)
+        h->opts |= NARU_TCP_OPT_ACCECN_FIRST1;
 }
 
 /* One option that is not padding; a length that does not fit its kind makes it none (MUST-4). */
@@ -108,6 +130,10 @@ static void option_parse(uint8_t kind, const uint8_t *data, size_t len, struct n
         break;
     case FASTOPEN:
         fastopen_parse(data, len, NARU_TCP_OPT_FASTOPEN, h);
+        break;
+    case ACCECN_FIRST0:
+    case ACCECN_FIRST1:
+        accecn_parse(kind == ACCECN_FIRST1, data, len, h);
         break;
     case EXPERIMENT:
         if (len >= 2 && naru_get16(data) == FASTOPEN_EXID)
@@ -153,6 +179,7 @@ enum naru_drop naru_tcp_parse(struct naru_span *in, struct naru_tcp_hdr *h)
     h->checksum = naru_get16(p + CHECKSUM);
     h->urg = naru_get16(p + URGENT);
     h->header_len = (uint8_t)header_len;
+    h->ecn = 0;
     h->opts = 0;
     h->sack_count = 0;
     h->cookie_len = 0;
@@ -179,6 +206,11 @@ static size_t fastopen_len(const struct naru_tcp_hdr *h)
     return (has(h, NARU_TCP_OPT_FASTOPEN_EXP) ? 4U : 2U) + (size_t)h->cookie_len;
 }
 
+static size_t accecn_len(const struct naru_tcp_hdr *h)
+{
+    return 2U + ACCECN_COUNTER_LEN * (size_t)h->accecn_count;
+}
+
 /* All but SACK blocks, padded. */
 static size_t fixed_options_len(const struct naru_tcp_hdr *h)
 {
@@ -195,6 +227,8 @@ static size_t fixed_options_len(const struct naru_tcp_hdr *h)
         len += USER_TIMEOUT_LEN;
     if (has(h, NARU_TCP_OPT_FASTOPEN))
         len += naru_round_up(fastopen_len(h), 4);
+    if (has(h, NARU_TCP_OPT_ACCECN))
+        len += naru_round_up(accecn_len(h), 4);
     return len;
 }
 
@@ -271,6 +305,22 @@ static uint8_t *fastopen_emit(uint8_t *p, const struct naru_tcp_hdr *h)
     return end;
 }
 
+static uint8_t *accecn_emit(uint8_t *p, const struct naru_tcp_hdr *h)
+{
+    bool first1 = has(h, NARU_TCP_OPT_ACCECN_FIRST1);
+    uint8_t *end = p + naru_round_up(accecn_len(h), 4);
+    *p++ = first1 ? ACCECN_FIRST1 : ACCECN_FIRST0;
+    *p++ = (uint8_t)accecn_len(h);
+    for (unsigned i = 0; i < h->accecn_count; i++, p += ACCECN_COUNTER_LEN) {
+        uint32_t value = h->accecn[accecn_at(first1, i)];
+        naru_put8(p, value >> 16 & 0xff);
+        naru_put16(p + 1, value & 0xffff);
+    }
+    while (p < end)
+        *p++ = NOP;
+    return end;
+}
+
 /* In seconds, or in minutes rounded up where seconds do not fit (RFC 5482 3.1). */
 static unsigned user_timeout_raw(uint32_t seconds)
 {
@@ -284,15 +334,17 @@ static unsigned user_timeout_raw(uint32_t seconds)
  * stands behind an end of list (MUST-69). */
 static NARU_NOINLINE void options_emit(uint8_t *p, const struct naru_tcp_hdr *h)
 {
-    bool sack_ok = has(h, NARU_TCP_OPT_SACK_OK);
+    bool sack_ok = has(h, NARU_TCP_OPT_SACK_OK), ts = has(h, NARU_TCP_OPT_TS);
     if (has(h, NARU_TCP_OPT_MSS))
         p = put4(p, MSS, MSS_LEN, h->mss >> 8, h->mss & 0xff);
-    if (has(h, NARU_TCP_OPT_TS)) {
+    if (ts) {
         p = sack_ok ? put4(p, SACK_OK, SACK_OK_LEN, TS, TS_LEN) : put4(p, NOP, NOP, TS, TS_LEN);
         p = ts_emit(p, h);
-    } else if (sack_ok) {
-        p = put4(p, NOP, NOP, SACK_OK, SACK_OK_LEN);
     }
+    if (has(h, NARU_TCP_OPT_ACCECN))
+        p = accecn_emit(p, h);
+    if (sack_ok && !ts)
+        p = put4(p, NOP, NOP, SACK_OK, SACK_OK_LEN);
     if (has(h, NARU_TCP_OPT_WSCALE))
         p = put4(p, NOP, WSCALE, WSCALE_LEN, h->wscale);
     if (has(h, NARU_TCP_OPT_USER_TIMEOUT)) {

@@ -1,12 +1,12 @@
 /*
- * TCP segments (RFC 9293 3.1; options RFC 7323, 2018, 7413, 5482; ECN flags RFC 3168, 9768).
+ * TCP segments (RFC 9293 3.1; options RFC 7323, 2018, 7413, 5482, 9768; ECN flags RFC 3168, 9768).
  *
  * Options are read as Linux reads them: unknown ones and ones of a wrong length are skipped, and
  * one whose length cannot be ends the list.  They are written in Linux's order.  What an option
  * means in which segment (MSS, window scale, SACK permitted and Fast Open only with SYN) is for the
  * machine to say; wscale comes as it is, also above 14.
  *
- * Not done: MD5 and AO (RFC 2385, 5925), AccECN options.
+ * Not done: MD5 and AO (RFC 2385, 5925).
  */
 #ifndef NARU_WIRE_TCP_H
 #define NARU_WIRE_TCP_H
@@ -46,11 +46,16 @@ enum naru_tcp_opt {
     NARU_TCP_OPT_FASTOPEN = 0x20,
     NARU_TCP_OPT_FASTOPEN_EXP = 0x40, /* with FASTOPEN: the experimental form, kind 254 */
     NARU_TCP_OPT_USER_TIMEOUT = 0x80,
+    NARU_TCP_OPT_ACCECN = 0x100,        /* accurate ECN */
+    NARU_TCP_OPT_ACCECN_FIRST1 = 0x200, /* with ACCECN: e1b first (kind 174), else e0b (172) */
 };
 
 struct naru_tcp_sack {
     naru_seq left, right; /* right is the first number not covered */
 };
+
+/* Accurate ECN (RFC 9768 3.2.3): bytes of payload that came marked so, the lowest 24 bits. */
+enum naru_tcp_accecn { NARU_TCP_E0B, NARU_TCP_CEB, NARU_TCP_E1B, NARU_TCP_ACCECN_COUNTERS };
 
 /* The value of an option has a meaning only if its bit is in opts. */
 struct naru_tcp_hdr {
@@ -60,8 +65,9 @@ struct naru_tcp_hdr {
     uint16_t wnd;   /* as on the wire, not scaled */
     uint16_t urg;
     uint16_t checksum;
+    uint16_t opts;      /* enum naru_tcp_opt */
     uint8_t header_len; /* bytes; emit takes it from the options */
-    uint8_t opts;       /* enum naru_tcp_opt */
+    uint8_t ecn;        /* enum naru_ecn of the IP header around it: the caller's, parse gives 0 */
     uint8_t wscale;
     uint8_t sack_count;
     uint32_t ts_val, ts_ecr;
@@ -69,6 +75,8 @@ struct naru_tcp_hdr {
     uint8_t cookie_len; /* Fast Open; 0 asks for one */
     const uint8_t *cookie;
     uint32_t user_timeout_s; /* written in minutes above 32767 */
+    uint8_t accecn_count;    /* counters in the option, in its order: 0 to 3 */
+    uint32_t accecn[NARU_TCP_ACCECN_COUNTERS];
     struct naru_tcp_sack sack[NARU_TCP_SACK_MAX];
 };
 
@@ -87,6 +95,8 @@ bool naru_tcp_fits(const struct naru_tcp_hdr *h);
  *
  *     SYN   mss, sackOK, TS, nop, wscale     mss, nop, nop, sackOK, nop, wscale
  *     data  nop, nop, TS                     nop, nop, TS, nop, nop, sack      nop, nop, sack
+ *
+ * Accurate ECN comes behind the timestamp, or where it would be.
  */
 size_t naru_tcp_emit(uint8_t *at, const struct naru_tcp_hdr *h);
 

@@ -67,20 +67,24 @@ class World:
         def none():
             done = self.space.run(["ss", "-Htan", "state", "connected", "exclude", "time-wait"])
             return not done.stdout.strip()
-        netns.wait_for(none, 5, "the kernel's connections to end")
+        netns.wait_for(none, what="the kernel's connections to end")
 
 
 def got(size, seed):
     return f"got {size} {peer.pattern_hash(size, seed)}"
 
 
-def transfer(world, family, listener, size, limit=60):
-    """size bytes each way at once, each end ending its direction when it has sent."""
+def transfer(world, family, listener, size, limit=60, left=True):
+    """
+    size bytes each way at once, each end ending its direction when it has sent; left: and both
+    are told that the other has everything.
+    """
     server, client = world.pair(family, listener, [f"meet:{size}:server"],
                                 [f"meet:{size}:client"], limit=limit)
     assert got(size, "client") in server, server
     assert got(size, "server") in client, client
-    world.nothing_left()
+    if left:
+        world.nothing_left()
 
 
 def each(world):
@@ -121,7 +125,8 @@ def loss(size=20 * MB, percent=2, limit=120):
     for family, listener in each(world):
         @test.case(f"{size // MB} MB each way, {percent} % lost, IPv{family}, {listener} listens")
         def _(family=family, listener=listener):
-            transfer(world, family, listener, size, limit)
+            # The last ACK may be what is lost, and naru is gone when it is asked for again.
+            transfer(world, family, listener, size, limit, left=False)
 
 
 def mtu():

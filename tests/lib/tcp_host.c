@@ -88,5 +88,6 @@ struct naru_tcp_verdict tcp_wire_input(struct tcp_host *h, struct naru_tcp *c,
         pkt->len = (uint32_t)w->payload_len;
         pkt->offload.gso_size = w->gso_size;
     }
+    hdr.ecn = w->ecn;
     return naru_tcp_input(c, &hdr, pkt, now);
 }

@@ -37,6 +37,7 @@ struct tcp_wire {
     uint8_t *payload;
     size_t payload_len;
     uint16_t gso_size;
+    uint8_t ecn; /* enum naru_ecn: of the IP header that is not here */
 };
 
 /* Copies; free with tcp_wire_free. */

@@ -54,6 +54,7 @@ static const struct {
     { "WINDOW_CLAMP", NARU_OPT_WINDOW_CLAMP },
     { "RCVLOWAT", NARU_OPT_RCVLOWAT },
     { "NOTSENT_LOWAT", NARU_OPT_NOTSENT_LOWAT },
+    { "ECN", NARU_OPT_ECN },
 };
 
 static const struct {
@@ -154,14 +155,22 @@ static void advance(struct tcp_play *p, naru_time to)
 struct text_segment {
     uint16_t flags;
     uint32_t seq, end, len, ack, wnd;
-    bool has_ack, has_wnd, has_options, has_urg;
+    bool has_ack, has_wnd, has_options, has_urg, has_ecn;
     uint16_t urg;
+    uint8_t ecn;
     struct naru_tcp_hdr options;
+};
+
+static const char *const ecn_names[] = {
+    [NARU_ECN_NOT_ECT] = "[noecn]",
+    [NARU_ECN_ECT1] = "[ect1]",
+    [NARU_ECN_ECT0] = "[ect0]",
+    [NARU_ECN_CE] = "[ce]",
 };
 
 static uint16_t flags_of(struct tcp_play *p, const char *w)
 {
-    static const char letters[] = "FSRP.UEW";
+    static const char letters[] = "FSRP.UEWA";
     uint16_t flags = 0;
     for (; *w != '\0'; w++) {
         const char *l = strchr(letters, *w);
@@ -170,6 +179,20 @@ static uint16_t flags_of(struct tcp_play *p, const char *w)
         flags |= (uint16_t)(1u << (l - letters));
     }
     return flags;
+}
+
+/* "e0b 1 ceb 2 e1b 3", or the other way round, or less of it. */
+static void accecn_of(struct tcp_play *p, struct naru_tcp_hdr *h, char *o)
+{
+    static const char *const names[] = { "e0b", "ceb", "e1b" };
+    h->opts |= NARU_TCP_OPT_ACCECN;
+    for (char *w; (w = word(&o)) != NULL; h->accecn_count++)
+        for (unsigned i = 0; i < NARU_ARRAY_LEN(names); i++)
+            if (strcmp(w, names[i]) == 0) {
+                if (h->accecn_count == 0 && i == NARU_TCP_E1B)
+                    h->opts |= NARU_TCP_OPT_ACCECN_FIRST1;
+                h->accecn[i] = (uint32_t)number(p, word(&o));
+            }
 }
 
 static void option_of(struct tcp_play *p, struct naru_tcp_hdr *h, char *o)
@@ -190,6 +213,8 @@ static void option_of(struct tcp_play *p, struct naru_tcp_hdr *h, char *o)
         h->opts |= NARU_TCP_OPT_TS;
         h->ts_val = a;
         h->ts_ecr = b;
+    } else if (strncmp(o, "ECN ", 4) == 0) {
+        accecn_of(p, h, o + 4);
     } else if (strncmp(o, "sack ", 5) == 0) {
         h->opts |= NARU_TCP_OPT_SACK;
         for (o += 4; sscanf(o, " %u:%u", &a, &b) == 2; o += strcspn(o, " ")) {
@@ -214,6 +239,12 @@ static struct text_segment segment_of(struct tcp_play *p, char *text)
             option_of(p, &s.options, o);
     }
     w = word(&text);
+    for (unsigned i = 0; w != NULL && i < NARU_ARRAY_LEN(ecn_names); i++)
+        if (strcmp(w, ecn_names[i]) == 0) {
+            s.ecn = (uint8_t)i;
+            s.has_ecn = true;
+            w = word(&text);
+        }
     s.flags = w == NULL ? 0 : flags_of(p, w);
     w = word(&text);
     if (w == NULL || sscanf(w, "%u:%u(%u)", &s.seq, &s.end, &s.len) != 3 || s.seq + s.len != s.end)
@@ -259,10 +290,12 @@ static void to_us(struct tcp_play *p, char *text)
     seg.slice[0] = (struct naru_slice){ .at = bytes, .len = s.len };
     seg.slice_count = s.len > 0 ? 1 : 0;
     tcp_wire_from(&w, &seg);
+    w.ecn = seg.hdr.ecn = s.ecn;
+    w.gso_size = s.len > p->super ? p->super : 0;
     free(bytes);
     if (!p->open) {
         struct naru_tcp_setup how = setup();
-        assert_true(s.flags == NARU_TCP_SYN);
+        assert_true((s.flags & ~(NARU_TCP_AE | NARU_TCP_ECE | NARU_TCP_CWR)) == NARU_TCP_SYN);
         assert_int_equal(naru_tcp_init(&p->c, &p->host.env, &how, p->now), NARU_OK);
         naru_tcp_open_passive(&p->c, &seg.hdr, naru_seq_of(TCP_PLAY_ISS), p->defer, p->now);
         p->open = true;
@@ -280,6 +313,15 @@ static void to_us(struct tcp_play *p, char *text)
     tcp_wire_free(&w);
 }
 
+static bool same_accecn(const struct naru_tcp_hdr *a, const struct naru_tcp_hdr *b)
+{
+    bool first1 = (a->opts & NARU_TCP_OPT_ACCECN_FIRST1) != 0;
+    bool same = a->accecn_count == b->accecn_count;
+    for (unsigned i = 0; same && i < a->accecn_count; i++)
+        same = a->accecn[first1 ? 2 - i : i] == b->accecn[first1 ? 2 - i : i];
+    return same;
+}
+
 static void from_us(struct tcp_play *p, char *text)
 {
     struct text_segment s = segment_of(p, text);
@@ -293,6 +335,8 @@ static void from_us(struct tcp_play *p, char *text)
         bad(p, "sent at another time", NULL);
     if (h->flags != s.flags || seq != s.seq || o->len != s.len)
         bad(p, "another segment", NULL);
+    if (s.has_ecn && h->ecn != s.ecn)
+        bad(p, "another codepoint", ecn_names[h->ecn]);
     if (s.has_ack && h->ack.v - TCP_PLAY_ISS != s.ack)
         bad(p, "another ack", NULL);
     if (s.has_wnd && h->wnd != s.wnd)
@@ -302,6 +346,8 @@ static void from_us(struct tcp_play *p, char *text)
     if (s.has_options) {
         struct naru_tcp_hdr *w = &s.options;
         bool same = h->opts == w->opts && h->sack_count == w->sack_count;
+        if (w->opts & NARU_TCP_OPT_ACCECN)
+            same = same && same_accecn(h, w);
         same = same && (!(w->opts & NARU_TCP_OPT_MSS) || h->mss == w->mss);
         same = same && (!(w->opts & NARU_TCP_OPT_WSCALE) || h->wscale == w->wscale);
         same = same &&
@@ -417,6 +463,9 @@ static void call_info(struct tcp_play *p, char *rest)
         { "app_limited", i.delivery_rate_app_limited },
         { "pacing_rate", (int64_t)i.pacing_rate },
         { "min_rtt_ms", i.min_rtt / NARU_MS(1) },
+        { "ecn", i.ecn },
+        { "ecn_seen", i.ecn_seen },
+        { "delivered_ce", i.delivered_ce_segments },
     };
     for (unsigned k = 0; k < NARU_ARRAY_LEN(fields); k++)
         if (strcmp(field, fields[k].name) == 0) {
@@ -483,6 +532,8 @@ static void call(struct tcp_play *p, char *what, char *rest)
         p->held = *what == 'h';
     } else if (strcmp(what, "gso") == 0) {
         p->room.payload_max = (uint32_t)number(p, word(&rest));
+    } else if (strcmp(what, "super") == 0) {
+        p->super = (uint16_t)number(p, word(&rest));
     } else if (strcmp(what, "info") == 0) {
         call_info(p, rest);
     } else {

@@ -11,12 +11,14 @@
  * Times are milliseconds since the line before.  Sequence numbers count from each side's ISS; both
  * ISSs are 0xfffffffe, so that every trace crosses the wrap.  Of a segment from us only what the
  * line names is compared, flags, numbers and length always.  Silence is a line too: a segment that
- * no line expects is a failure.  "#" begins a comment.
+ * no line expects is a failure.  "#" begins a comment.  [ect0], [ect1], [ce] or [noecn] in front of
+ * the flags is the codepoint of the IP header: noecn if nothing is said of a segment to us, and not
+ * compared if nothing is said of one from us.
  *
  * Calls: write N [more|oob] [-> N|AGAIN|PIPE..]; read N [-> N|..]; readoob -> N|..; close; abort;
  * shutdown rd|wr|rdwr; set OPTION VALUE; get OPTION -> VALUE; ready [READ|WRITE|..]; error NAME;
  * pmtu MSS; icmp NAME [hard]; connect; hold and go (several segments in one turn); gso BYTES;
- * info FIELD -> VALUE.
+ * super BYTES; info FIELD -> VALUE.
  */
 #ifndef NARU_TESTS_TCP_PLAY_H
 #define NARU_TESTS_TCP_PLAY_H
@@ -41,6 +43,7 @@ struct tcp_play {
     bool open;  /* c is initialized */
     bool defer; /* a SYN waits for "answer" */
     bool held;
+    uint16_t super; /* longer segments to us are super-segments of so many bytes each */
     naru_time now;
     enum naru_drop drop;
     struct tcp_play_out out[TCP_PLAY_QUEUE];

@@ -41,7 +41,8 @@ struct end {
 };
 
 struct sim {
-    struct naru_rand rand;
+    struct naru_rand rand, mark_rand;
+    uint32_t mark; /* of 1000: marked CE, where the sender allows it */
     struct end end[2];
     struct message *queue[MESSAGES];
     unsigned count;
@@ -60,10 +61,7 @@ static uint8_t byte_of(int from, uint64_t n)
     return (uint8_t)(x >> 56) ^ (uint8_t)n;
 }
 
-static bool chance(struct sim *s, uint32_t of_1000)
-{
-    return naru_rand_below(&s->rand, 1000) < of_1000;
-}
+static bool chance(struct sim *s, uint32_t n) { return naru_rand_below(&s->rand, 1000) < n; }
 
 static void mix(struct sim *s, uint64_t v) { s->trace = (s->trace ^ v) * 0x100000001b3u; }
 
@@ -101,6 +99,12 @@ static struct message *take_message(struct sim *s)
     return first;
 }
 
+static uint8_t marked(struct sim *s, uint8_t ecn)
+{
+    bool hit = ecn != NARU_ECN_NOT_ECT && naru_rand_below(&s->mark_rand, 1000) < s->mark;
+    return hit ? NARU_ECN_CE : ecn;
+}
+
 static void put(struct sim *s, int to, const struct naru_tcp_segment *seg, naru_time delay)
 {
     NARU_ASSERT(s->count < MESSAGES);
@@ -109,6 +113,7 @@ static void put(struct sim *s, int to, const struct naru_tcp_segment *seg, naru_
     m->order = s->order++;
     m->to = to;
     tcp_wire_from(&m->wire, seg);
+    m->wire.ecn = marked(s, seg->hdr.ecn);
     rise(s, s->count++, m);
 }
 
@@ -372,6 +377,8 @@ static void invent(struct sim *s)
     s->jitter = chance(s, 500) ? s->delay / 4 : 0;
     s->loss = PICK(s, 0, 0, 1, 10, 30, 100, 200);
     s->dup = PICK(s, 0, 0, 5, 50);
+    if (naru_rand_below(&s->mark_rand, 2) == 0)
+        s->mark = 1 + naru_rand_below(&s->mark_rand, 300);
     s->reorder = PICK(s, 0, 0, 5, 50, 200);
     bool slow = s->loss >= 100 || s->delay >= NARU_MS(300);
     for (int i = 0; i < 2; i++) {
@@ -383,6 +390,8 @@ static void invent(struct sim *s)
         e->host.config.tcp_quickack = chance(s, 500);
         e->host.config.tcp_congestion =
             chance(s, 500) ? NARU_CONGESTION_RENO : NARU_CONGESTION_CUBIC;
+        if (s->mark > 0)
+            e->host.config.tcp_ecn = (uint8_t)naru_rand_below(&s->mark_rand, 6);
         e->host.config.tcp_rcvbuf_default = PICK(s, 2048, 5000, 20000, 131072, 131072);
         e->host.config.tcp_sndbuf_default = PICK(s, 3000, 10000, 65536);
         if (chance(s, 300))
@@ -514,6 +523,7 @@ static struct sim *sim_new(uint64_t seed)
 {
     struct sim *s = calloc(1, sizeof(*s));
     naru_rand_init_u64(&s->rand, seed);
+    naru_rand_init_u64(&s->mark_rand, ~seed);
     s->trace = 0xcbf29ce484222325u;
     invent(s);
     for (unsigned i = 0; i < 2; i++)

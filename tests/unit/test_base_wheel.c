@@ -13,7 +13,7 @@ static void fires_exactly_and_once(void **state)
     struct naru_timer t;
     struct naru_wheel *w = &wheel;
 
-    naru_wheel_init(w, 1000);
+    naru_wheel_init(w, 1000, NULL);
     naru_timer_init(&t, 7);
     assert_true(naru_wheel_next(w) == NARU_NEVER);
     naru_wheel_arm(w, &t, NARU_MS(200));
@@ -34,7 +34,7 @@ static void past_instants_fire_at_the_next_expire(void **state)
     struct naru_timer t, u;
     struct naru_wheel *w = &wheel;
 
-    naru_wheel_init(w, 1000);
+    naru_wheel_init(w, 1000, NULL);
     naru_timer_init(&t, 0);
     naru_timer_init(&u, 0);
     naru_wheel_arm(w, &t, 1000);
@@ -53,7 +53,7 @@ static void later_and_earlier_again(void **state)
     struct naru_timer t;
     struct naru_wheel *w = &wheel;
 
-    naru_wheel_init(w, 0);
+    naru_wheel_init(w, 0, NULL);
     naru_timer_init(&t, 0);
     naru_wheel_arm(w, &t, NARU_MS(10));
     naru_wheel_arm(w, &t, NARU_SEC(10)); /* later: only noted */
@@ -72,7 +72,7 @@ static void later_and_earlier_again(void **state)
     naru_wheel_arm_earlier(w, &t, NARU_SEC(4));
     assert_true(naru_wheel_next(w) == NARU_SEC(4));
     naru_wheel_arm(w, &t, NARU_NEVER);
-    assert_false(naru_list_linked(&t.node));
+    assert_int_equal(t.place, NARU_TIMER_AT_REST);
     assert_null(naru_wheel_expire(w, NARU_SEC(5)));
 }
 
@@ -84,7 +84,7 @@ static void far_instants_and_long_jumps(void **state)
     struct naru_timer t[NARU_ARRAY_LEN(at)];
     struct naru_wheel *w = &wheel;
 
-    naru_wheel_init(w, INT64_MIN);
+    naru_wheel_init(w, INT64_MIN, NULL);
     for (size_t i = NARU_ARRAY_LEN(at); i-- > 0;) {
         naru_timer_init(&t[i], 0);
         naru_wheel_arm(w, &t[i], at[i]);
@@ -104,7 +104,7 @@ static void time_going_back_is_no_time(void **state)
     struct naru_timer t;
     struct naru_wheel *w = &wheel;
 
-    naru_wheel_init(w, 0);
+    naru_wheel_init(w, 0, NULL);
     naru_timer_init(&t, 0);
     assert_null(naru_wheel_expire(w, NARU_SEC(10)));
     naru_wheel_arm(w, &t, NARU_SEC(11));
@@ -123,7 +123,7 @@ static void rearming_wakes_rarely(void **state)
     naru_time now = 0;
     unsigned wakes = 0;
 
-    naru_wheel_init(w, now);
+    naru_wheel_init(w, now, NULL);
     naru_timer_init(&t, 0);
     naru_timer_init(&far, 0);
     naru_wheel_arm(w, &far, NARU_SEC(7200));
@@ -139,6 +139,64 @@ static void rearming_wakes_rarely(void **state)
     }
     assert_true(wakes <= 10);
     assert_ptr_equal(naru_wheel_expire(w, now + NARU_MS(200)), &t);
+}
+
+/* Timers that go away leave nothing to open, and no page outlives its last timer. */
+static void pages_hold_what_is_armed(void **state)
+{
+    (void)state;
+    enum { N = 100 };
+    struct test_alloc alloc;
+    struct naru_mem mem;
+    struct naru_pool pages;
+    struct naru_timer t[N];
+    struct naru_wheel *w = &wheel;
+
+    test_mem_init(&mem, &alloc, UINT64_MAX);
+    naru_wheel_pages_init(&pages, &mem);
+    naru_wheel_init(w, 0, &pages);
+    for (unsigned i = 0; i < N; i++) {
+        naru_timer_init(&t[i], 0);
+        naru_wheel_arm(w, &t[i], NARU_MS(100) + i);
+        assert_int_equal(t[i].place, NARU_TIMER_PAGED);
+    }
+    assert_int_equal(pages.count, (N + NARU_TIMER_PAGE_TIMERS - 1) / NARU_TIMER_PAGE_TIMERS);
+    for (unsigned i = 0; i < N; i++) {
+        if (i % 10 != 7)
+            naru_wheel_park(w, &t[i]);
+        assert_true(naru_wheel_check(w));
+    }
+    assert_int_equal(pages.count, N / 10);
+    for (unsigned i = 7; i < N; i += 10)
+        assert_ptr_equal(naru_wheel_expire(w, NARU_SEC(1)), &t[i]);
+    assert_null(naru_wheel_expire(w, NARU_SEC(1)));
+    assert_int_equal(pages.count, 0);
+    naru_pool_deinit(&pages);
+}
+
+/* A connection that waits and is answered, between others that do, uses one entry again and again.
+ */
+static void pages_do_not_grow_with_time(void **state)
+{
+    (void)state;
+    struct test_alloc alloc;
+    struct naru_mem mem;
+    struct naru_pool pages;
+    struct naru_timer t[3];
+    struct naru_wheel *w = &wheel;
+
+    test_mem_init(&mem, &alloc, UINT64_MAX);
+    naru_wheel_pages_init(&pages, &mem);
+    naru_wheel_init(w, 0, &pages);
+    for (unsigned i = 0; i < NARU_ARRAY_LEN(t); i++)
+        naru_timer_init(&t[i], 0);
+    for (unsigned i = 0; i < 10000; i++) {
+        naru_wheel_arm(w, &t[i % 3], NARU_MS(100));
+        naru_wheel_park(w, &t[(i + 1) % 3]);
+    }
+    assert_true(naru_wheel_check(w));
+    assert_true(pages.count_peak <= NARU_ARRAY_LEN(t));
+    naru_pool_deinit(&pages);
 }
 
 #define TIMERS 300
@@ -205,7 +263,7 @@ static void twin_expire(struct twin *w, bool change_between)
         size_t i = (size_t)(t - w->t);
         SEED_CHECK(w->seed, w->at[i] <= w->now);
         SEED_CHECK(w->seed, change_between || w->key[i] >= last);
-        SEED_CHECK(w->seed, !naru_timer_armed(t) && !naru_list_linked(&t->node));
+        SEED_CHECK(w->seed, !naru_timer_armed(t) && t->place == NARU_TIMER_AT_REST);
         last = w->key[i];
         w->at[i] = NARU_NEVER;
         if (change_between && naru_rand_below(&w->rand, 2) == 0)
@@ -218,10 +276,16 @@ static void twin_expire(struct twin *w, bool change_between)
 static void wheel_twin_run(uint64_t seed)
 {
     static struct twin w;
+    struct test_alloc alloc;
+    struct naru_mem mem;
+    struct naru_pool pages;
+    test_mem_init(&mem, &alloc, UINT64_MAX);
+    naru_wheel_pages_init(&pages, &mem);
+    pages.count_max = seed % 3 == 0 ? 4 : UINT32_MAX; /* more is not to be had */
     w.seed = seed;
     naru_rand_init_u64(&w.rand, seed);
     w.now = seed % 2 == 0 ? -NARU_SEC(3) : (naru_time)(naru_rand_u64(&w.rand) >> 2);
-    naru_wheel_init(&w.w, w.now);
+    naru_wheel_init(&w.w, w.now, seed % 3 == 1 ? NULL : &pages);
     for (unsigned i = 0; i < TIMERS; i++) {
         naru_timer_init(&w.t[i], 0);
         w.at[i] = NARU_NEVER;
@@ -251,6 +315,10 @@ static void wheel_twin_run(uint64_t seed)
         }
         twin_expire(&w, naru_rand_below(&w.rand, 2) == 0);
     }
+    for (unsigned i = 0; i < TIMERS; i++)
+        naru_wheel_cancel(&w.w, &w.t[i]);
+    SEED_CHECK(seed, pages.count == 0);
+    naru_pool_deinit(&pages);
 }
 
 static void wheel_twin(void **state)
@@ -268,6 +336,8 @@ int main(void)
         cmocka_unit_test(far_instants_and_long_jumps),
         cmocka_unit_test(time_going_back_is_no_time),
         cmocka_unit_test(rearming_wakes_rarely),
+        cmocka_unit_test(pages_hold_what_is_armed),
+        cmocka_unit_test(pages_do_not_grow_with_time),
         cmocka_unit_test(wheel_twin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

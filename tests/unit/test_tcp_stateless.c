@@ -226,7 +226,7 @@ static void cookies_without_timestamps(void **state)
     struct naru_tcp_hdr syn = syn_of(1450, 7), out, ack;
     struct naru_tcp_cookie cookie;
     (void)state;
-    syn.opts &= (uint8_t)~NARU_TCP_OPT_TS;
+    syn.opts &= (uint16_t)~NARU_TCP_OPT_TS;
     naru_tcp_cookie_make(&host.env, &t, &how, &syn, 0, &out);
     assert_int_equal(out.opts, NARU_TCP_OPT_MSS);
     ack = ack_of(&syn, &out);

@@ -229,7 +229,7 @@ static struct naru_tcp_hdr random_header(struct naru_rand *r, const uint8_t *coo
         .wnd = rand16(r),
         .urg = rand16(r),
         .checksum = rand16(r),
-        .opts = rand8(r),
+        .opts = (uint16_t)(rand8(r) & ~(unsigned)NARU_TCP_OPT_USER_TIMEOUT),
         .wscale = rand8(r),
         .ts_val = rand32(r),
         .ts_ecr = rand32(r),
@@ -241,12 +241,21 @@ static struct naru_tcp_hdr random_header(struct naru_rand *r, const uint8_t *coo
     if (h.cookie_len == 2)
         h.cookie_len = 0;
     if ((h.opts & NARU_TCP_OPT_FASTOPEN) == 0)
-        h.opts &= (uint8_t) ~(unsigned)NARU_TCP_OPT_FASTOPEN_EXP;
+        h.opts &= (uint16_t) ~(unsigned)NARU_TCP_OPT_FASTOPEN_EXP;
     if ((h.opts & NARU_TCP_OPT_FASTOPEN) != 0 && h.cookie_len > 8)
         h.cookie_len = 8; /* with all others, more would not fit */
+    if (rand_bool(r)) {
+        h.opts &= (uint16_t) ~(unsigned)(NARU_TCP_OPT_FASTOPEN | NARU_TCP_OPT_FASTOPEN_EXP);
+        h.opts |= NARU_TCP_OPT_ACCECN | (rand_bool(r) ? NARU_TCP_OPT_ACCECN_FIRST1 : 0);
+        h.accecn_count = (uint8_t)naru_rand_below(r, 4);
+        for (unsigned i = 0; i < 3; i++)
+            h.accecn[i] = naru_rand_below(r, 1 << 24);
+    } else {
+        h.opts |= rand_bool(r) ? NARU_TCP_OPT_USER_TIMEOUT : 0;
+    }
     unsigned room = naru_tcp_sack_room(&h);
     if (room == 0)
-        h.opts &= (uint8_t) ~(unsigned)NARU_TCP_OPT_SACK;
+        h.opts &= (uint16_t) ~(unsigned)NARU_TCP_OPT_SACK;
     if ((h.opts & NARU_TCP_OPT_SACK) != 0)
         h.sack_count = (uint8_t)naru_rand_between(r, 1, room);
     for (unsigned i = 0; i < h.sack_count; i++)
@@ -265,6 +274,12 @@ static void options_same(uint64_t seed, const struct naru_tcp_hdr *a, const stru
         SEED_CHECK(seed, a->ts_val == b->ts_val && a->ts_ecr == b->ts_ecr);
     if ((a->opts & NARU_TCP_OPT_USER_TIMEOUT) != 0)
         SEED_CHECK(seed, a->user_timeout_s == b->user_timeout_s);
+    if ((a->opts & NARU_TCP_OPT_ACCECN) != 0) {
+        bool first1 = (a->opts & NARU_TCP_OPT_ACCECN_FIRST1) != 0;
+        SEED_CHECK(seed, a->accecn_count == b->accecn_count);
+        for (unsigned i = 0; i < a->accecn_count; i++)
+            SEED_CHECK(seed, a->accecn[first1 ? 2 - i : i] == b->accecn[first1 ? 2 - i : i]);
+    }
     if ((a->opts & NARU_TCP_OPT_FASTOPEN) != 0) {
         SEED_CHECK(seed, a->cookie_len == b->cookie_len);
         SEED_CHECK(seed, memcmp(a->cookie, b->cookie, a->cookie_len) == 0);

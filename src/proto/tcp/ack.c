@@ -65,7 +65,7 @@ static void tell_writer(struct naru_tcp *c, naru_time now)
         return;
     if (naru_tcp_ready(c) & NARU_READY_WRITE) {
         c->flags &= ~(uint32_t)NARU_TCP_F_NO_SPACE;
-        if (c->more != NULL && c->more->limit == NARU_TCP_LIMIT_SNDBUF)
+        if (c->rare != NULL && c->rare->limit == NARU_TCP_LIMIT_SNDBUF)
             naru_tcp_rate_limit(c, NARU_TCP_LIMIT_NONE, now);
         naru_tcp_event(c, NARU_READY_WRITE);
     }
@@ -99,6 +99,7 @@ void naru_tcp_ack_process(struct naru_tcp *c, struct naru_tcp_seg *s)
 {
     struct naru_tcp_acked a = { .first_sent = NARU_NEVER,
                                 .prior_flight = naru_tcp_flight(c),
+                                .payload_len = s->len,
                                 .now = s->now,
                                 .rack_sent = NARU_TCP_NO_TIME,
                                 .echo = s->h->ts_ecr,
@@ -125,7 +126,10 @@ void naru_tcp_ack_process(struct naru_tcp *c, struct naru_tcp_seg *s)
         c->soft_error = 0;
     }
     look_at_persist(c, s->now);
-    if (NARU_UNLIKELY(a.dup || a.sacked > 0 || a.dsack || (c->slow & NARU_TCP_SLOW_LOSS))) {
+    if (NARU_UNLIKELY(c->ecn != 0))
+        a.ece = naru_tcp_ecn_acked(c, s->h, &a);
+    if (NARU_UNLIKELY(a.dup || a.sacked > 0 || a.dsack || a.ece ||
+                      (c->slow & NARU_TCP_SLOW_LOSS))) {
         a.plain = a.acked == 0 && a.sacked == 0 && s->len == 0 && !s->fin && !window_changed;
         naru_tcp_recover_acked(c, &a, s->now);
         if (a.acked > 0 && !(c->flags & NARU_TCP_F_REO))
@@ -134,10 +138,10 @@ void naru_tcp_ack_process(struct naru_tcp *c, struct naru_tcp_seg *s)
         naru_tcp_recover_quiet(c);
     }
     c->delivered += naru_tcp_segments(a.delivered, c->snd.mss);
-    if (NARU_UNLIKELY(c->more != NULL))
+    if (NARU_UNLIKELY(c->rare != NULL))
         naru_tcp_rate_acked(c, &a);
     if (a.acked > 0) {
-        if (c->ca_state != NARU_CA_RECOVERY)
+        if (!naru_tcp_reduces(c))
             naru_tcp_cc_acked(c, a.delivered, s->now);
         naru_tcp_sndbuf_grow(c);
         tell_writer(c, s->now);
@@ -167,6 +171,8 @@ static bool in_syn_received(struct naru_tcp *c, struct naru_tcp_seg *s)
         return false;
     }
     c->snd.una = s->ack;
+    if ((c->ecn & NARU_TCP_ECN_ACCURATE) && !(s->h->flags & NARU_TCP_SYN))
+        (void)naru_tcp_accecn_first(c, s->h, s->len);
     naru_tcp_established(c, s);
     return true;
 }

@@ -51,10 +51,23 @@ void naru_tcp_cc_acked(struct naru_tcp *c, uint32_t bytes, naru_time now)
     c->cwnd = NARU_MIN(c->cwnd, NARU_TCP_SSTHRESH_INF / 2);
 }
 
+static void reduce(struct naru_tcp *c, naru_time now)
+{
+    naru_tcp_ecn_reduced(c);
+    c->ssthresh = NARU_MAX(ops(c)->ssthresh(c, now), 2u * c->snd.mss);
+}
+
 void naru_tcp_cc_loss(struct naru_tcp *c, naru_time now)
 {
     naru_tcp_undo_begin(c);
-    c->ssthresh = NARU_MAX(ops(c)->ssthresh(c, now), 2u * c->snd.mss);
+    reduce(c, now);
+}
+
+/* Marks are no mistake of ours: nothing to undo. */
+void naru_tcp_cc_ece(struct naru_tcp *c, naru_time now)
+{
+    c->flags &= ~(uint32_t)(NARU_TCP_F_UNDO | NARU_TCP_F_RETRANS_TS);
+    reduce(c, now);
 }
 
 void naru_tcp_cc_rto(struct naru_tcp *c, bool first, naru_time now)
@@ -69,6 +82,7 @@ void naru_tcp_cc_undo(struct naru_tcp *c)
     if (!(c->flags & NARU_TCP_F_UNDO))
         return;
     c->flags &= ~(uint32_t)NARU_TCP_F_UNDO;
+    c->ecn &= (uint8_t)~NARU_TCP_ECN_CWR;
     c->cwnd = NARU_MAX(c->cwnd, c->loss->undo_cwnd);
     c->ssthresh = NARU_MAX(c->ssthresh, c->loss->undo_ssthresh);
     ops(c)->undo(c);

@@ -21,8 +21,8 @@
 struct naru_block;
 struct naru_tcp_env;
 struct naru_tcp_loss;
-struct naru_tcp_more;
 struct naru_tcp_ooo;
+struct naru_tcp_rare;
 struct naru_tcp_ring;
 
 /* What naru_tcp_output has to say, in order of priority. */
@@ -73,7 +73,7 @@ struct naru_tcp_opts {
     uint16_t flags;           /* enum naru_tcp_set_flag */
     uint8_t keepcnt, syncnt;  /* syncnt 0: the stack's */
     uint8_t congestion;       /* enum naru_congestion */
-    uint8_t unused;           /* no padding: options are compared as bytes */
+    uint8_t ecn;              /* enum naru_ecn_mode; no padding: options are compared as bytes */
 };
 
 /* Instants at which something must happen; the earliest wins. */
@@ -166,12 +166,11 @@ struct naru_tcp {
 
     struct naru_tcp_opts *own_opts; /* NULL: the stack's */
     uint64_t bytes_received;
-    naru_seq snd_up;           /* one beyond the last urgent byte sent (RFC 6093) */
-    naru_seq rcv_up;           /* the last urgent byte announced by the peer */
-    naru_seq recover;          /* end of the loss episode (RFC 6582, RFC 6675) */
-    uint32_t rcv_ssthresh;     /* the window grows up to this, and this with what arrives */
-    uint32_t rcv_truesize;     /* memory of the receive queue */
-    uint32_t space, space_rtt; /* receive autotuning: bytes copied per RTT; that RTT in us */
+    struct naru_tcp_loss *loss; /* NULL: nothing was lost lately */
+    naru_seq snd_up;            /* one beyond the last urgent byte sent (RFC 6093) */
+    uint32_t rcv_ssthresh;      /* the window grows up to this, and this with what arrives */
+    uint32_t rcv_truesize;      /* memory of the receive queue */
+    uint32_t space, space_rtt;  /* receive autotuning: bytes copied per RTT; that RTT in us */
     naru_seq space_seq;
     naru_time space_at;
     uint8_t urgent;      /* enum naru_tcp_urgent */
@@ -180,7 +179,7 @@ struct naru_tcp {
     uint8_t retransmits; /* of the same data, unanswered */
     uint8_t backoff;
     uint8_t probes;
-    int8_t error;      /* enum naru_err for the user, told once */
+    uint8_t ecn;       /* enum naru_tcp_ecn_fact; 0: no ECN */
     int8_t soft_error; /* what ICMP said, told if the connection times out */
 
     uint64_t bytes_acked;
@@ -200,12 +199,13 @@ struct naru_tcp {
     naru_seq high_sacked, lost_upto, rtx_next;
     naru_seq dsack_start, dsack_end; /* to be told with the next ACK (RFC 2883) */
     uint32_t cc[9];                  /* the congestion control's own */
-    struct naru_tcp_loss *loss;      /* NULL: nothing was lost lately */
-    struct naru_tcp_more *more;      /* what few connections need; NULL: not this one */
+    naru_seq rcv_up;                 /* the last urgent byte announced by the peer */
+    naru_seq recover;                /* end of the loss episode (RFC 6582, RFC 6675) */
     uint16_t reordering;     /* segments by which the path is known to reorder; 0: DupThresh */
     uint16_t reord_seen;     /* how often it was seen; stays at its largest value */
     uint8_t reo_wnd_mult;    /* RFC 8985 6.2 step 4: quarters of min_rtt, beyond the first */
     uint8_t reo_wnd_persist; /* recoveries for which it stays */
+    int8_t error;            /* enum naru_err for the user, told once; only in CLOSED */
     uint32_t challenge_ms;   /* last challenge ACK, and last answer to an old segment */
     uint32_t retransmitted;  /* bytes */
     uint32_t segments_retrans;
@@ -214,7 +214,8 @@ struct naru_tcp {
     uint16_t mss_peer;           /* the peer's MSS option, or the default */
     uint16_t mss_advertised;
     uint8_t urgent_byte;
-    uint8_t congestion; /* enum naru_congestion */
+    uint8_t congestion;         /* enum naru_congestion */
+    struct naru_tcp_rare *rare; /* what few connections need; NULL: not this one */
 };
 
 _Static_assert(offsetof(struct naru_tcp, own_opts) == 256 &&
@@ -255,11 +256,24 @@ enum naru_tcp_fact {
     NARU_TCP_F_FRTO = 1 << 30,       /* it may be that RTO was wrong (RFC 5682) */
 };
 
+/* What was agreed about ECN, and what is to be said. */
+enum naru_tcp_ecn_fact {
+    NARU_TCP_ECN_ASKED = 1,          /* our SYN offers it */
+    NARU_TCP_ECN_ASKED_ACCURATE = 2, /* ... as RFC 9768 does */
+    NARU_TCP_ECN_CLASSIC = 4,        /* agreed: RFC 3168 */
+    NARU_TCP_ECN_ACCURATE = 8,       /* agreed: RFC 9768; rare is there */
+    NARU_TCP_ECN_ECHO = 16,          /* ECE until CWR comes */
+    NARU_TCP_ECN_CWR = 32,           /* CWR with the next new data */
+    NARU_TCP_ECN_SEEN = 64,          /* the peer's data were marked ECT or CE */
+    NARU_TCP_ECN_UNMARKED = 128,     /* the path spoils marks: ours is Not-ECT */
+};
+
 /* Why header prediction is off. */
 enum naru_tcp_slow {
     NARU_TCP_SLOW_STATE = 1, /* not ESTABLISHED */
     NARU_TCP_SLOW_OOO = 2,   /* out-of-order data wait */
-    NARU_TCP_SLOW_LOSS = 4,  /* the peer reported holes, or we retransmitted */
+    NARU_TCP_SLOW_LOSS = 4,  /* the peer reported holes, or we retransmitted, or reduced cwnd */
+    NARU_TCP_SLOW_ECN = 8,   /* RFC 9768: every segment counts */
 };
 
 enum naru_tcp_urgent {

@@ -3,9 +3,9 @@
  * acknowledgement brings everything back.
  *
  * The sequence number is a keyed hash of the name, the peer's ISS and a counter of minutes, plus 8
- * bits: the counter's lowest five and the index of the MSS.  What window scale and SACK the peer
- * offered rides in the low bits of our timestamp, which the peer echoes; without timestamps they
- * are given up.
+ * bits: the counter's lowest five and the index of the MSS.  What window scale, SACK and ECN (RFC
+ * 3168; accurate ECN becomes that) the peer offered rides in the low bits of our timestamp, which
+ * the peer echoes; without timestamps they are given up.
  */
 #include "proto/tcp/internal.h"
 
@@ -13,9 +13,10 @@
 
 enum {
     LIFE_MINUTES = 2,
-    TS_BITS = 6, /* low bits of the timestamp: window scale and SACK */
+    TS_BITS = 6, /* low bits of the timestamp: window scale, SACK, ECN */
     TS_NO_WSCALE = 0xf,
     TS_SACK = 0x10,
+    TS_ECN = 0x20,
 };
 
 /* The sizes that matter on the Internet; a peer gets the largest that is not above its own. */
@@ -54,6 +55,7 @@ void naru_tcp_cookie_make(struct naru_tcp_env *env, const struct naru_hash_tuple
     const struct naru_config *config = env->config;
     uint16_t mss = (syn->opts & NARU_TCP_OPT_MSS) && syn->mss != 0 ? syn->mss : setup->mss_default;
     uint32_t rcvbuf = setup->opts != NULL ? setup->opts->rcvbuf : env->opts.rcvbuf;
+    uint8_t ecn = setup->opts != NULL ? setup->opts->ecn : env->opts.ecn;
     unsigned size = 7;
     while (size > 0 && sizes[size] > mss)
         size--;
@@ -79,6 +81,11 @@ void naru_tcp_cookie_make(struct naru_tcp_env *env, const struct naru_hash_tuple
     if ((syn->opts & NARU_TCP_OPT_SACK_OK) && config->tcp_sack) {
         bits |= TS_SACK;
         out->opts |= NARU_TCP_OPT_SACK_OK;
+    }
+    if ((syn->flags & (NARU_TCP_ECE | NARU_TCP_CWR)) == (NARU_TCP_ECE | NARU_TCP_CWR) &&
+        syn->ecn == NARU_ECN_NOT_ECT && ecn != NARU_ECN_MODE_OFF) {
+        bits |= TS_ECN;
+        out->flags |= NARU_TCP_ECE;
     }
     /* Not later than the clock, so that the connection's own timestamps go on from here. */
     uint32_t ts = naru_tcp_ms(now) + setup->ts_offset, low = (1u << TS_BITS) - 1;
@@ -109,6 +116,7 @@ bool naru_tcp_cookie_check(struct naru_tcp_env *env, const struct naru_hash_tupl
         out->timestamps = true;
         out->ts_val = ack->ts_val;
         out->sack = (bits & TS_SACK) != 0;
+        out->ecn = (bits & TS_ECN) != 0;
         out->window_scale = (bits & 0xf) != TS_NO_WSCALE;
         out->wscale = out->window_scale ? (uint8_t)(bits & 0xf) : 0;
     }

@@ -124,6 +124,8 @@ bool naru_tcp_step_text(struct naru_tcp *c, struct naru_tcp_seg *s)
     c->last_recv = s->now;
     c->data_in += gso == 0 ? 1 : naru_tcp_segments(len, gso);
     s->pkt = NULL;
+    if (NARU_UNLIKELY(c->ecn != 0))
+        naru_tcp_ecn_data(c, s->h);
     if (!naru_seq_eq(s->seq, c->rcv.nxt)) {
         c->ooo_in = (uint16_t)(c->ooo_in + (c->ooo_in < UINT16_MAX));
         c->due |= NARU_TCP_DUE_ACK;

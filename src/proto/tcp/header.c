@@ -8,7 +8,7 @@
 
 static bool uto_due(const struct naru_tcp *c)
 {
-    return NARU_UNLIKELY(c->more != NULL) && c->more->uto_due;
+    return NARU_UNLIKELY(c->rare != NULL) && c->rare->uto_due;
 }
 
 /* SACK blocks that fit beside the other options. */
@@ -33,13 +33,23 @@ static NARU_NOINLINE void put_sack(struct naru_tcp *c, struct naru_tcp_hdr *h)
         h->opts |= NARU_TCP_OPT_SACK;
 }
 
-uint32_t naru_tcp_more_options(const struct naru_tcp *c)
+static uint32_t sack_len(const struct naru_tcp *c)
 {
-    uint32_t uto = uto_due(c) ? 4 : 0;
-    if (!(c->flags & NARU_TCP_F_SACK) || (c->ooo == NULL && !(c->flags & NARU_TCP_F_DSACK_DUE)))
-        return uto;
     unsigned count = naru_tcp_ooo_ranges(c) + (c->flags & NARU_TCP_F_DSACK_DUE ? 1 : 0);
-    return uto + (count == 0 ? 0 : 4 + 8 * NARU_MIN(count, sack_max(c)));
+    return count == 0 ? 0 : 4 + 8 * NARU_MIN(count, sack_max(c));
+}
+
+uint32_t naru_tcp_options_len(const struct naru_tcp *c)
+{
+    uint32_t len = 0;
+    if ((c->flags & NARU_TCP_F_SACK) && (c->ooo != NULL || (c->flags & NARU_TCP_F_DSACK_DUE)))
+        len = sack_len(c);
+    if (uto_due(c))
+        len += 4;
+    if (NARU_UNLIKELY(c->ecn & NARU_TCP_ECN_ACCURATE))
+        len += naru_tcp_accecn_len(
+            c, len + (c->flags & NARU_TCP_F_TIMESTAMPS ? (uint32_t)NARU_TCP_TS_LEN : 0));
+    return len;
 }
 
 /* MSS is said here and nowhere else (MUST-14, MUST-65, SHLD-5, MAY-3). */
@@ -83,7 +93,8 @@ void naru_tcp_header(struct naru_tcp *c, struct naru_tcp_hdr *h, naru_seq seq, u
     h->ack = naru_seq_of(0);
     h->flags = flags;
     h->urg = h->checksum = 0;
-    h->opts = h->header_len = h->sack_count = h->cookie_len = 0;
+    h->header_len = h->ecn = h->sack_count = h->cookie_len = 0;
+    h->opts = 0;
     h->cookie = NULL;
     if (c->flags & NARU_TCP_F_TIMESTAMPS)
         h->opts |= NARU_TCP_OPT_TS;
@@ -100,7 +111,7 @@ void naru_tcp_header(struct naru_tcp *c, struct naru_tcp_hdr *h, naru_seq seq, u
             put_sack(c, h);
         if (uto_due(c) && !syn && !(flags & NARU_TCP_RST)) {
             naru_tcp_uto_put(c, h);
-            c->more->uto_due = false;
+            c->rare->uto_due = false;
         }
         ack_sent(c);
     }

@@ -265,6 +265,7 @@ static void otherwise(struct naru_tcp *c, struct naru_tcp_seg *s)
         s->drop = NARU_DROP_TCP_NO_ACK;
         return;
     }
+    uint32_t len = s->len, gso = s->pkt == NULL ? 0 : s->pkt->offload.gso_size;
     if (!step_paws(c, s))
         return;
     if (!step_seq(c, s))
@@ -275,6 +276,8 @@ static void otherwise(struct naru_tcp *c, struct naru_tcp_seg *s)
         return;
     if (s->has_ack && !naru_seq_after(s->ack, c->snd.nxt))
         note_timestamp(c, s->h, s->now); /* of a segment that will not be thrown away */
+    if (c->ecn & NARU_TCP_ECN_ACCURATE)
+        naru_tcp_accecn_in(c, s->h, len, gso);
     bool opening = c->state == NARU_TCP_SYN_RECEIVED;
     if (!naru_tcp_step_ack(c, s))
         return;
@@ -328,7 +331,7 @@ static bool predicted(struct naru_tcp *c, const struct naru_tcp_hdr *h, struct n
     unsigned opts = c->flags & NARU_TCP_F_TIMESTAMPS ? NARU_TCP_OPT_TS : 0;
     if (c->slow != 0 || (h->flags & ~(unsigned)NARU_TCP_PSH) != NARU_TCP_ACK || h->opts != opts ||
         !naru_seq_eq(h->seq, c->rcv.nxt) || len > c->rcv.wnd || acked > naru_tcp_flight(c) ||
-        (len == 0 && acked == 0) || (len > 0 && !naru_tcp_may_keep(c)))
+        (len == 0 && acked == 0) || (len > 0 && !naru_tcp_may_keep(c)) || h->ecn == NARU_ECN_CE)
         return false;
     if (opts != 0) {
         if ((int32_t)(h->ts_val - c->ts_recent) < 0)

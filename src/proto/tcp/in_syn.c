@@ -55,6 +55,10 @@ void naru_tcp_in_syn_sent(struct naru_tcp *c, struct naru_tcp_seg *s)
     }
     if (ack_ok)
         c->snd.una = s->ack;
+    if (ack_ok)
+        naru_tcp_ecn_synack_in(c, s->h);
+    else
+        naru_tcp_ecn_syn_in(c, s->h);
     naru_tcp_sync_options(c, s->h, s->now);
     s->seq = naru_seq_add(s->seq, 1);
     if (!ack_ok) { /* simultaneous open; what else the SYN brought waits for ESTABLISHED */

@@ -38,6 +38,7 @@ void naru_tcp_env_init(struct naru_tcp_env *env, const struct naru_config *confi
         .congestion = config->tcp_congestion,
         .pacing_max = UINT64_MAX,
         .flags = config->tcp_pacing ? NARU_TCP_SET_PACING : 0,
+        .ecn = config->tcp_ecn,
     };
 }
 
@@ -110,6 +111,9 @@ void naru_tcp_get_info(const struct naru_tcp *c, struct naru_tcp_info *info, nar
     info->timestamps = (c->flags & NARU_TCP_F_TIMESTAMPS) != 0;
     info->sack = (c->flags & NARU_TCP_F_SACK) != 0;
     info->window_scale = (c->flags & NARU_TCP_F_WSCALE) != 0;
+    info->ecn = (c->ecn & (NARU_TCP_ECN_CLASSIC | NARU_TCP_ECN_ACCURATE)) != 0;
+    info->ecn_seen = (c->ecn & NARU_TCP_ECN_SEEN) != 0;
+    info->delivered_ce_segments = c->rare == NULL ? 0 : c->rare->delivered_ce;
     info->snd_wscale = c->snd.wscale;
     info->rcv_wscale = c->rcv.wscale;
     info_sending(c, info);

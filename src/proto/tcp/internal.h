@@ -7,9 +7,11 @@
  *   rack.c tlp.c prr.c undo.c      by when it was sent, at the tail, how fast again, if at all
  *   sndq.c rcvq.c ooo.c            bytes to send, bytes to read, bytes too early
  *   rcvwnd.c rtt.c timer.c cc*.c   window, RTT, timers, congestion control
+ *   ecn.c accecn.c                 marks instead of drops
  *   state.c user.c opt.c info.c    life, user calls
- *   more.c rate.c pace.c mtu.c uto.c   what few connections need: how fast, when, how much, how
- * long tw.c cookie.c reset.c          answers without a connection
+ *   rare.c rate.c pace.c           what few connections need: how fast, and when
+ *   mtu.c uto.c                    how much at once, for how long
+ *   tw.c cookie.c reset.c          answers without a connection
  */
 #ifndef NARU_PROTO_TCP_INTERNAL_H
 #define NARU_PROTO_TCP_INTERNAL_H
@@ -114,6 +116,12 @@ NARU_INLINE bool naru_tcp_synchronized(const struct naru_tcp *c)
     return c->state >= NARU_TCP_ESTABLISHED;
 }
 
+/* PRR says what cwnd is. */
+NARU_INLINE bool naru_tcp_reduces(const struct naru_tcp *c)
+{
+    return c->ca_state == NARU_CA_RECOVERY || c->ca_state == NARU_CA_CWR;
+}
+
 /* States in which data and FIN of ours may still be on their way. */
 NARU_INLINE bool naru_tcp_may_send(const struct naru_tcp *c)
 {
@@ -190,6 +198,8 @@ struct naru_tcp_acked {
     bool dup;   /* a duplicate acknowledgement (RFC 5681 2) */
     bool plain; /* and nothing else in it: no data, no window, no SACK */
     bool dsack;
+    bool ece;                   /* what we sent was marked CE on its way */
+    uint32_t payload_len;       /* of the segment it came with */
     struct naru_tcp_sack twice; /* what came twice */
 };
 
@@ -236,11 +246,17 @@ enum naru_tcp_limit {
     NARU_TCP_LIMITS,
 };
 
+/* What accurate ECN counts (RFC 9768 3.2.1): packets, and bytes of payload. */
+struct naru_tcp_marks {
+    uint32_t cep;
+    uint32_t bytes[NARU_TCP_ACCECN_COUNTERS];
+};
+
 /*
  * What few connections need, made when the first of it is, and kept.  Memory for it may be refused:
  * then each does without.
  */
-struct naru_tcp_more {
+struct naru_tcp_rare {
     /* Of the delivery rate: C.delivered_time, C.first_sent_time; C.app_limited: it is until
      * so many segments are delivered; 0: it is not. */
     naru_time delivered_at, first_sent;
@@ -277,13 +293,20 @@ struct naru_tcp_more {
 
     uint32_t remote_uto_ms; /* RFC 5482 REMOTE_UTO; 0: none came */
     bool uto_due;           /* our own is to be told */
+
+    /* Accurate ECN, or marks reported the old way. */
+    struct naru_tcp_marks r, s; /* what came to us; what came of ours, as the peer told */
+    uint32_t told_cep;          /* r.cep when it was last told */
+    uint32_t delivered_ce;      /* segments of ours */
+    uint32_t ace_ts;            /* latest timestamp of a segment whose field was looked at */
+    uint32_t packets_avg;       /* newly acknowledged by each, in eighths */
+    uint8_t syn_ecn;            /* how the peer's SYN, or SYN,ACK, came: enum naru_ecn */
+    bool reflect;               /* the next bare acknowledgement tells that */
+    bool first_seen;            /* a segment without SYN has come */
+    bool ace_ts_known;
+    bool option_due; /* counters have moved */
+    bool option_seen, option_zeroed;
 };
-
-/* ---- more.c ---- */
-
-/* c->more, made if need be; NULL without memory. */
-struct naru_tcp_more *naru_tcp_more_need(struct naru_tcp *c);
-void naru_tcp_more_free(struct naru_tcp *c);
 
 /* ---- rate.c: how fast data arrive, and what holds them back ---- */
 
@@ -299,8 +322,8 @@ uint64_t naru_tcp_pacing_rate(const struct naru_tcp *c); /* bytes a second; 0: n
 NARU_INLINE void naru_tcp_rate_sent(struct naru_tcp *c, naru_seq start, naru_seq end, naru_time now)
 {
     bool alone = naru_seq_eq(start, c->snd.una);
-    if (c->more == NULL ? alone && naru_seq_len(start, end) <= c->snd.mss
-                        : c->more->marked && !alone && c->more->limit == NARU_TCP_LIMIT_NONE)
+    if (c->rare == NULL ? alone && naru_seq_len(start, end) <= c->snd.mss
+                        : c->rare->marked && !alone && c->rare->limit == NARU_TCP_LIMIT_NONE)
         return;
     naru_tcp_rate_mark(c, start, end, now);
 }
@@ -408,6 +431,49 @@ void naru_tcp_tlp_acked(struct naru_tcp *c, const struct naru_tcp_acked *a, naru
 void naru_tcp_prr_begin(struct naru_tcp *c, uint32_t prior_cwnd);
 void naru_tcp_prr_acked(struct naru_tcp *c, uint32_t delivered, bool safe);
 
+/* ---- ecn.c (RFC 3168) ---- */
+
+uint16_t naru_tcp_ecn_syn_flags(struct naru_tcp *c, bool answer);
+void naru_tcp_ecn_syn_in(struct naru_tcp *c, const struct naru_tcp_hdr *h);
+void naru_tcp_ecn_synack_in(struct naru_tcp *c, const struct naru_tcp_hdr *h);
+void naru_tcp_ecn_data(struct naru_tcp *c, const struct naru_tcp_hdr *h);
+bool naru_tcp_ecn_acked(struct naru_tcp *c, const struct naru_tcp_hdr *h,
+                        const struct naru_tcp_acked *a);
+void naru_tcp_ecn_reduced(struct naru_tcp *c); /* cwnd was */
+void naru_tcp_ecn_mark_segment(struct naru_tcp *c, struct naru_tcp_segment *out, bool fresh);
+bool naru_tcp_ecn_stands_alone(const struct naru_tcp *c);
+
+/* The flags of a segment that is built, and its codepoint; fresh: its data were never sent. */
+NARU_INLINE void naru_tcp_ecn_mark(struct naru_tcp *c, struct naru_tcp_segment *out, bool fresh)
+{
+    if (NARU_UNLIKELY(c->ecn != 0))
+        naru_tcp_ecn_mark_segment(c, out, fresh);
+}
+
+/* The next segment must not be a super-segment. */
+NARU_INLINE bool naru_tcp_ecn_alone(const struct naru_tcp *c)
+{
+    return NARU_UNLIKELY(c->ecn != 0) && naru_tcp_ecn_stands_alone(c);
+}
+
+/* ---- accecn.c (RFC 9768) ---- */
+
+/* c->rare, made if need be; NULL without memory. */
+struct naru_tcp_rare *naru_tcp_rare_need(struct naru_tcp *c);
+void naru_tcp_rare_free(struct naru_tcp *c);
+void naru_tcp_rare_spare(struct naru_tcp *c); /* before anything was sent: is it of use? */
+uint16_t naru_tcp_accecn_ace(uint32_t cep);   /* as flags */
+uint16_t naru_tcp_accecn_reflected(uint8_t ecn);
+void naru_tcp_accecn_begin(struct naru_tcp *c, uint8_t ecn);
+void naru_tcp_accecn_answered(struct naru_tcp *c, unsigned flags);
+bool naru_tcp_accecn_first(struct naru_tcp *c, const struct naru_tcp_hdr *h, uint32_t len);
+void naru_tcp_accecn_in(struct naru_tcp *c, const struct naru_tcp_hdr *h, uint32_t len,
+                        uint32_t gso_size);
+bool naru_tcp_accecn_acked(struct naru_tcp *c, const struct naru_tcp_hdr *h,
+                           const struct naru_tcp_acked *a);
+uint32_t naru_tcp_accecn_len(const struct naru_tcp *c, uint32_t used);
+void naru_tcp_accecn_put(struct naru_tcp *c, struct naru_tcp_segment *out);
+
 /* ---- undo.c: what looked like a loss was none ---- */
 
 /* Told of each episode that begins, of each retransmission. */
@@ -506,13 +572,14 @@ void naru_tcp_timer_user_timeout(struct naru_tcp *c, naru_time now);
 void naru_tcp_header(struct naru_tcp *c, struct naru_tcp_hdr *h, naru_seq seq, uint16_t flags,
                      naru_time now);
 /* Bytes of option that a data segment carries beyond those in snd.mss. */
-uint32_t naru_tcp_more_options(const struct naru_tcp *c);
+uint32_t naru_tcp_options_len(const struct naru_tcp *c);
 
 /* ---- cc.c: congestion control, one interface of facts ---- */
 
 void naru_tcp_cc_init(struct naru_tcp *c, naru_time now);
 void naru_tcp_cc_acked(struct naru_tcp *c, uint32_t bytes, naru_time now);
 void naru_tcp_cc_loss(struct naru_tcp *c, naru_time now); /* ssthresh for recovery */
+void naru_tcp_cc_ece(struct naru_tcp *c, naru_time now);  /* the same, for good */
 void naru_tcp_cc_rto(struct naru_tcp *c, bool first, naru_time now);
 void naru_tcp_hystart_rtt(struct naru_tcp *c, uint32_t us); /* first slow start of CUBIC only */
 void naru_tcp_cc_undo(struct naru_tcp *c);

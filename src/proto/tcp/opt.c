@@ -135,6 +135,8 @@ enum naru_err naru_tcp_opts_set(struct naru_tcp_opts *o, enum naru_opt opt, int6
     if (opt == NARU_OPT_WINDOW_CLAMP)    return put_u32(&o->window_clamp, value, 0, INT32_MAX);
     if (opt == NARU_OPT_NOTSENT_LOWAT)   return put_u32(&o->notsent_lowat, value, 1, UINT32_MAX);
     if (opt == NARU_OPT_DEFER_ACCEPT_MS) return put_u32(&o->defer_accept_ms, value, 0, INT32_MAX);
+    if (opt == NARU_OPT_ECN)
+        return put_u8(&o->ecn, value, NARU_ECN_MODE_OFF, NARU_ECN_MODE_ACCEPT_ACCURATE);
     if (opt == NARU_OPT_CONGESTION)
         return put_u8(&o->congestion, value, NARU_CONGESTION_CUBIC, NARU_CONGESTION_RENO);
     /* clang-format on */
@@ -168,6 +170,7 @@ enum naru_err naru_tcp_opts_get(const struct naru_tcp_opts *o, enum naru_opt opt
     else if (opt == NARU_OPT_NOTSENT_LOWAT)   *value = o->notsent_lowat;
     else if (opt == NARU_OPT_DEFER_ACCEPT_MS) *value = o->defer_accept_ms;
     else if (opt == NARU_OPT_CONGESTION)      *value = o->congestion;
+    else if (opt == NARU_OPT_ECN)             *value = o->ecn;
     else return NARU_ERR_NOPROTOOPT;
     /* clang-format on */
     return NARU_OK;

@@ -60,6 +60,8 @@ static void plan_full(struct naru_tcp *c, struct plan *p, uint32_t len, uint32_t
     uint32_t max = room == NULL || room->payload_max < p->mss ? p->mss : room->payload_max;
     if (room != NULL && room->segment_max != 0)
         max = NARU_MIN(max, room->segment_max * p->mss);
+    if (naru_tcp_ecn_alone(c))
+        max = p->mss;
     uint32_t n = NARU_MIN(NARU_MIN(len, max), NARU_MAX(cwnd_room, p->mss));
     uint32_t rest = naru_tcp_rest(n, p->mss);
     if (rest != 0 && !(n == unsent && small_ok(c, naru_tcp_fin_unsent(c), now)))
@@ -76,7 +78,7 @@ static void plan_full(struct naru_tcp *c, struct plan *p, uint32_t len, uint32_t
 /* Sender-side silly-window avoidance (MUST-38). */
 static struct plan make_plan(struct naru_tcp *c, const struct naru_tcp_room *room, naru_time now)
 {
-    struct plan p = { .mss = c->snd.mss - naru_tcp_more_options(c) };
+    struct plan p = { .mss = c->snd.mss - naru_tcp_options_len(c) };
     uint32_t unsent = to_record_end(c), window = wnd_room(c), pipe = naru_tcp_pipe(c);
     uint32_t len = NARU_MIN(unsent, window), cwnd_room = minus(c->cwnd, pipe);
     bool fin = naru_tcp_fin_unsent(c) && unsent == naru_tcp_unsent_new(c);
@@ -154,7 +156,7 @@ static void count_out(struct naru_tcp *c, const struct naru_tcp_segment *out)
 /* New data went out while something is amiss. */
 static NARU_NOINLINE void told_loss(struct naru_tcp *c, uint32_t len, naru_time now)
 {
-    if (c->ca_state == NARU_CA_RECOVERY)
+    if (naru_tcp_reduces(c))
         c->loss->prr_out += len;
     if (c->flags & NARU_TCP_F_TLP_DUE) {
         naru_tcp_tlp_sent(c, false);
@@ -180,6 +182,7 @@ static bool build_new(struct naru_tcp *c, struct naru_tcp_segment *out, struct p
         flags |= NARU_TCP_PSH;
     out->retransmit = false;
     naru_tcp_header(c, &out->hdr, seq, flags, now);
+    naru_tcp_ecn_mark(c, out, true);
     naru_seq data_end = end;
     if (fin)
         c->flags |= NARU_TCP_F_FIN_SENT;
@@ -267,7 +270,7 @@ static bool new_data(struct naru_tcp *c, const struct naru_tcp_room *room,
         return false;
     if (naru_tcp_flight(c) == 0)
         naru_tcp_cc_idle(c, now);
-    if (c->more != NULL && NARU_UNLIKELY(c->more->mtu_search) && mtu_probe(c, out, now))
+    if (c->rare != NULL && NARU_UNLIKELY(c->rare->mtu_search) && mtu_probe(c, out, now))
         return true;
     if (NARU_UNLIKELY(c->opt_flags & NARU_TCP_SET_PACING))
         return paced_data(c, room, out, now);
@@ -282,7 +285,7 @@ static bool new_data(struct naru_tcp *c, const struct naru_tcp_room *room,
 static NARU_NOINLINE bool retransmit(struct naru_tcp *c, const struct naru_tcp_room *room,
                                      struct naru_tcp_segment *out, naru_time now)
 {
-    uint32_t mss = c->snd.mss - naru_tcp_more_options(c), max = mss;
+    uint32_t mss = c->snd.mss - naru_tcp_options_len(c), max = mss;
     uint32_t cwnd_room = minus(c->cwnd, naru_tcp_pipe(c));
     bool probe = (c->flags & NARU_TCP_F_TLP_DUE) && c->lost <= c->retrans;
     bool force = probe || (c->flags & NARU_TCP_F_FORCE);
@@ -291,7 +294,7 @@ static NARU_NOINLINE bool retransmit(struct naru_tcp *c, const struct naru_tcp_r
     bool paced = (c->opt_flags & NARU_TCP_SET_PACING) != 0;
     if (!force && paced && naru_tcp_pace_wait(c, now))
         return false;
-    if (!force && !paced && room != NULL && room->payload_max > mss) {
+    if (!force && !paced && room != NULL && room->payload_max > mss && !naru_tcp_ecn_alone(c)) {
         max = NARU_MIN(room->payload_max, NARU_MAX(cwnd_room, mss));
         if (room->segment_max != 0)
             max = NARU_MIN(max, room->segment_max * mss);
@@ -320,6 +323,7 @@ static NARU_NOINLINE bool retransmit(struct naru_tcp *c, const struct naru_tcp_r
         flags |= NARU_TCP_PSH;
     out->retransmit = true;
     naru_tcp_header(c, &out->hdr, start, flags, now);
+    naru_tcp_ecn_mark(c, out, false);
     naru_tcp_recover_sent(c, start, payload + (fin ? 1 : 0), now);
     c->flags &= ~(uint32_t)NARU_TCP_F_FORCE;
     if (probe)
@@ -356,8 +360,10 @@ static NARU_NOINLINE bool syn(struct naru_tcp *c, struct naru_tcp_segment *out, 
     c->due &= (uint8_t)~NARU_TCP_DUE_SYN;
     if (c->state != NARU_TCP_SYN_SENT && !answer)
         return false;
-    bare(c, out, c->iss, (uint16_t)(NARU_TCP_SYN | (answer ? NARU_TCP_ACK : 0)), now);
+    unsigned flags = NARU_TCP_SYN | (answer ? NARU_TCP_ACK : 0u);
+    bare(c, out, c->iss, (uint16_t)(flags | naru_tcp_ecn_syn_flags(c, answer)), now);
     out->retransmit = (c->flags & NARU_TCP_F_SYN_SENT) != 0;
+    naru_tcp_ecn_mark(c, out, false);
     c->flags |= NARU_TCP_F_SYN_SENT;
     if (out->retransmit)
         c->sent.flags = NARU_TCP_SENT_EVER;
@@ -376,6 +382,7 @@ static NARU_COLD bool probe(struct naru_tcp *c, struct naru_tcp_segment *out, na
     if (!naru_tcp_synchronized(c))
         return false;
     bare(c, out, naru_seq_sub(c->snd.una, 1), NARU_TCP_ACK, now);
+    naru_tcp_ecn_mark(c, out, false);
     return true;
 }
 
@@ -406,6 +413,7 @@ bool naru_tcp_output(struct naru_tcp *c, const struct naru_tcp_room *room,
             c->flags &= ~(uint32_t)NARU_TCP_F_FIN_AGAIN;
             bare(c, out, naru_seq_sub(c->snd.nxt, fin ? 1 : 0),
                  (uint16_t)(NARU_TCP_ACK | (fin ? NARU_TCP_FIN : 0)), now);
+            naru_tcp_ecn_mark(c, out, false);
             return true;
         }
     }

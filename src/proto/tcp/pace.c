@@ -8,7 +8,7 @@
  * catch up, by a millisecond at most; idleness saves nothing up.
  *
  * Not paced: the first ten segments (as Linux, and RFC 6928), FIN and acknowledgements alone,
- * probes, and what the retransmission timer sends.  Without memory for struct naru_tcp_more nothing
+ * probes, and what the retransmission timer sends.  Without memory for struct naru_tcp_rare nothing
  * is.
  */
 #include "proto/tcp/internal.h"
@@ -17,7 +17,7 @@
 
 NARU_NOINLINE bool naru_tcp_pace_wait(struct naru_tcp *c, naru_time now)
 {
-    struct naru_tcp_more *m = naru_tcp_more_need(c);
+    struct naru_tcp_rare *m = naru_tcp_rare_need(c);
     if (m == NULL || c->data_out < NARU_TCP_IW)
         return false;
     if (m->pace_at <= now) {
@@ -32,7 +32,7 @@ NARU_NOINLINE bool naru_tcp_pace_wait(struct naru_tcp *c, naru_time now)
 
 NARU_NOINLINE void naru_tcp_pace_sent(struct naru_tcp *c, uint32_t len, naru_time now)
 {
-    struct naru_tcp_more *m = c->more;
+    struct naru_tcp_rare *m = c->rare;
     uint64_t rate = naru_tcp_pacing_rate(c);
     if (m == NULL || rate == 0 || c->data_out <= NARU_TCP_IW)
         return;
@@ -49,7 +49,7 @@ uint32_t naru_tcp_pace_quantum(const struct naru_tcp *c)
 
 void naru_tcp_pace_changed(struct naru_tcp *c, naru_time now)
 {
-    struct naru_tcp_more *m = c->more;
+    struct naru_tcp_rare *m = c->rare;
     if (m == NULL)
         return;
     m->pace_at = now; /* what was put off by another rate */

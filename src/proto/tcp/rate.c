@@ -11,7 +11,7 @@
  * Busy, and limited by the peer's window or by the send buffer: Linux's three stop watches, the
  * weightiest reason counts.
  *
- * A connection that has never had more than one segment in flight has no struct naru_tcp_more: its
+ * A connection that has never had more than one segment in flight has no struct naru_tcp_rare: its
  * rate is a segment in the shortest round trip, limited by its application, and it was busy while
  * its records say so.
  */
@@ -21,7 +21,7 @@
 
 NARU_NOINLINE void naru_tcp_rate_limit(struct naru_tcp *c, enum naru_tcp_limit to, naru_time now)
 {
-    struct naru_tcp_more *m = to > NARU_TCP_LIMIT_NONE ? naru_tcp_more_need(c) : c->more;
+    struct naru_tcp_rare *m = to > NARU_TCP_LIMIT_NONE ? naru_tcp_rare_need(c) : c->rare;
     if (m == NULL || m->limit == to)
         return;
     if (m->limit != NARU_TCP_LIMIT_IDLE)
@@ -35,7 +35,7 @@ NARU_NOINLINE void naru_tcp_rate_limit(struct naru_tcp *c, enum naru_tcp_limit t
 NARU_NOINLINE void naru_tcp_rate_mark(struct naru_tcp *c, naru_seq start, naru_seq end,
                                       naru_time now)
 {
-    struct naru_tcp_more *m = naru_tcp_more_need(c);
+    struct naru_tcp_rare *m = naru_tcp_rare_need(c);
     if (m == NULL)
         return;
     naru_tcp_rate_limit(c, NARU_TCP_LIMIT_NONE, now);
@@ -55,7 +55,7 @@ NARU_NOINLINE void naru_tcp_rate_mark(struct naru_tcp *c, naru_seq start, naru_s
 /* The application may have left the path idle: what goes out until this is through tells less. */
 NARU_NOINLINE void naru_tcp_rate_written(struct naru_tcp *c, naru_time now)
 {
-    struct naru_tcp_more *m = c->more;
+    struct naru_tcp_rare *m = c->rare;
     uint32_t pipe = naru_tcp_pipe(c);
     if (m->limit == NARU_TCP_LIMIT_IDLE)
         naru_tcp_rate_limit(c, NARU_TCP_LIMIT_NONE, now);
@@ -66,7 +66,7 @@ NARU_NOINLINE void naru_tcp_rate_written(struct naru_tcp *c, naru_time now)
 /* The watched range has arrived. */
 static NARU_NOINLINE void sample(struct naru_tcp *c, naru_time now)
 {
-    struct naru_tcp_more *m = c->more;
+    struct naru_tcp_rare *m = c->rare;
     naru_time span = NARU_MAX(m->mark_sent - m->mark_first_sent, now - m->mark_delivered_at);
     uint32_t us = naru_tcp_us(span), delivered = c->delivered - m->mark_delivered;
     m->marked = false;
@@ -82,7 +82,7 @@ static NARU_NOINLINE void sample(struct naru_tcp *c, naru_time now)
 
 void naru_tcp_rate_acked(struct naru_tcp *c, const struct naru_tcp_acked *a)
 {
-    struct naru_tcp_more *m = c->more;
+    struct naru_tcp_rare *m = c->rare;
     if (a->delivered == 0)
         return;
     m->delivered_at = a->now;
@@ -113,7 +113,7 @@ uint64_t naru_tcp_pacing_rate(const struct naru_tcp *c)
 
 void naru_tcp_rate_info(const struct naru_tcp *c, struct naru_tcp_info *info, naru_time now)
 {
-    const struct naru_tcp_more *m = c->more;
+    const struct naru_tcp_rare *m = c->rare;
     naru_time spent[NARU_TCP_LIMITS] = { 0 };
     info->busy_time = (naru_time)(m == NULL ? c->busy : m->busy) << 20;
     info->pacing_rate = naru_tcp_pacing_rate(c);

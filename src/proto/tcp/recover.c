@@ -10,7 +10,10 @@
  *
  * Phases, as Linux names them: OPEN, DISORDER (something beyond a hole has arrived), RECOVERY (fast
  * retransmit happened; prr.c says how much may go), LOSS (RTO).  The last two end when RECOVER is
- * acknowledged, or when it turns out that nothing was lost (undo.c).
+ * acknowledged, or when it turns out that nothing was lost (undo.c).  CWR is a recovery in which
+ * nothing is lost: the path has marked what we sent (RFC 3168 6.1.2).  It ends with the first
+ * acknowledgement of something beyond RECOVER, which is of the segment that said CWR: what comes
+ * before may report the same marks still.
  *
  * After RTO the first acknowledgement is answered with new data, if there are any; when it or the
  * next is of something that was never sent again, RTO was wrong (F-RTO, RFC 5682 3.2).
@@ -115,12 +118,15 @@ void naru_tcp_recover_done(struct naru_tcp *c)
 static NARU_NOINLINE void enter_recovery(struct naru_tcp *c, naru_time now)
 {
     uint32_t prior_cwnd = c->cwnd;
+    bool reduced = c->ca_state == NARU_CA_CWR; /* for this window already */
     (void)naru_tcp_loss_need(c);
     c->recover = c->snd.nxt;
     c->rtx_next = c->snd.una;
     c->flags &= ~(uint32_t)(NARU_TCP_F_TLP | NARU_TCP_F_TLP_DUE);
-    naru_tcp_cc_loss(c, now);
-    naru_tcp_prr_begin(c, prior_cwnd);
+    if (!reduced) {
+        naru_tcp_cc_loss(c, now);
+        naru_tcp_prr_begin(c, prior_cwnd);
+    }
     if (!has_rack(c) || c->lost == 0) {
         mark_head(c);
         mark_by_sack(c);
@@ -129,11 +135,28 @@ static NARU_NOINLINE void enter_recovery(struct naru_tcp *c, naru_time now)
     naru_tcp_recover_phase(c, NARU_CA_RECOVERY);
 }
 
-/* OPEN and DISORDER: is it time? */
+/* What we sent was marked: less, once for this window (RFC 3168 6.1.2). */
+static NARU_NOINLINE void enter_cwr(struct naru_tcp *c, naru_time now)
+{
+    uint32_t prior_cwnd = c->cwnd;
+    (void)naru_tcp_loss_need(c);
+    c->recover = c->snd.nxt;
+    naru_tcp_cc_ece(c, now);
+    naru_tcp_prr_begin(c, prior_cwnd);
+    naru_tcp_recover_phase(c, NARU_CA_CWR);
+}
+
+/* OPEN, DISORDER and CWR: is it time? */
 static void watch(struct naru_tcp *c, const struct naru_tcp_acked *a, naru_time now)
 {
     naru_seq edge;
-    bool again = naru_seq_after(c->recover, c->snd.una), go; /* an earlier episode is not over */
+    bool cwr = c->ca_state == NARU_CA_CWR, go;
+    bool again = !cwr && naru_seq_after(c->recover, c->snd.una); /* an earlier one is not over */
+    if (cwr && naru_seq_after(c->snd.una, c->recover)) {
+        c->cwnd = c->ssthresh;
+        naru_tcp_recover_done(c);
+        cwr = false;
+    }
     if (a->acked > 0) {
         c->snd.dupacks = 0;
         c->reno = 0;
@@ -151,11 +174,13 @@ static void watch(struct naru_tcp *c, const struct naru_tcp_acked *a, naru_time 
     } else {
         go = !again && c->snd.dupacks >= NARU_TCP_DUPTHRESH;
     }
-    if (go && c->more != NULL && naru_tcp_mtu_probe_lost(c))
+    if (go && c->rare != NULL && naru_tcp_mtu_probe_lost(c))
         naru_tcp_recover_probe(c);
     else if (go)
         enter_recovery(c, now);
-    else
+    else if (a->ece && !cwr)
+        enter_cwr(c, now);
+    else if (!cwr)
         naru_tcp_recover_phase(c, c->snd.dupacks > 0 || c->sacked > 0 ? NARU_CA_DISORDER
                                                                       : NARU_CA_OPEN);
 }
@@ -264,7 +289,7 @@ NARU_NOINLINE void naru_tcp_recover_acked(struct naru_tcp *c, struct naru_tcp_ac
         break;
     }
     correct_delivered(c, a, reno);
-    if (c->ca_state == NARU_CA_RECOVERY)
+    if (naru_tcp_reduces(c))
         naru_tcp_prr_acked(c, a->delivered, a->acked > 0 && c->lost - c->retrans <= unrepaired);
     if (hold)
         c->due &= (uint8_t)~NARU_TCP_DUE_RETRANSMIT;
@@ -302,7 +327,7 @@ void naru_tcp_recover_rto(struct naru_tcp *c, naru_time now)
         return;
     bool reneged = (naru_tcp_sent_at(c, 0)->flags & NARU_TCP_SENT_SACKED) != 0;
     bool fresh = c->ca_state < NARU_CA_RECOVERY;
-    bool first = fresh || naru_seq_after_eq(c->snd.una, c->recover);
+    bool first = (fresh && c->ca_state != NARU_CA_CWR) || naru_seq_after_eq(c->snd.una, c->recover);
     (void)naru_tcp_loss_need(c);
     naru_tcp_cc_rto(c, first, now);
     for (unsigned i = 0; i < count; i++) {
@@ -377,7 +402,7 @@ void naru_tcp_recover_sent(struct naru_tcp *c, naru_seq start, uint32_t len, nar
     naru_seq end = naru_seq_add(start, len);
     unsigned i = naru_tcp_sent_find(c, start);
     struct naru_tcp_sent *r = naru_tcp_sent_at(c, i);
-    (void)naru_tcp_more_need(c); /* while it is known since when there is something to do */
+    (void)naru_tcp_rare_need(c); /* while it is known since when there is something to do */
     if (len % c->snd.mss != 0 && !naru_seq_eq(end, r->end))
         r->flags &= (uint8_t)~NARU_TCP_SENT_EVEN; /* cut otherwise this time */
     if (naru_seq_after(r->end, end) && naru_tcp_sent_split(c, i, end))

@@ -100,8 +100,8 @@ static enum naru_err copy_opts(struct naru_tcp *c, const struct naru_tcp_opts *o
  * (MUST-16). */
 void naru_tcp_update_mss(struct naru_tcp *c)
 {
-    bool search = c->more != NULL && c->more->mtu_search;
-    uint32_t path = search ? c->more->mtu_low : c->mss_path;
+    bool search = c->rare != NULL && c->rare->mtu_search;
+    uint32_t path = search ? c->rare->mtu_low : c->mss_path;
     uint32_t mss = NARU_MIN(path, (uint32_t)c->mss_peer);
     if (naru_tcp_opts(c)->maxseg != 0)
         mss = NARU_MIN(mss, (uint32_t)naru_tcp_opts(c)->maxseg);
@@ -147,7 +147,7 @@ void naru_tcp_deinit(struct naru_tcp *c)
     forget_sending(c);
     naru_tcp_ooo_free(c);
     naru_tcp_rcvq_free(c);
-    naru_tcp_more_free(c);
+    naru_tcp_rare_free(c);
     naru_mem_free(c->env->mem, c->own_opts, sizeof(*c->own_opts));
     c->own_opts = NULL;
     naru_tcp_timer_reset(c);
@@ -212,6 +212,7 @@ void naru_tcp_open_passive(struct naru_tcp *c, const struct naru_tcp_hdr *syn, n
     c->flags |= NARU_TCP_F_PASSIVE;
     naru_tcp_enter(c, NARU_TCP_LISTEN, now);
     naru_tcp_sync_options(c, syn, now);
+    naru_tcp_ecn_syn_in(c, syn);
     naru_tcp_enter(c, NARU_TCP_SYN_RECEIVED, now);
     if (defer_answer)
         c->flags |= NARU_TCP_F_DEFERRED;
@@ -255,6 +256,8 @@ void naru_tcp_open_cookie(struct naru_tcp *c, const struct naru_tcp_cookie *cook
         syn.opts |= NARU_TCP_OPT_SACK_OK;
     if (cookie->window_scale)
         syn.opts |= NARU_TCP_OPT_WSCALE;
+    if (cookie->ecn)
+        syn.flags |= NARU_TCP_ECE | NARU_TCP_CWR;
     naru_tcp_open_passive(c, &syn, cookie->iss, false, now);
     c->due = 0;
     c->flags |= NARU_TCP_F_SYN_SENT;
@@ -297,6 +300,7 @@ void naru_tcp_check(struct naru_tcp *c)
     NARU_ASSERT(c->state <= NARU_TCP_TIME_WAIT && c->state != NARU_TCP_LISTEN);
     naru_tcp_rcvq_check(c);
     NARU_ASSERT((c->slow & NARU_TCP_SLOW_STATE) || c->state == NARU_TCP_ESTABLISHED);
+    NARU_ASSERT(!(c->ecn & NARU_TCP_ECN_ACCURATE) || c->rare != NULL);
     if (c->state == NARU_TCP_CLOSED) {
         NARU_ASSERT((c->due & ~NARU_TCP_DUE_RST) == 0);
         NARU_ASSERT(naru_tcp_deadline(c) == NARU_NEVER);

@@ -20,10 +20,10 @@
  * (blind attacks), 7323 (scaling, timestamps, PAWS), 2018 and 2883 (SACK, DSACK), 8985, 6675 and
  * 6582 (what is lost), 9937 (recovery), 5682, 3522 and 4015 (what was not), 6298 (RTO), 5681, 6928,
  * 9438, 9406 (congestion control), 1122 4.2 (the reasons), 6093 (urgent data), 6191 and 1337
- * (TIME-WAIT), 6528 (sequence numbers), 4987 (SYN floods), 5482 (user timeout), 5927 (ICMP).  Where
- * they leave room: what Linux does.
+ * (TIME-WAIT), 3168 and 9768 (ECN), 6528 (sequence numbers), 4987 (SYN floods), 5482 (user
+ * timeout), 5927 (ICMP).  Where they leave room: what Linux does.
  *
- * Not done yet: ECN, fast open.
+ * Not done yet: fast open.
  */
 #ifndef NARU_PROTO_TCP_TCP_H
 #define NARU_PROTO_TCP_TCP_H
@@ -296,7 +296,7 @@ struct naru_tcp_cookie {
     naru_seq iss, irs;
     uint16_t mss; /* the peer's */
     uint8_t wscale;
-    bool timestamps, sack, window_scale;
+    bool timestamps, sack, window_scale, ecn;
     uint32_t ts_val;
 };
 

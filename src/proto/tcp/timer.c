@@ -36,8 +36,8 @@ void naru_tcp_timer_reset(struct naru_tcp *c)
         c->timer[i] = NARU_NEVER;
     c->flags &= ~(uint32_t)(NARU_TCP_F_PROBING | SOONER);
     c->retransmits = c->backoff = c->probes = 0;
-    if (c->more != NULL)
-        c->more->pacing = false;
+    if (c->rare != NULL)
+        c->rare->pacing = false;
 }
 
 /* Gives the connection user_timeout from the first sign that the peer does not answer. */
@@ -168,11 +168,11 @@ NARU_NOINLINE void naru_tcp_timer_probe_answered(struct naru_tcp *c, naru_time n
     c->probes = 0;
 }
 
-static bool pacing(const struct naru_tcp *c) { return c->more != NULL && c->more->pacing; }
+static bool pacing(const struct naru_tcp *c) { return c->rare != NULL && c->rare->pacing; }
 
 NARU_NOINLINE void naru_tcp_timer_corked(struct naru_tcp *c, naru_time now)
 {
-    naru_time *at = pacing(c) ? &c->more->cork_at : &c->timer[NARU_TCP_TIMER_PACE];
+    naru_time *at = pacing(c) ? &c->rare->cork_at : &c->timer[NARU_TCP_TIMER_PACE];
     if (*at == NARU_NEVER)
         *at = now + NARU_TCP_CORK_MAX;
     if (pacing(c))
@@ -183,14 +183,14 @@ void naru_tcp_timer_uncorked(struct naru_tcp *c)
 {
     set(c, NARU_TCP_TIMER_PACE, NARU_NEVER);
     if (NARU_UNLIKELY(c->opt_flags & NARU_TCP_SET_PACING) && pacing(c)) {
-        c->more->cork_at = NARU_NEVER;
+        c->rare->cork_at = NARU_NEVER;
         naru_tcp_timer_paced(c);
     }
 }
 
 NARU_NOINLINE void naru_tcp_timer_paced(struct naru_tcp *c)
 {
-    struct naru_tcp_more *m = c->more;
+    struct naru_tcp_rare *m = c->rare;
     if (!m->pacing)
         m->cork_at = c->timer[NARU_TCP_TIMER_PACE];
     m->pacing = true;
@@ -389,12 +389,12 @@ static void keepalive_fired(struct naru_tcp *c, naru_time now)
 /* A burst may go, or a cork has been in for long enough. */
 static void pace_fired(struct naru_tcp *c, naru_time now)
 {
-    naru_time cork_at = pacing(c) ? c->more->cork_at : now;
+    naru_time cork_at = pacing(c) ? c->rare->cork_at : now;
     set(c, NARU_TCP_TIMER_PACE, cork_at > now ? cork_at : NARU_NEVER);
     c->due |= NARU_TCP_DUE_DATA | (c->lost > c->retrans ? NARU_TCP_DUE_RETRANSMIT : 0u);
     if (pacing(c)) {
-        c->more->pacing = false;
-        c->more->late = now >= c->more->pace_at;
+        c->rare->pacing = false;
+        c->rare->late = now >= c->rare->pace_at;
     }
     if (cork_at > now)
         return;
