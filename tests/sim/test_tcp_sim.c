@@ -292,7 +292,6 @@ static void act_up(struct sim *s, int who)
         NARU_OPT_NODELAY,       NARU_OPT_CORK,     NARU_OPT_QUICKACK,        NARU_OPT_MAXSEG,
         NARU_OPT_SNDBUF,        NARU_OPT_RCVBUF,   NARU_OPT_WINDOW_CLAMP,    NARU_OPT_CONGESTION,
         NARU_OPT_NOTSENT_LOWAT, NARU_OPT_RCVLOWAT, NARU_OPT_USER_TIMEOUT_MS, NARU_OPT_PACING,
-        NARU_OPT_UTO_MS,
     };
     struct end *e = &s->end[who];
     uint8_t byte = byte_of(who, e->written);
@@ -387,7 +386,7 @@ static void invent(struct sim *s)
         e->host.config.tcp_timestamps = chance(s, 800);
         e->host.config.tcp_sack = chance(s, 800);
         e->host.config.tcp_window_scale = chance(s, 800);
-        e->host.config.tcp_quickack = chance(s, 500);
+        e->host.config.tcp_quickack = e->host.config.tcp_pacing = chance(s, 500);
         e->host.config.tcp_congestion =
             chance(s, 500) ? NARU_CONGESTION_RENO : NARU_CONGESTION_CUBIC;
         if (s->mark > 0)
@@ -462,9 +461,6 @@ static void begin(struct sim *s, uint64_t seed)
     struct end *e = &s->end[0];
     if (naru_tcp_init(&e->c, &e->host.env, &setup, s->now) != NARU_OK)
         return;
-    if (e->host.config.tcp_pacing && chance(s, 500))
-        (void)naru_tcp_set(&e->c, NARU_OPT_MAX_PACING_RATE,
-                           naru_rand_between(&s->rand, 20000, 5000000), s->now);
     naru_tcp_open(&e->c, naru_seq_of(0xfffffffeu), s->now);
     e->open = true;
     if (s->chaos)
@@ -526,8 +522,6 @@ static struct sim *sim_new(uint64_t seed)
     naru_rand_init_u64(&s->mark_rand, ~seed);
     s->trace = 0xcbf29ce484222325u;
     invent(s);
-    for (unsigned i = 0; i < 2; i++)
-        s->end[i].host.config.tcp_pacing = (seed + i) % 4 == 0;
     return s;
 }
 
