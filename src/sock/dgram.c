@@ -27,17 +27,6 @@ static enum naru_err take_error(struct naru_sock *sock)
 
 /* ---- Out ---- */
 
-/* Bound to a group or a broadcast address: good to receive, but nobody's source (H-3.2.1.3-5). */
-static bool names_many(const struct naru_stack *stack, const struct naru_addr *addr)
-{
-    if (naru_addr_is_multicast(addr))
-        return true;
-    for (unsigned i = LOOPBACK + 1; i <= stack->iface_count; i++)
-        if (naru_iface_is_broadcast(stack->ifaces[i], addr))
-            return true;
-    return false;
-}
-
 /* Source address of a sent datagram is one of the host's own (H-3.2.1.3-2, H-4.1.3.5-2,
  * H-4.1.3.6-2). */
 static enum naru_err choose_ends(struct naru_sock *sock, const struct naru_msg_info *info,
@@ -56,7 +45,8 @@ static enum naru_err choose_ends(struct naru_sock *sock, const struct naru_msg_i
         to->addr = v4 ? naru_addr_v4(0x7f000001) : (struct naru_addr){ .b = { [15] = 1 } };
     if (naru_addr_is_limited_broadcast(&to->addr) && !sock->broadcast)
         return NARU_ERR_ACCES;
-    if (sock->addr_given ? names_many(sock->stack, &from->addr) : !sock->connected)
+    /* A group or a broadcast address is good to receive, but nobody's source (H-3.2.1.3-5). */
+    if (sock->addr_given ? naru_names_many(sock->stack, &from->addr) : !sock->connected)
         from->addr = (struct naru_addr){ 0 };
     if (info != NULL && !naru_addr_is_unspecified(&info->from.addr)) {
         if (!sock->transparent && naru_ifaddr_find(sock->stack, &info->from.addr, 0) == NULL &&
@@ -120,7 +110,7 @@ static struct naru_ip_out describe(const struct naru_sock *sock, const struct na
 static bool broadcast_refused(const struct naru_sock *sock, const struct naru_endpoint *to)
 {
     return !sock->broadcast && naru_addr_is_v4(&to->addr) && !naru_addr_is_multicast(&to->addr) &&
-           names_many(sock->stack, &to->addr);
+           naru_names_many(sock->stack, &to->addr);
 }
 
 /* The interface's queue is full: its sender waits to be told. */

@@ -106,12 +106,8 @@ static bool may_bind(const struct naru_sock *sock, const struct naru_addr *addr)
 {
     if (naru_addr_is_unspecified(addr) || sock->transparent || naru_addr_is_loopback(addr))
         return true;
-    if (sock->type != NARU_SOCK_STREAM &&
-        (naru_addr_is_multicast(addr) || naru_addr_is_limited_broadcast(addr)))
+    if (sock->type != NARU_SOCK_STREAM && naru_names_many(sock->stack, addr))
         return true;
-    for (unsigned i = 1; i <= sock->stack->iface_count; i++)
-        if (sock->type != NARU_SOCK_STREAM && naru_iface_is_broadcast(sock->stack->ifaces[i], addr))
-            return true;
     return naru_ifaddr_find(sock->stack, addr, 0) != NULL;
 }
 

@@ -381,6 +381,7 @@ enum naru_drop naru_pkt_drop(struct naru_pkt *pkt, enum naru_drop reason);
 /* iface.c */
 unsigned naru_iface_first_up(const struct naru_stack *stack);
 bool naru_iface_is_broadcast(const struct naru_iface *iface, const struct naru_addr *addr);
+bool naru_names_many(const struct naru_stack *stack, const struct naru_addr *addr);
 struct naru_iface *naru_ifaddr_find(const struct naru_stack *stack, const struct naru_addr *addr,
                                     unsigned ifindex);
 enum naru_err naru_ifaddr_insert(struct naru_stack *stack, struct naru_iface *iface,

@@ -226,6 +226,17 @@ NARU_NOINLINE bool naru_iface_is_broadcast(const struct naru_iface *iface,
     return false;
 }
 
+/* A group, or a broadcast address of any interface. */
+bool naru_names_many(const struct naru_stack *stack, const struct naru_addr *addr)
+{
+    if (naru_addr_is_multicast(addr) || naru_addr_is_limited_broadcast(addr))
+        return true;
+    for (unsigned i = 1; i <= stack->iface_count; i++)
+        if (naru_iface_is_broadcast(stack->ifaces[i], addr))
+            return true;
+    return false;
+}
+
 static struct naru_route connected_route(unsigned ifindex, const struct naru_addr *addr,
                                          unsigned prefix_len)
 {
