@@ -65,6 +65,9 @@ struct naru_config {
     uint32_t frag_memory_max; /* bytes held for reassembly; 1 MiB */
     uint32_t ooo_memory_max;  /* bytes of out-of-order TCP data in the whole stack; 32 MiB */
 
+    uint32_t metrics_max; /* destinations whose round-trip time and reordering are remembered for
+                             the next connection (RFC 9040); 0: none; 1024 */
+
     uint32_t neigh_reachable_ms; /* how long an answer is believed, give or take a half; 30000 */
 
     uint32_t tcp_rcvbuf_default; /* bytes; 131 072, grows by itself to tcp_rcvbuf_max */
@@ -94,6 +97,7 @@ struct naru_config {
      * each connection begins so.  1.
      */
     uint8_t tcp_mtu_probing;
+    bool tcp_metrics_ssthresh;  /* and their ssthresh, too; false */
     uint8_t tcp_syn_retries;    /* 7: retransmissions of a SYN before ETIMEDOUT */
     uint8_t tcp_synack_retries; /* 5 */
     uint8_t tcp_retries;        /* 15: retransmissions of data before ETIMEDOUT */

@@ -24,6 +24,7 @@ void naru_config_init(struct naru_config *config)
         .syn_queue_max = 4096,
         .neigh_max = 1024,
         .neigh_reachable_ms = 30000,
+        .metrics_max = 1024,
         .frag_memory_max = 1 << 20,
         .ooo_memory_max = 32 << 20,
         .tcp_rcvbuf_default = 131072,
@@ -116,6 +117,7 @@ static enum naru_err init_machines(struct naru_stack *stack)
     naru_pmtu_init(&stack->pmtu, &stack->mem, &stack->rand, PMTU_MAX);
     naru_icmplimit_init(&stack->icmp_limit, &stack->rand, 1000, 50, 10, 10);
     naru_ports_init(&stack->ephemeral, &stack->rand, c->port_min, c->port_max);
+    naru_metrics_init(&stack->metrics, &stack->mem, &stack->rand, c->metrics_max);
     return NARU_OK;
 }
 
@@ -204,6 +206,7 @@ void naru_stack_free(struct naru_stack *stack)
     naru_autoconf_deinit(&stack->autoconf);
     naru_group_deinit(&stack->group);
     naru_pmtu_deinit(&stack->pmtu);
+    naru_metrics_deinit(&stack->metrics);
     naru_table_deinit(&stack->flows);
     naru_table_deinit(&stack->ports);
     naru_pool_deinit(&stack->timer_pages);

@@ -240,6 +240,7 @@ static void settle_output(struct naru_sock_tcp *st)
 
 static NARU_NOINLINE void settle_end(struct naru_sock_tcp *st)
 {
+    naru_metrics_end(st);
     if (st->tcp.state == NARU_TCP_TIME_WAIT)
         naru_time_wait_begin(st);
     else
@@ -277,18 +278,6 @@ static NARU_NOINLINE void settle_life(struct naru_sock_tcp *st)
     }
 }
 
-/* What a connection has found out about its path is known to all that go there. */
-static NARU_COLD void learn_mtu(const struct naru_sock_tcp *st)
-{
-    struct naru_stack *stack = st->s.stack;
-    const struct naru_tuple *t = &st->s.flow.tuple;
-    if (st->path.ifindex == 0 || st->path.ifindex == LOOPBACK)
-        return;
-    naru_pmtu_probed(&stack->pmtu, &t->remote,
-                     naru_tcp_mtu_found(&st->tcp) + ip_header_len(t) + NARU_TCP_LEN,
-                     stack->ifaces[st->path.ifindex]->mtu, stack->now);
-}
-
 /* st may be gone afterwards, if nobody holds it. */
 void naru_tcp_settle(struct naru_sock_tcp *st)
 {
@@ -299,8 +288,8 @@ void naru_tcp_settle(struct naru_sock_tcp *st)
         return;
     }
     if (c->progress) {
-        if (NARU_UNLIKELY(c->progress & NARU_TCP_PROGRESS_MTU))
-            learn_mtu(st);
+        if (NARU_UNLIKELY(c->progress != NARU_TCP_PROGRESS_ANSWERED))
+            naru_metrics_learn(st);
         c->progress = 0;
         naru_neigh_confirm(&stack->neigh, &st->path.neigh, stack->now);
     }

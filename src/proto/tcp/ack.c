@@ -111,7 +111,7 @@ void naru_tcp_ack_process(struct naru_tcp *c, struct naru_tcp_seg *s)
     }
     if (naru_seq_after(s->ack, c->snd.una)) {
         advance(c, s->ack, &a);
-        c->progress = 1;
+        c->progress |= NARU_TCP_PROGRESS_ANSWERED;
     }
     bool window_changed = update_window(c, s);
     if ((s->h->opts & NARU_TCP_OPT_SACK) && (c->flags & NARU_TCP_F_SACK))

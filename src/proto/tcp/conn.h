@@ -38,6 +38,7 @@ enum naru_tcp_due {
 enum naru_tcp_progress {
     NARU_TCP_PROGRESS_ANSWERED = 1, /* the peer did: its neighbour is there */
     NARU_TCP_PROGRESS_MTU = 2,      /* naru_tcp_mtu_found is known to pass */
+    NARU_TCP_PROGRESS_OPEN = 4,     /* it is established: naru_tcp_set_metrics would be of use */
 };
 
 /* What the user asked for, one bit each: hot enough to be in every connection. */

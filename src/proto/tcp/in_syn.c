@@ -22,7 +22,7 @@ NARU_NOINLINE void naru_tcp_established(struct naru_tcp *c, struct naru_tcp_seg 
     naru_tcp_uto_established(c);
     naru_tcp_enter(c, NARU_TCP_ESTABLISHED, s->now);
     naru_tcp_event(c, NARU_READY_WRITE);
-    c->progress = 1;
+    c->progress = NARU_TCP_PROGRESS_ANSWERED | NARU_TCP_PROGRESS_OPEN;
     if (c->flags & NARU_TCP_F_FIN_WANTED) /* closed before it was open */
         naru_tcp_enter(c, NARU_TCP_FIN_WAIT_1, s->now);
     c->due |= NARU_TCP_DUE_DATA;

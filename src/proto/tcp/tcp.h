@@ -239,6 +239,19 @@ void naru_tcp_set_pmtu(struct naru_tcp *c, uint16_t mss, naru_time now);
 uint16_t naru_tcp_mtu_found(const struct naru_tcp *c);
 
 /*
+ * What connections to the same destination knew of the path (RFC 9040; what is 0 is not known),
+ * told to one that has just been established; and what this one would tell others, when it ends.
+ */
+struct naru_tcp_metrics {
+    uint32_t rtt, rttvar; /* microseconds */
+    uint32_t ssthresh;    /* bytes */
+    uint32_t reordering;  /* segments */
+};
+
+void naru_tcp_set_metrics(struct naru_tcp *c, const struct naru_tcp_metrics *m);
+struct naru_tcp_metrics naru_tcp_get_metrics(const struct naru_tcp *c);
+
+/*
  * ICMP said err about a segment of ours with that sequence number.  False: not in flight, ignored
  * (RFC 5927).  Ends connections that are not yet synchronized (hard, or soft in SYN-SENT too);
  * others only remember it.
