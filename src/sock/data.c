@@ -29,9 +29,11 @@ NARU_FLATTEN int64_t naru_sock_send(struct naru_sock *sock, const struct naru_sl
     naru_stack_at(sock->stack, now);
     if (sock->type != NARU_SOCK_STREAM)
         return or_wait(sock, naru_dgram_send(naru_sock_udp_of(sock), slice, slice_count, info));
+    struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
+    if (NARU_UNLIKELY((flags & NARU_MSG_FASTOPEN) || st->connect_waits))
+        return naru_stream_send_first(st, slice, slice_count, info);
     if (check_stream(sock) != NARU_OK)
         return NARU_ERR_PIPE; /* as Linux says of a socket that was never connected */
-    struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
     int64_t sent = naru_tcp_send(&st->tcp, slice, slice_count, flags, sock->stack->now);
     naru_tcp_settle_user(st);
     return or_wait(sock, sent);
@@ -48,6 +50,8 @@ NARU_FLATTEN int64_t naru_sock_recv(struct naru_sock *sock, const struct naru_ro
     if (err != NARU_OK)
         return err;
     struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
+    if (NARU_UNLIKELY(st->connect_waits))
+        return NARU_ERR_AGAIN;
     int64_t got = naru_tcp_recv(&st->tcp, room, room_count, flags, sock->stack->now);
     naru_tcp_settle_user(st);
     return got;
@@ -79,6 +83,8 @@ int naru_sock_send_reserve(struct naru_sock *sock, struct naru_room *room, unsig
     if (sock->type != NARU_SOCK_STREAM)
         return NARU_ERR_OPNOTSUPP;
     naru_stack_at(sock->stack, now);
+    if (naru_sock_tcp_of(sock)->connect_waits)
+        (void)naru_stream_send_first(naru_sock_tcp_of(sock), NULL, 0, NULL);
     if (check_stream(sock) != NARU_OK)
         return NARU_ERR_PIPE;
     return (int)or_wait(sock, naru_tcp_send_reserve(&naru_sock_tcp_of(sock)->tcp, room, max, now));

@@ -41,7 +41,7 @@ static int64_t send_room(struct naru_tcp *c, unsigned flags)
         return gone(c, NARU_ERR_PIPE);
     if (c->flags & NARU_TCP_F_FIN_WANTED)
         return NARU_ERR_PIPE;
-    if (!naru_tcp_synchronized(c)) {
+    if (!naru_tcp_is_open(c)) {
         c->flags |= NARU_TCP_F_NO_SPACE;
         return NARU_ERR_AGAIN;
     }
@@ -315,7 +315,7 @@ static bool may_write(const struct naru_tcp *c)
 {
     if (c->state == NARU_TCP_CLOSED || (c->flags & NARU_TCP_F_FIN_WANTED))
         return true; /* an error can be had at once */
-    if (!naru_tcp_synchronized(c) || naru_tcp_unsent_new(c) >= naru_tcp_opts(c)->notsent_lowat)
+    if (!naru_tcp_is_open(c) || naru_tcp_unsent_new(c) >= naru_tcp_opts(c)->notsent_lowat)
         return false;
     return naru_tcp_sndq_room(c) >= c->sndbuf / 3;
 }
