@@ -12,6 +12,13 @@ static enum naru_err check_stream(const struct naru_sock *sock)
     return st->listen != NULL || !sock->connected ? NARU_ERR_NOTCONN : NARU_OK;
 }
 
+/* Nothing can be read yet while connect waits for something to send (Fast Open). */
+static enum naru_err check_reader(const struct naru_sock *sock)
+{
+    enum naru_err err = check_stream(sock);
+    return err == NARU_OK && naru_sock_tcp_of(sock)->connect_waits ? NARU_ERR_AGAIN : err;
+}
+
 /* Without memory a sender waits as if the buffer were full. */
 static int64_t or_wait(struct naru_sock *sock, int64_t result)
 {
@@ -46,12 +53,10 @@ NARU_FLATTEN int64_t naru_sock_recv(struct naru_sock *sock, const struct naru_ro
     naru_stack_at(sock->stack, now);
     if (sock->type != NARU_SOCK_STREAM)
         return naru_dgram_recv(naru_sock_udp_of(sock), room, room_count, flags, info);
-    enum naru_err err = check_stream(sock);
+    enum naru_err err = check_reader(sock);
     if (err != NARU_OK)
         return err;
     struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
-    if (NARU_UNLIKELY(st->connect_waits))
-        return NARU_ERR_AGAIN;
     int64_t got = naru_tcp_recv(&st->tcp, room, room_count, flags, sock->stack->now);
     naru_tcp_settle_user(st);
     return got;
@@ -62,7 +67,7 @@ int naru_sock_recv_view(struct naru_sock *sock, struct naru_slice *slice, unsign
 {
     if (sock->type != NARU_SOCK_STREAM)
         return NARU_ERR_OPNOTSUPP;
-    enum naru_err err = check_stream(sock);
+    enum naru_err err = check_reader(sock);
     naru_stack_at(sock->stack, now);
     return err != NARU_OK ? (int)err
                           : naru_tcp_recv_view(&naru_sock_tcp_of(sock)->tcp, slice, max, now);
