@@ -5,8 +5,9 @@ open and what marks they see.
     opener.py listen ADDRESS PORT COUNT BYTES
     opener.py dial ADDRESS PORT COUNT BYTES [fast|connect]
 
-The client sends BYTES, the server as many back, and each prints a line per connection: the number of
-bytes that came, and of TCP_INFO the options, by name, and whether segments were delivered with CE.
+The client sends BYTES, the server as many back, and each prints a line per connection: the number
+of bytes that came, and of TCP_INFO the options, by name, and whether segments were delivered with
+CE.
 fast: sendto with MSG_FASTOPEN; connect: TCP_FASTOPEN_CONNECT.
 """
 
