@@ -57,6 +57,9 @@ static const struct row rows[] = {
     { IPPROTO_TCP, TCP_WINDOW_CLAMP, PLAIN, NARU_OPT_WINDOW_CLAMP },
     { IPPROTO_TCP, TCP_NOTSENT_LOWAT, PLAIN, NARU_OPT_NOTSENT_LOWAT },
     { IPPROTO_TCP, TCP_DEFER_ACCEPT, SECONDS, NARU_OPT_DEFER_ACCEPT_MS },
+    { IPPROTO_TCP, TCP_FASTOPEN, PLAIN, NARU_OPT_FASTOPEN },
+    { IPPROTO_TCP, TCP_FASTOPEN_CONNECT, FLAG, NARU_OPT_FASTOPEN_CONNECT },
+    { IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, FLAG, NARU_OPT_FASTOPEN_NO_COOKIE },
     { IPPROTO_TCP, NARU_FREEBSD_NOOPT, FLAG, NARU_OPT_NO_OPTIONS },
     { IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, IGNORED, 0 },
     { IPPROTO_TCP, TCP_THIN_DUPACK, IGNORED, 0 },
@@ -122,6 +125,16 @@ static enum naru_err set_row(struct naru_play *p, struct naru_play_fd *f, const 
     return naru_sock_set(f->sock, row->opt, value, p->now);
 }
 
+/* Its bytes as text: each stands for itself. */
+static struct naru_outcome set_fastopen_key(struct naru_play_fd *f,
+                                            const struct naru_script_expr *e)
+{
+    if (e == NULL || e->kind != NARU_SCRIPT_STRING)
+        return naru_outcome_error(EINVAL);
+    return naru_outcome_of(
+        naru_sock_set_fastopen_key(f->sock, (const uint8_t *)e->text, strlen(e->text)));
+}
+
 /* Options that only some systems have; false: no such. */
 static bool set_special(struct naru_play *p, struct naru_play_fd *f, int64_t level, int64_t name,
                         const struct naru_script_call *call, struct naru_outcome *outcome)
@@ -133,6 +146,8 @@ static bool set_special(struct naru_play *p, struct naru_play_fd *f, int64_t lev
         *outcome = naru_outcome_of(set_linger(p, f, e));
     } else if (level == IPPROTO_TCP && name == TCP_CONGESTION) {
         *outcome = set_congestion(p, f, e);
+    } else if (level == IPPROTO_TCP && name == TCP_FASTOPEN_KEY) {
+        *outcome = set_fastopen_key(f, e);
     } else if (level == IPPROTO_TCP && name == NARU_FREEBSD_KEEPINIT) {
         int64_t ms = naru_call_int(p, call, 3, 75) * 1000;
         *outcome = naru_outcome_of(naru_sock_set(f->sock, NARU_OPT_USER_TIMEOUT_MS, ms, p->now));

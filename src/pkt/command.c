@@ -28,6 +28,8 @@ enum action {
     SECONDS,
     BYTES,
     LAST_OF_THREE, /* "min default max": tcp_rmem, tcp_wmem */
+    FASTOPEN,      /* Linux's tcp_fastopen */
+    FASTOPEN_KEY,  /* four hexadecimal words */
     ECN,           /* Linux's tcp_ecn */
     ECN_BSD,       /* FreeBSD's, where 4 only accepts */
     DROP_SYNFIN,   /* the flag of struct naru_play */
@@ -47,6 +49,8 @@ static const struct sysctl sysctls[] = {
     { "net.ipv4.tcp_sack", BOOL, C(tcp_sack) },
     { "net.ipv4.tcp_window_scaling", BOOL, C(tcp_window_scale) },
     { "net.ipv4.tcp_syncookies", BOOL, C(tcp_syn_cookies) },
+    { "net.ipv4.tcp_fastopen", FASTOPEN, C(tcp_fastopen) },
+    { "net.ipv4.tcp_fastopen_key", FASTOPEN_KEY, C(tcp_fastopen_key) },
     { "net.ipv4.tcp_ecn", ECN, C(tcp_ecn) },
     { "net.ipv4.tcp_syn_retries", BYTE, C(tcp_syn_retries) },
     { "net.ipv4.tcp_synack_retries", BYTE, C(tcp_synack_retries) },
@@ -84,6 +88,17 @@ static void set_three(char *at, const char *value)
     memcpy(at, pair, sizeof(pair));
 }
 
+/* Each word is written as the bytes of a little-endian number. */
+static void set_fastopen_key(struct naru_play *p, const char *value)
+{
+    unsigned word[4];
+    if (sscanf(value, "%x-%x-%x-%x", &word[0], &word[1], &word[2], &word[3]) != 4)
+        return;
+    for (unsigned i = 0; i < 16; i++)
+        p->config.tcp_fastopen_key[i] = (uint8_t)(word[i / 4] >> (8 * (i % 4)));
+    p->config.tcp_fastopen_key_given = true;
+}
+
 static void set_one(struct naru_play *p, const struct sysctl *s, const char *value)
 {
     char *at = (char *)&p->config + s->at;
@@ -97,6 +112,14 @@ static void set_one(struct naru_play *p, const struct sysctl *s, const char *val
         break;
     case BYTE:
         *(uint8_t *)at = (uint8_t)NARU_MIN(n, 255UL);
+        break;
+    case FASTOPEN: {
+        uint16_t bits = (uint16_t)n;
+        memcpy(at, &bits, sizeof(bits));
+        break;
+    }
+    case FASTOPEN_KEY:
+        set_fastopen_key(p, value);
         break;
     case ECN:
         *(uint8_t *)at = (uint8_t)NARU_MIN(n, (unsigned long)NARU_ECN_MODE_ACCEPT_ACCURATE);
