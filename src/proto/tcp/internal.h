@@ -277,6 +277,7 @@ unsigned naru_tcp_sent_find(struct naru_tcp *c,
                             naru_seq seq); /* the one that holds seq, or count */
 bool naru_tcp_sent_split(struct naru_tcp *c, unsigned i, naru_seq at);
 void naru_tcp_sent_merge(struct naru_tcp *c, unsigned i); /* with its neighbours, if they agree */
+unsigned naru_tcp_sent_merge_before(struct naru_tcp *c, unsigned i); /* 1: it was joined to i - 1 */
 void naru_tcp_sent_flag(struct naru_tcp *c, struct naru_tcp_sent *r, uint8_t flags);
 void naru_tcp_sent_trim(struct naru_tcp *c); /* gives the ring back when nothing is in flight */
 void naru_tcp_sent_free(struct naru_tcp *c);
