@@ -91,11 +91,12 @@ enum naru_err naru_sock_remote(const struct naru_sock *sock, struct naru_endpoin
 /* ---- Data ---- */
 
 enum naru_msg {
-    NARU_MSG_PEEK = 1,  /* recv: leaves the data */
-    NARU_MSG_OOB = 2,   /* send, recv: urgent data (RFC 9293 3.8.5) */
-    NARU_MSG_MORE = 4,  /* send: more follows at once, do not push a short segment */
-    NARU_MSG_TRUNC = 8, /* recv, out: the datagram was longer than the room */
-    NARU_MSG_EOR = 16,  /* send: no later byte joins this one's segment */
+    NARU_MSG_PEEK = 1,      /* recv: leaves the data */
+    NARU_MSG_OOB = 2,       /* send, recv: urgent data (RFC 9293 3.8.5) */
+    NARU_MSG_MORE = 4,      /* send: more follows at once, do not push a short segment */
+    NARU_MSG_TRUNC = 8,     /* recv, out: the datagram was longer than the room */
+    NARU_MSG_EOR = 16,      /* send: no later byte joins this one's segment */
+    NARU_MSG_FASTOPEN = 32, /* send: connects to info->to, with the data in SYN (RFC 7413) */
 };
 
 /* What comes with a datagram, or goes with it. */
@@ -124,6 +125,9 @@ enum naru_err naru_sock_answer_datagram(struct naru_sock *sock, const struct nar
  * DGRAM: all or nothing; info may be NULL on a connected socket.  MSGSIZE, DESTADDRREQ, NETUNREACH,
  * ACCES (broadcast), AGAIN (the interface's queue is full; READY_WRITE follows), CONNREFUSED (an
  * earlier datagram's ICMP error, once).
+ * STREAM, MSG_FASTOPEN, not connected: connects to info->to (errors as naru_sock_connect).  > 0: so
+ * much goes with SYN; INPROGRESS: none does, the server's cookie is not known and is asked for.
+ * OPNOTSUPP: config.tcp_fastopen is without CLIENT.
  * Both: AGAIN also when memory is short; READY_WRITE follows when it is worth another try.
  */
 int64_t naru_sock_send(struct naru_sock *sock, const struct naru_slice *slice, unsigned slice_count,
@@ -240,18 +244,23 @@ enum naru_opt {
                                  stack's configuration, is adopted unless USER_TIMEOUT_MS is set */
     NARU_OPT_PACING, /* TCP: 0 or 1: segments are spread over the round-trip time instead of
                         going at once; the stack's tcp_pacing */
-    NARU_OPT_MAX_PACING_RATE, /* TCP: bytes a second, no faster; -1: no limit (the default).  A
-                                 limit turns PACING on */
-    NARU_OPT_SYNCNT,          /* TCP: 1..127 */
-    NARU_OPT_LINGER2_MS,      /* TCP: FIN-WAIT-2 without a holder; -1: none at all */
-    NARU_OPT_WINDOW_CLAMP,    /* TCP: bytes */
-    NARU_OPT_NOTSENT_LOWAT,   /* TCP: bytes */
-    NARU_OPT_CONGESTION,      /* TCP: enum naru_congestion */
-    NARU_OPT_DEFER_ACCEPT_MS, /* TCP: a listener's connections come with their first data, or when
-                                 their peer acknowledges again after this time; 0 */
-    NARU_OPT_ECN,             /* TCP: enum naru_ecn_mode, before connect and listen */
-    NARU_OPT_NO_OPTIONS,      /* TCP: 0 or 1, before connect and listen: no TCP options at all */
-    NARU_OPT_EVENT_ACKED,     /* 0 or 1 */
+    NARU_OPT_MAX_PACING_RATE,  /* TCP: bytes a second, no faster; -1: no limit (the default).  A
+                                  limit turns PACING on */
+    NARU_OPT_SYNCNT,           /* TCP: 1..127 */
+    NARU_OPT_LINGER2_MS,       /* TCP: FIN-WAIT-2 without a holder; -1: none at all */
+    NARU_OPT_WINDOW_CLAMP,     /* TCP: bytes */
+    NARU_OPT_NOTSENT_LOWAT,    /* TCP: bytes */
+    NARU_OPT_CONGESTION,       /* TCP: enum naru_congestion */
+    NARU_OPT_DEFER_ACCEPT_MS,  /* TCP: a listener's connections come with their first data, or when
+                                  their peer acknowledges again after this time; 0 */
+    NARU_OPT_ECN,              /* TCP: enum naru_ecn_mode, before connect and listen */
+    NARU_OPT_FASTOPEN,         /* TCP: a listener takes data with SYN from so many connections whose
+                                  handshake is not complete (RFC 7413 4.2.2, 5.1); 0 */
+    NARU_OPT_FASTOPEN_CONNECT, /* TCP: 0 or 1: where the server's cookie is known, connect is done
+                                  at once and SYN leaves with the first data */
+    NARU_OPT_FASTOPEN_NO_COOKIE, /* TCP: 0 or 1: data with SYN without cookies, both ways */
+    NARU_OPT_NO_OPTIONS,         /* TCP: 0 or 1, before connect and listen: no TCP options at all */
+    NARU_OPT_EVENT_ACKED,        /* 0 or 1 */
     NARU_OPT_UNREAD,  /* get: bytes that could be read (FIONREAD); DGRAM: of the first datagram */
     NARU_OPT_UNSENT,  /* get: bytes not yet acknowledged (SIOCOUTQ) */
     NARU_OPT_AT_MARK, /* get: 1 if the next byte is the urgent one (SIOCATMARK) */
@@ -263,6 +272,14 @@ enum naru_opt {
 enum naru_err naru_sock_set(struct naru_sock *sock, enum naru_opt opt, int64_t value,
                             naru_time now);
 enum naru_err naru_sock_get(struct naru_sock *sock, enum naru_opt opt, int64_t *value);
+
+/*
+ * The keys of a listener's Fast Open cookies, set before or after listen: 16 bytes, or 32 where the
+ * second key is believed, too, but makes no cookies.  INVAL, NOMEM, OPNOTSUPP (not a STREAM).
+ * get: the length, 0 when the stack's key is used.
+ */
+enum naru_err naru_sock_set_fastopen_key(struct naru_sock *sock, const uint8_t *key, size_t len);
+size_t naru_sock_get_fastopen_key(const struct naru_sock *sock, uint8_t key[32]);
 
 /* Joins or leaves a group on an interface (0: by the routing table); source is reserved, NULL.
  * EXIST, NOENT, NOBUFS. */

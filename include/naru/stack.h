@@ -52,6 +52,15 @@ enum naru_ecn_mode {
     NARU_ECN_MODE_ACCEPT_ACCURATE,     /* accepted, also accurate */
 };
 
+/* Fast Open (RFC 7413), with the numbers of Linux's tcp_fastopen. */
+enum naru_fastopen {
+    NARU_FASTOPEN_CLIENT = 1,
+    NARU_FASTOPEN_SERVER = 2,             /* for listeners with NARU_OPT_FASTOPEN */
+    NARU_FASTOPEN_CLIENT_NO_COOKIE = 4,   /* data with any SYN */
+    NARU_FASTOPEN_SERVER_NO_COOKIE = 512, /* data of any SYN are taken: anybody can send them */
+    NARU_FASTOPEN_SERVER_ALL = 1024,      /* for all listeners, as much as their backlog */
+};
+
 /* Set up by naru_config_init, then changed by the embedder, then lent to naru_stack_new. */
 struct naru_config {
     struct naru_alloc alloc; /* required */
@@ -76,15 +85,18 @@ struct naru_config {
     uint32_t tcp_sndbuf_max;     /* 4 MiB */
     uint32_t udp_rcvbuf_default; /* 212 992 */
 
-    uint8_t tcp_congestion;  /* enum naru_congestion; CUBIC */
-    uint8_t tcp_ecn;         /* enum naru_ecn_mode; ACCEPT */
-    uint8_t tcp_ecn_retries; /* retransmissions of a SYN that still ask for it; 0 */
-    bool tcp_timestamps;     /* RFC 7323; true */
-    bool tcp_sack;           /* RFC 2018; true */
-    bool tcp_window_scale;   /* RFC 7323; true */
-    bool tcp_quickack;       /* quick acknowledgements while a connection is young; true */
-    bool tcp_syn_cookies;    /* when the SYN queue is full (RFC 4987 3.6); true */
-    bool tcp_rfc793_syn;     /* a SYN in the window resets; false, it is challenged (RFC 5961 4) */
+    uint8_t tcp_congestion;       /* enum naru_congestion; CUBIC */
+    uint8_t tcp_ecn;              /* enum naru_ecn_mode; ACCEPT */
+    uint8_t tcp_ecn_retries;      /* retransmissions of a SYN that still ask for it; 0 */
+    uint16_t tcp_fastopen;        /* enum naru_fastopen, or-ed; CLIENT */
+    bool tcp_fastopen_key_given;  /* else a key is drawn */
+    uint8_t tcp_fastopen_key[16]; /* of cookies, for hosts that answer as one */
+    bool tcp_timestamps;          /* RFC 7323; true */
+    bool tcp_sack;                /* RFC 2018; true */
+    bool tcp_window_scale;        /* RFC 7323; true */
+    bool tcp_quickack;            /* quick acknowledgements while a connection is young; true */
+    bool tcp_syn_cookies;         /* when the SYN queue is full (RFC 4987 3.6); true */
+    bool tcp_rfc793_syn; /* a SYN in the window resets; false, it is challenged (RFC 5961 4) */
     bool tcp_bsd; /* BSD's habits where the RFCs leave room; false, Linux's.  Receive buffers of
                      whole segments, offered whole; every second segment acknowledged, also small
                      ones; a FIN again with the ACK of the peer's in CLOSING; SYN with FIN opens; in

@@ -13,7 +13,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NET = 256, IP, GATEWAY, DNS, MTU, HOST_LOOPBACK, CAPTURE, TRACE, SEED, LADDER, WAIT };
+enum {
+    NET = 256,
+    IP,
+    GATEWAY,
+    DNS,
+    MTU,
+    HOST_LOOPBACK,
+    CAPTURE,
+    TRACE,
+    SEED,
+    LADDER,
+    WAIT,
+    ECN,
+    FASTOPEN
+};
 
 static const struct option long_options[] = {
     { "net", required_argument, NULL, NET },
@@ -25,6 +39,8 @@ static const struct option long_options[] = {
     { "capture", required_argument, NULL, CAPTURE },
     { "trace", optional_argument, NULL, TRACE },
     { "seed", required_argument, NULL, SEED },
+    { "ecn", required_argument, NULL, ECN },
+    { "fastopen", required_argument, NULL, FASTOPEN },
     { "ladder", no_argument, NULL, LADDER },
     { "wait", no_argument, NULL, WAIT },
     { "help", no_argument, NULL, 'h' },
@@ -119,6 +135,17 @@ static bool parse_seed(const char *text, struct naru_run_options *out)
            wrong("--seed %s: expected a number from 0 to 18446744073709551615", text);
 }
 
+/* A number of Linux's sysctl of that name. */
+static bool parse_bits(const char *name, const char *text, unsigned max, int *out)
+{
+    uint64_t value;
+    if (!parse_number(text, &value) || value > max)
+        return wrong("--%s %s: expected a number from 0 to %u, as net.ipv4.tcp_%s has it", name,
+                     text, max, name);
+    *out = (int)value;
+    return true;
+}
+
 static bool parse_one(int which, const char *text, struct naru_run_options *out)
 {
     switch (which) {
@@ -143,6 +170,10 @@ static bool parse_one(int which, const char *text, struct naru_run_options *out)
         return true;
     case SEED:
         return parse_seed(text, out);
+    case ECN:
+        return parse_bits("ecn", text, 5, &out->ecn);
+    case FASTOPEN:
+        return parse_bits("fastopen", text, 0x7ff, &out->fastopen);
     case LADDER:
         out->ladder = true;
         return true;
@@ -182,7 +213,7 @@ static bool check(const struct naru_run_options *out)
 bool naru_run_options_parse(int argc, char **argv, struct naru_run_options *out)
 {
     int which;
-    *out = (struct naru_run_options){ .net = NARU_NET_USER };
+    *out = (struct naru_run_options){ .net = NARU_NET_USER, .ecn = -1, .fastopen = -1 };
     opterr = 0;
     optind = 0;
     while ((which = getopt_long(argc, argv, "+:h", long_options, NULL)) != -1) {

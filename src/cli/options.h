@@ -26,6 +26,7 @@ struct naru_run_options {
     unsigned ip_count;
     struct naru_addr gateway4, gateway6, dns4, dns6; /* all zero: not given */
     uint32_t mtu;                                    /* 0: not given */
+    int ecn, fastopen;                               /* -1: not given */
     bool host_loopback, ladder, wait, has_seed, help;
     const char *capture, *trace; /* NULL: none; "-": standard output, standard error */
     uint64_t seed;

@@ -39,6 +39,8 @@ static const char help[] =
     "  --host-loopback     --net user: the gateway's address means the host's 127.0.0.1\n"
     "  --capture FILE      every packet, in pcapng; - is standard output\n"
     "  --trace[=FILE]      a line per segment and state change; to standard error\n"
+    "  --ecn N             explicit congestion notification, as net.ipv4.tcp_ecn has it (2)\n"
+    "  --fastopen N        TCP Fast Open, as net.ipv4.tcp_fastopen has it (1)\n"
     "  --ladder            at the end, the story of the first connection\n"
     "  --wait              when the program ends, wait for the processes it leaves behind\n"
     "                      (else they are ended too)\n"
@@ -115,6 +117,10 @@ static int make_stack(struct session *session, const uint8_t seed[32])
 {
     struct naru_config config;
     naru_config_init(&config);
+    if (session->options.ecn >= 0)
+        config.tcp_ecn = (uint8_t)session->options.ecn;
+    if (session->options.fastopen >= 0)
+        config.tcp_fastopen = (uint16_t)session->options.fastopen;
     config.alloc = naru_alloc_malloc();
     memcpy(config.seed, seed, sizeof config.seed);
     naru_cli_watch_hook(&session->watch, &config);

@@ -2,10 +2,12 @@
  * naru-sim: simulations by the thousand, each from its number.
  *
  *     naru-sim [--seed N] [--runs M] [--twice] [--json] [--pcapng FILE]
+ *     naru-sim --table [--fast] [--json]
  *
  * A seed that fails is run again with a capture, and the line that repeats it is printed.
  */
 #include "lab/sim.h"
+#include "cli/table.h"
 #include "host/pcapng.h"
 
 #include <fcntl.h>
@@ -18,7 +20,7 @@
 
 struct options {
     uint64_t seed, runs;
-    bool twice, json, verbose;
+    bool twice, json, verbose, table, fast;
     const char *capture;
 };
 
@@ -28,6 +30,7 @@ static volatile sig_atomic_t words_len;
 
 static const char usage[] =
     "usage: naru-sim [--seed N] [--runs M] [--twice] [--json] [--verbose] [--pcapng FILE]\n"
+    "       naru-sim --table [--fast] [--json]\n"
     "\n"
     "Runs M simulations (1), of the seeds N, N+1, ... (1): hosts behind links that lose,\n"
     "reorder, duplicate, corrupt and delay, with applications that write, read, stop and\n"
@@ -37,7 +40,11 @@ static const char usage[] =
     "  --json         one object a line\n"
     "  --verbose      one line a seed\n"
     "  --pcapng FILE  writes all hosts' frames of the first seed, or of the one that fails\n"
-    "                 (naru-sim-SEED.pcapng if not given)\n";
+    "                 (naru-sim-SEED.pcapng if not given)\n"
+    "\n"
+    "  --table        goodput of one connection over round trips, losses and rates, beside what\n"
+    "                 is possible (docs/goodput.md); exit status 1 when a cell stalls\n"
+    "  --fast         the cells of it that take a moment\n";
 
 static void last_words(int signal)
 {
@@ -62,6 +69,10 @@ static bool parse(int argc, char **argv, struct options *o)
             o->json = true;
         else if (strcmp(argv[i], "--verbose") == 0)
             o->verbose = true;
+        else if (strcmp(argv[i], "--table") == 0)
+            o->table = true;
+        else if (strcmp(argv[i], "--fast") == 0)
+            o->fast = true;
         else if (strcmp(argv[i], "--pcapng") == 0 && more)
             o->capture = argv[++i];
         else if (strcmp(argv[i], "--seed") == 0 && more && number(argv[i + 1], &o->seed))
@@ -143,12 +154,15 @@ int main(int argc, char **argv)
 {
     struct options o = { .seed = 1, .runs = 1 };
     uint64_t failed = 0;
-    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
-        fputs(usage, stdout);
-        return 0;
-    }
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            fputs(usage, stdout);
+            return 0;
+        }
     if (!parse(argc, argv, &o))
         return 2;
+    if (o.table)
+        return naru_cli_table(o.json, o.fast);
     signal(SIGABRT, last_words);
     for (uint64_t i = 0; i < o.runs; i++) {
         if (run_seed(&o, o.seed + i))

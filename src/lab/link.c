@@ -36,6 +36,18 @@ static bool is_down(const struct naru_link *link, naru_time now)
     return c->down != 0 && (now - link->began) % (c->up + c->down) >= c->up;
 }
 
+/* The two states of Gilbert and Elliott; one frame is one step. */
+static void turn_bad(struct naru_link *link, naru_time now)
+{
+    const struct naru_link_config *c = &link->config;
+    if (link->bad) {
+        link->bad = now < link->bad_until && !chance(link, c->elliott_ppm);
+    } else if (chance(link, c->gilbert_ppm)) {
+        link->bad = true;
+        link->bad_until = now + c->bad_max;
+    }
+}
+
 /* Lost by itself, or in a burst? */
 static bool is_lost(struct naru_link *link, naru_time now)
 {
@@ -43,7 +55,8 @@ static bool is_lost(struct naru_link *link, naru_time now)
     if (now >= link->burst_until && c->burst > 0 && chance(link, c->burst_ppm))
         link->burst_until =
             now + 1 + (naru_time)(naru_rand_u64(&link->rand) % (uint64_t)(2 * c->burst));
-    return now < link->burst_until || chance(link, c->loss_ppm);
+    turn_bad(link, now);
+    return link->bad || now < link->burst_until || chance(link, c->loss_ppm);
 }
 
 /* Waits for its turn; false: no room to wait. */

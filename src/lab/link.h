@@ -22,6 +22,9 @@ struct naru_link_config {
     uint32_t loss_ppm;      /* chance of each frame, of a million */
     uint32_t burst_ppm;     /* chance that a burst of losses begins */
     naru_time burst;        /* its mean length: everything is lost in it */
+    uint32_t gilbert_ppm;   /* Gilbert-Elliott, by frames: chance that the bad state begins, */
+    uint32_t elliott_ppm;   /* and that it ends; in it everything is lost */
+    naru_time bad_max;      /* it ends after this time, too */
     uint32_t duplicate_ppm; /* arrives twice */
     uint32_t reorder_ppm;   /* arrives reorder_delay late, overtaken by others */
     uint32_t corrupt_ppm;   /* arrives with one bit turned */
@@ -53,6 +56,8 @@ struct naru_link {
     naru_time last_due;                   /* of those in order */
     naru_time began;
     naru_time burst_until;
+    bool bad; /* the state of Gilbert and Elliott */
+    naru_time bad_until;
     struct naru_link_counters counters;
 };
 

@@ -50,7 +50,7 @@ struct host {
 struct sim {
     const struct naru_sim_options *options;
     struct naru_sim_result *result;
-    struct naru_rand rand, ecn_rand;
+    struct naru_rand rand, more_rand;
     naru_time now;
     unsigned host_count, flow_count, steps;
     struct host host[NARU_SIM_HOSTS];
@@ -58,16 +58,22 @@ struct sim {
     uint32_t mtu; /* of every path, from shrinks_at on */
     naru_time shrinks_at;
     bool silent; /* nobody says so: a black hole */
+    bool fast;   /* data go with SYN */
     bool marks;  /* links mark CE, and hosts speak ECN, or do not */
     bool harsh;  /* memory is short: connections may fail */
     bool lossy;  /* three solicitations in a row may be lost: a neighbour is not found */
     size_t allocated;
 };
 
-/* Half of the worlds have links that mark.  Drawn apart, so that the others stay what they were. */
-static void draw_ecn(struct sim *sim, struct naru_config *config, struct naru_link_config *link)
+/* Half of the worlds have links that mark, a third speak Fast Open, without cookies.  Drawn apart,
+ * so that the others stay what they were. */
+static void draw_more(struct sim *sim, struct naru_config *config, struct naru_link_config *link)
 {
-    struct naru_rand *r = &sim->ecn_rand;
+    struct naru_rand *r = &sim->more_rand;
+    if (sim->fast)
+        config->tcp_fastopen = NARU_FASTOPEN_CLIENT | NARU_FASTOPEN_SERVER |
+                               NARU_FASTOPEN_CLIENT_NO_COOKIE | NARU_FASTOPEN_SERVER_NO_COOKIE |
+                               NARU_FASTOPEN_SERVER_ALL;
     if (!sim->marks)
         return;
     config->tcp_ecn = (uint8_t)naru_rand_below(r, NARU_ECN_MODE_ACCEPT_ACCURATE + 1);
@@ -173,7 +179,7 @@ static bool add_host(struct sim *sim, unsigned n)
     struct naru_link_config link[2];
     for (unsigned i = 0; i < 2; i++)
         link[i] = draw_link(sim);
-    draw_ecn(sim, &config, link);
+    draw_more(sim, &config, link);
     naru_link_init(&h->up, &link[0], naru_rand_u64(&sim->rand), sim->now);
     naru_link_init(&h->down, &link[1], naru_rand_u64(&sim->rand), sim->now);
     if (naru_stack_new(&config, sim->now, &h->stack) != NARU_OK)
@@ -210,8 +216,9 @@ static bool add_flow(struct sim *sim, unsigned n)
 static bool begin(struct sim *sim)
 {
     naru_rand_init_u64(&sim->rand, sim->options->seed);
-    naru_rand_init_u64(&sim->ecn_rand, ~sim->options->seed);
-    sim->marks = naru_rand_below(&sim->ecn_rand, 2) == 0;
+    naru_rand_init_u64(&sim->more_rand, ~sim->options->seed);
+    sim->marks = naru_rand_below(&sim->more_rand, 2) == 0;
+    sim->fast = naru_rand_below(&sim->more_rand, 3) == 0;
     sim->now = BEGIN;
     sim->harsh = one_in(sim, 8);
     sim->host_count = naru_rand_between(&sim->rand, 2, NARU_SIM_HOSTS);
@@ -226,12 +233,12 @@ static bool begin(struct sim *sim)
         if (!add_flow(sim, n))
             return false;
     sim->result->flows = sim->flow_count;
-    snprintf(sim->result->what, sizeof(sim->result->what), "%u hosts, %u connections%s%s%s",
+    snprintf(sim->result->what, sizeof(sim->result->what), "%u hosts, %u connections%s%s%s%s",
              sim->host_count, sim->flow_count, sim->harsh ? ", little memory" : "",
              sim->mtu == 1500 ? ""
              : sim->silent    ? ", a black hole"
                               : ", a shrinking MTU",
-             sim->marks ? ", marks" : "");
+             sim->marks ? ", marks" : "", sim->fast ? ", Fast Open" : "");
     return true;
 }
 
@@ -385,7 +392,10 @@ static void start_flow(struct sim *sim, struct flow *f)
                                     .port = (uint16_t)(PORT + (f - sim->flow)) };
     f->started = true;
     if (naru_sock_new(stack, f->family, NARU_SOCK_STREAM, &f->end[0].sock) == NARU_OK) {
-        if (naru_sock_connect(f->end[0].sock, &remote, sim->now) == NARU_ERR_INPROGRESS)
+        if (sim->fast && f->end[0].total > 0)
+            (void)naru_sock_set(f->end[0].sock, NARU_OPT_FASTOPEN_CONNECT, 1, sim->now);
+        enum naru_err err = naru_sock_connect(f->end[0].sock, &remote, sim->now);
+        if (err == NARU_ERR_INPROGRESS || err == NARU_OK)
             return;
         naru_sock_close(f->end[0].sock, sim->now);
     }

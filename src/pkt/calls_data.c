@@ -2,8 +2,8 @@
  * System calls of a script that move bytes.  What is written are zeros; what is read is thrown
  * away.
  *
- * Not done: ancillary data other than none, the error queue (it is always empty), MSG_FASTOPEN
- * (answers EOPNOTSUPP, as a system without it), MSG_ZEROCOPY (copies).
+ * Not done: ancillary data other than none, the error queue (it is always empty), MSG_ZEROCOPY
+ * (copies).
  */
 #include "pkt/play.h"
 
@@ -62,7 +62,7 @@ static bool prepare(struct naru_play *p, const struct naru_script_call *call, st
         naru_play_skip(p, "%s of %lld bytes", call->name, (long long)t->count);
     if (naru_expr_member(t->msg, "msg_control") != NULL)
         naru_play_skip(p, "ancillary data");
-    if (is(call, "sendto") || (is(call, "sendmsg") && t->f->dgram)) {
+    if (is(call, "sendto") || is(call, "sendmsg")) {
         bool v6 = p->options.version == NARU_SCRIPT_V6;
         t->has_to = true;
         t->to = (struct naru_endpoint){ .addr = p->options.remote[v6],
@@ -89,20 +89,24 @@ struct naru_outcome naru_call_send(struct naru_play *p, const struct naru_script
     struct transfer t;
     if (!prepare(p, call, &t))
         return naru_outcome_error(EBADF);
-    if (t.flags & MSG_FASTOPEN)
-        return naru_outcome_error(EOPNOTSUPP);
+    bool first = (t.flags & MSG_FASTOPEN) != 0 && !p->pending.opened; /* else it goes on */
     size_t left = (size_t)(t.count - p->pending.progress);
     void *zeros = calloc(1, left + 1);
     if (zeros == NULL)
         return naru_outcome_error(ENOMEM);
     struct naru_slice slice = { zeros, left };
     struct naru_msg_info info = { .to = t.to };
-    int64_t sent = naru_sock_send(t.f->sock, &slice, 1, send_flags(t.flags),
-                                  t.has_to && t.f->dgram ? &info : NULL, p->now);
+    unsigned how = send_flags(t.flags) | (first ? NARU_MSG_FASTOPEN : 0u);
+    int64_t sent = naru_sock_send(t.f->sock, &slice, 1, how,
+                                  t.has_to && (t.f->dgram || first) ? &info : NULL, p->now);
     free(zeros);
     if (sent > 0)
         p->pending.progress += sent;
     bool all = p->pending.progress >= t.count;
+    if (first && (sent > 0 || sent == NARU_ERR_INPROGRESS))
+        p->pending.opened = true;
+    if (first && sent == NARU_ERR_INPROGRESS && may_wait(&t))
+        return (struct naru_outcome){ .wait = true };
     if ((sent > 0 || sent == NARU_ERR_AGAIN) && !all && may_wait(&t))
         return (struct naru_outcome){ .wait = true };
     return naru_outcome_of(p->pending.progress > 0 ? p->pending.progress : sent);

@@ -5,7 +5,7 @@
  * profile freebsd buffer sizes read back as they are.
  */
 #include "host/errno.h"
-#include "pkt/option_names.h"
+#include "pkt/option_rows.h"
 #include "pkt/play.h"
 #include "pkt/symbols.h"
 
@@ -18,69 +18,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-
-enum unit { PLAIN, FLAG, SECONDS, BUFFER, IGNORED };
-
-struct row {
-    int level, name;
-    enum unit unit;
-    enum naru_opt opt;
-};
-
-static const struct row rows[] = {
-    { SOL_SOCKET, SO_REUSEADDR, FLAG, NARU_OPT_REUSEADDR },
-    { SOL_SOCKET, SO_REUSEPORT, FLAG, NARU_OPT_REUSEPORT },
-    { SOL_SOCKET, SO_KEEPALIVE, FLAG, NARU_OPT_KEEPALIVE },
-    { SOL_SOCKET, SO_BROADCAST, FLAG, NARU_OPT_BROADCAST },
-    { SOL_SOCKET, SO_OOBINLINE, FLAG, NARU_OPT_OOBINLINE },
-    { SOL_SOCKET, SO_SNDBUF, BUFFER, NARU_OPT_SNDBUF },
-    { SOL_SOCKET, SO_RCVBUF, BUFFER, NARU_OPT_RCVBUF },
-    { SOL_SOCKET, SO_SNDBUFFORCE, BUFFER, NARU_OPT_SNDBUF },
-    { SOL_SOCKET, SO_RCVBUFFORCE, BUFFER, NARU_OPT_RCVBUF },
-    { SOL_SOCKET, SO_RCVLOWAT, PLAIN, NARU_OPT_RCVLOWAT },
-    { SOL_SOCKET, SO_PRIORITY, IGNORED, 0 },
-    { SOL_SOCKET, SO_MARK, IGNORED, 0 },
-    { SOL_SOCKET, SO_DEBUG, IGNORED, 0 },
-    { SOL_SOCKET, SO_MAX_PACING_RATE, PLAIN, NARU_OPT_MAX_PACING_RATE },
-    { SOL_SOCKET, SO_ZEROCOPY, IGNORED, 0 },
-    { SOL_SOCKET, SO_TIMESTAMPING, IGNORED, 0 },
-    { IPPROTO_TCP, TCP_NODELAY, FLAG, NARU_OPT_NODELAY },
-    { IPPROTO_TCP, TCP_CORK, FLAG, NARU_OPT_CORK },
-    { IPPROTO_TCP, TCP_QUICKACK, FLAG, NARU_OPT_QUICKACK },
-    { IPPROTO_TCP, TCP_MAXSEG, PLAIN, NARU_OPT_MAXSEG },
-    { IPPROTO_TCP, TCP_KEEPIDLE, SECONDS, NARU_OPT_KEEPIDLE_MS },
-    { IPPROTO_TCP, TCP_KEEPINTVL, SECONDS, NARU_OPT_KEEPINTVL_MS },
-    { IPPROTO_TCP, TCP_KEEPCNT, PLAIN, NARU_OPT_KEEPCNT },
-    { IPPROTO_TCP, TCP_SYNCNT, PLAIN, NARU_OPT_SYNCNT },
-    { IPPROTO_TCP, TCP_LINGER2, SECONDS, NARU_OPT_LINGER2_MS },
-    { IPPROTO_TCP, TCP_USER_TIMEOUT, PLAIN, NARU_OPT_USER_TIMEOUT_MS },
-    { IPPROTO_TCP, TCP_WINDOW_CLAMP, PLAIN, NARU_OPT_WINDOW_CLAMP },
-    { IPPROTO_TCP, TCP_NOTSENT_LOWAT, PLAIN, NARU_OPT_NOTSENT_LOWAT },
-    { IPPROTO_TCP, TCP_DEFER_ACCEPT, SECONDS, NARU_OPT_DEFER_ACCEPT_MS },
-    { IPPROTO_TCP, NARU_FREEBSD_NOOPT, FLAG, NARU_OPT_NO_OPTIONS },
-    { IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, IGNORED, 0 },
-    { IPPROTO_TCP, TCP_THIN_DUPACK, IGNORED, 0 },
-    { IPPROTO_TCP, TCP_SAVE_SYN, IGNORED, 0 },
-    { IPPROTO_IP, IP_TOS, PLAIN, NARU_OPT_TOS },
-    { IPPROTO_IP, IP_TTL, PLAIN, NARU_OPT_TTL },
-    { IPPROTO_IP, IP_MTU_DISCOVER, PLAIN, NARU_OPT_MTU_DISCOVER },
-    { IPPROTO_IP, IP_MTU, PLAIN, NARU_OPT_MTU },
-    { IPPROTO_IP, IP_RECVERR, IGNORED, 0 },
-    { IPPROTO_IPV6, IPV6_TCLASS, PLAIN, NARU_OPT_TOS },
-    { IPPROTO_IPV6, IPV6_UNICAST_HOPS, PLAIN, NARU_OPT_TTL },
-    { IPPROTO_IPV6, IPV6_V6ONLY, FLAG, NARU_OPT_V6ONLY },
-    { IPPROTO_IPV6, IPV6_MTU_DISCOVER, PLAIN, NARU_OPT_MTU_DISCOVER },
-    { IPPROTO_IPV6, IPV6_MTU, PLAIN, NARU_OPT_MTU },
-    { IPPROTO_IPV6, IPV6_RECVERR, IGNORED, 0 },
-};
-
-static const struct row *find(int64_t level, int64_t name)
-{
-    for (size_t i = 0; i < NARU_ARRAY_LEN(rows); i++)
-        if (rows[i].level == level && rows[i].name == name)
-            return &rows[i];
-    return NULL;
-}
 
 /* ---- setsockopt ---- */
 
@@ -106,20 +43,30 @@ static struct naru_outcome set_congestion(struct naru_play *p, struct naru_play_
     return naru_outcome_of(naru_sock_set(f->sock, NARU_OPT_CONGESTION, value, p->now));
 }
 
-static enum naru_err set_row(struct naru_play *p, struct naru_play_fd *f, const struct row *row,
-                             int64_t value)
+static enum naru_err set_row(struct naru_play *p, struct naru_play_fd *f,
+                             const struct naru_pkt_option *row, int64_t value)
 {
-    if (row->unit == IGNORED)
+    if (row->unit == NARU_PKT_IGNORED)
         return NARU_OK;
-    if (row->unit == SECONDS && value > 0)
+    if (row->unit == NARU_PKT_SECONDS && value > 0)
         value *= 1000;
-    if (row->unit == BUFFER && p->profile == NARU_PLAY_LINUX) {
+    if (row->unit == NARU_PKT_BUFFER && p->profile == NARU_PLAY_LINUX) {
         f->buffer_told[row->opt == NARU_OPT_SNDBUF] = value * 2;
         value += value / 3; /* of twice the value, what Linux's bookkeeping leaves for payload */
     }
     if (row->opt == NARU_OPT_MTU_DISCOVER && value > 2)
         value = 2;
     return naru_sock_set(f->sock, row->opt, value, p->now);
+}
+
+/* Its bytes as text: each stands for itself. */
+static struct naru_outcome set_fastopen_key(struct naru_play_fd *f,
+                                            const struct naru_script_expr *e)
+{
+    if (e == NULL || e->kind != NARU_SCRIPT_STRING)
+        return naru_outcome_error(EINVAL);
+    return naru_outcome_of(
+        naru_sock_set_fastopen_key(f->sock, (const uint8_t *)e->text, strlen(e->text)));
 }
 
 /* Options that only some systems have; false: no such. */
@@ -133,6 +80,8 @@ static bool set_special(struct naru_play *p, struct naru_play_fd *f, int64_t lev
         *outcome = naru_outcome_of(set_linger(p, f, e));
     } else if (level == IPPROTO_TCP && name == TCP_CONGESTION) {
         *outcome = set_congestion(p, f, e);
+    } else if (level == IPPROTO_TCP && name == TCP_FASTOPEN_KEY) {
+        *outcome = set_fastopen_key(f, e);
     } else if (level == IPPROTO_TCP && name == NARU_FREEBSD_KEEPINIT) {
         int64_t ms = naru_call_int(p, call, 3, 75) * 1000;
         *outcome = naru_outcome_of(naru_sock_set(f->sock, NARU_OPT_USER_TIMEOUT_MS, ms, p->now));
@@ -151,7 +100,7 @@ struct naru_outcome naru_call_setsockopt(struct naru_play *p, const struct naru_
         return naru_outcome_error(EBADF);
     if (set_special(p, f, level, name, call, &outcome))
         return outcome;
-    const struct row *row = find(level, name);
+    const struct naru_pkt_option *row = naru_pkt_option_find(level, name);
     if (row == NULL)
         return naru_outcome_error(ENOPROTOOPT);
     return naru_outcome_of(set_row(p, f, row, naru_call_int(p, call, 3, 0)));
@@ -236,15 +185,15 @@ struct naru_outcome naru_call_getsockopt(struct naru_play *p, const struct naru_
         return naru_outcome_error(EBADF);
     if (get_special(p, f, level, name, call, &outcome))
         return outcome;
-    const struct row *row = find(level, name);
-    if (row == NULL || row->unit == IGNORED)
+    const struct naru_pkt_option *row = naru_pkt_option_find(level, name);
+    if (row == NULL || row->unit == NARU_PKT_IGNORED)
         return naru_outcome_error(ENOPROTOOPT);
     enum naru_err err = naru_sock_get(f->sock, row->opt, &value);
     if (err != NARU_OK)
         return naru_outcome_of(err);
-    if (row->unit == SECONDS && value > 0)
+    if (row->unit == NARU_PKT_SECONDS && value > 0)
         value /= 1000;
-    if (row->unit == BUFFER && p->profile == NARU_PLAY_LINUX) {
+    if (row->unit == NARU_PKT_BUFFER && p->profile == NARU_PLAY_LINUX) {
         int64_t told = f->buffer_told[row->opt == NARU_OPT_SNDBUF];
         value = told != 0 ? told : value * 2;
     }

@@ -5,13 +5,14 @@
  * What naru does not have is accepted and changes nothing: the script then fails where it shows.
  */
 #include "pkt/play.h"
+#include "pkt/settings.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORDS_MAX = 32, RCVBUF_MAX = 1 << 30 };
+enum { WORDS_MAX = 32 };
 
 struct command {
     struct naru_play *p;
@@ -20,143 +21,6 @@ struct command {
 };
 
 /* ---- sysctl ---- */
-
-enum action {
-    BOOL,
-    BYTE,
-    MILLISECONDS,
-    SECONDS,
-    BYTES,
-    LAST_OF_THREE, /* "min default max": tcp_rmem, tcp_wmem */
-    ECN,           /* Linux's tcp_ecn */
-    ECN_BSD,       /* FreeBSD's, where 4 only accepts */
-    DROP_SYNFIN,   /* the flag of struct naru_play */
-    NOTHING,       /* no effect here */
-};
-
-struct sysctl {
-    const char *name;
-    enum action action;
-    size_t at; /* offset in struct naru_config; of tcp_rmem the default's, the maximum follows */
-};
-
-#define C(field) offsetof(struct naru_config, field)
-
-static const struct sysctl sysctls[] = {
-    { "net.ipv4.tcp_timestamps", BOOL, C(tcp_timestamps) },
-    { "net.ipv4.tcp_sack", BOOL, C(tcp_sack) },
-    { "net.ipv4.tcp_window_scaling", BOOL, C(tcp_window_scale) },
-    { "net.ipv4.tcp_syncookies", BOOL, C(tcp_syn_cookies) },
-    { "net.ipv4.tcp_ecn", ECN, C(tcp_ecn) },
-    { "net.ipv4.tcp_syn_retries", BYTE, C(tcp_syn_retries) },
-    { "net.ipv4.tcp_synack_retries", BYTE, C(tcp_synack_retries) },
-    { "net.ipv4.tcp_retries2", BYTE, C(tcp_retries) },
-    { "net.ipv4.tcp_fin_timeout", SECONDS, C(tcp_fin_wait_2_ms) },
-    { "net.ipv4.tcp_rto_min_us", NOTHING, 0 },
-    { "net.ipv4.tcp_mtu_probing", BYTE, C(tcp_mtu_probing) },
-    { "net.ipv4.tcp_base_mss", BYTES, C(tcp_base_mss) },
-    { "net.ipv4.tcp_rmem", LAST_OF_THREE, C(tcp_rcvbuf_default) },
-    { "net.ipv4.tcp_wmem", LAST_OF_THREE, C(tcp_sndbuf_default) },
-    { "net.inet.tcp.sack.enable", BOOL, C(tcp_sack) },
-    { "net.inet.tcp.syncookies", BOOL, C(tcp_syn_cookies) },
-    { "net.inet.tcp.ecn.enable", ECN_BSD, C(tcp_ecn) },
-    { "net.inet.tcp.ecn.maxretries", BYTE, C(tcp_ecn_retries) },
-    { "net.inet.tcp.recvspace", BYTES, C(tcp_rcvbuf_default) },
-    { "net.inet.tcp.sendspace", BYTES, C(tcp_sndbuf_default) },
-    { "kern.ipc.maxsockbuf", BYTES, C(tcp_rcvbuf_max) },
-    { "net.inet.tcp.finwait2_timeout", MILLISECONDS, C(tcp_fin_wait_2_ms) },
-    { "net.inet.tcp.insecure_syn", BOOL, C(tcp_rfc793_syn) },
-    { "net.inet.tcp.drop_synfin", DROP_SYNFIN, 0 },
-};
-
-#undef C
-
-/* Families of names that change nothing here. */
-static const char *const without_effect[] = {
-    "net.ipv4.tcp_", "net.ipv4.ip_",  "net.ipv4.route.", "net.ipv4.icmp_", "net.ipv6.",
-    "net.core.",     "net.inet.tcp.", "net.inet.ip.",    "net.inet.icmp.", "net.inet6.",
-};
-
-static void set_three(char *at, const char *value)
-{
-    unsigned long low, middle, high;
-    if (sscanf(value, "%lu %lu %lu", &low, &middle, &high) != 3)
-        return;
-    uint32_t pair[2] = { (uint32_t)middle, (uint32_t)NARU_MAX(high, middle) };
-    memcpy(at, pair, sizeof(pair));
-}
-
-static void set_one(struct naru_play *p, const struct sysctl *s, const char *value)
-{
-    char *at = (char *)&p->config + s->at;
-    unsigned long n = strtoul(value, NULL, 0);
-    uint32_t word = (uint32_t)NARU_MIN(n, (unsigned long)INT32_MAX);
-    if (s->at == offsetof(struct naru_config, tcp_rcvbuf_max))
-        word = NARU_MIN(word, (uint32_t)RCVBUF_MAX);
-    switch (s->action) {
-    case BOOL:
-        *(bool *)at = n != 0;
-        break;
-    case BYTE:
-        *(uint8_t *)at = (uint8_t)NARU_MIN(n, 255UL);
-        break;
-    case ECN:
-        *(uint8_t *)at = (uint8_t)NARU_MIN(n, (unsigned long)NARU_ECN_MODE_ACCEPT_ACCURATE);
-        break;
-    case ECN_BSD:
-        *(uint8_t *)at =
-            (uint8_t)(n < NARU_ECN_MODE_ACCEPT_ACCURATE_ASK ? n : NARU_ECN_MODE_ACCEPT_ACCURATE);
-        break;
-    case SECONDS:
-        word = (uint32_t)NARU_MIN(n * 1000, (unsigned long)INT32_MAX);
-        memcpy(at, &word, sizeof(word));
-        break;
-    case MILLISECONDS:
-    case BYTES:
-        memcpy(at, &word, sizeof(word));
-        break;
-    case LAST_OF_THREE:
-        set_three(at, value);
-        break;
-    case DROP_SYNFIN:
-        p->drop_synfin = n != 0;
-        break;
-    case NOTHING:
-        break;
-    }
-}
-
-/* "net/ipv4/tcp_sack" is net.ipv4.tcp_sack. */
-static void set_sysctl(struct naru_play *p, const char *name, const char *value)
-{
-    char dotted[96];
-    size_t n = 0;
-    if (strncmp(name, "/proc/sys/", 10) == 0)
-        name += 10;
-    for (; name[n] != '\0' && n < sizeof(dotted) - 1; n++)
-        dotted[n] = name[n] == '/' ? '.' : name[n];
-    dotted[n] = '\0';
-    if (strcmp(dotted, "net.inet.tcp.rfc1323") == 0) {
-        p->config.tcp_timestamps = strtol(value, NULL, 0) != 0;
-        p->config.tcp_window_scale = p->config.tcp_timestamps;
-        return;
-    }
-    if (strcmp(dotted, "net.ipv4.tcp_congestion_control") == 0) {
-        p->config.tcp_congestion =
-            strcmp(value, "reno") == 0 ? NARU_CONGESTION_RENO : NARU_CONGESTION_CUBIC;
-        return;
-    }
-    for (size_t i = 0; i < NARU_ARRAY_LEN(sysctls); i++) {
-        if (strcmp(sysctls[i].name, dotted) == 0) {
-            set_one(p, &sysctls[i], value);
-            return;
-        }
-    }
-    for (size_t i = 0; i < NARU_ARRAY_LEN(without_effect); i++)
-        if (strncmp(dotted, without_effect[i], strlen(without_effect[i])) == 0)
-            return;
-    naru_play_skip(p, "the sysctl %s", dotted);
-}
 
 static void each_sysctl(struct command *c)
 {
@@ -170,7 +34,8 @@ static void each_sysctl(struct command *c)
             return;
         }
         char *name = naru_arena_text(c->p->arena, c->word[i], (size_t)(equals - c->word[i]));
-        set_sysctl(c->p, name, equals + 1);
+        if (!naru_settings_sysctl(&c->p->config, &c->p->drop_synfin, name, equals + 1))
+            naru_play_skip(c->p, "the sysctl %s", name);
     }
     /* A stack is configured when it is made. */
     if (c->p->stack != NULL && memcmp(&before, &c->p->config, sizeof(before)) != 0)

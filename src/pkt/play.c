@@ -2,7 +2,7 @@
  * A script at play: time, and one event after the other; see play.h.
  */
 #include "pkt/play.h"
-#include "host/alloc.h"
+#include "pkt/settings.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -217,20 +217,7 @@ static void play_event(struct naru_play *p, const struct naru_script_event *e)
 
 static void set_up(struct naru_play *p)
 {
-    naru_config_init(&p->config);
-    p->config.alloc = naru_alloc_malloc();
-    naru_seed_from_number(1, p->config.seed);
-    p->config.tcp_rcvbuf_max = 15 * 1024 * 1024; /* window scale 8 */
-    p->config.tcp_syn_retries = 5;
-    if (p->profile == NARU_PLAY_FREEBSD) {
-        p->config.tcp_quickack = false;
-        p->config.tcp_bsd = true;
-        p->config.tcp_ecn_retries = 1;
-        p->config.tcp_syn_retries = 12;
-        p->config.tcp_rcvbuf_max = 2 * 1024 * 1024;
-        p->config.tcp_rcvbuf_default = 65536;
-        p->config.tcp_sndbuf_default = 32768;
-    }
+    naru_settings_init(&p->config, p->profile == NARU_PLAY_FREEBSD);
     p->now = NARU_SEC(NARU_PLAY_ORIGIN_S);
     p->last_at = p->now;
     p->seen_end = &p->seen;

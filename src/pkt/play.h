@@ -84,6 +84,7 @@ struct naru_play_pending {
     naru_time started, origin;
     naru_time wake;   /* must be looked at again then; NARU_NEVER */
     int64_t progress; /* bytes done */
+    bool opened;      /* MSG_FASTOPEN: SYN has left */
 };
 
 struct naru_play {

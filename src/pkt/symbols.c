@@ -25,7 +25,7 @@
 #define SO_ZEROCOPY 60
 #endif
 
-#include "pkt/option_names.h"
+#include "pkt/option_rows.h"
 
 struct symbol {
     const char *name;

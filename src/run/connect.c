@@ -143,8 +143,34 @@ static int64_t begin(struct naru_call *call, struct naru_endpoint *to)
     if (err != NARU_OK)
         return -naru_errno(err);
     object->connect_told = true;
+    object->connect_waits = true;
     established(object, call->now);
     return 0;
+}
+
+/* sendto with MSG_FASTOPEN; -EAGAIN: the call blocks and is tried again. */
+int64_t naru_connect_with_data(struct naru_call *call, struct naru_endpoint *to,
+                               const uint8_t *bytes, size_t len)
+{
+    struct naru_object *object = call->object;
+    struct naru_msg_info info = { .to = *to };
+    struct naru_slice slice = { bytes, len };
+    naru_connect_destination(&info.to);
+    naru_resolver_map(&call->runner->resolver, call->runner->stack, &info.to, &object->dgram.asked);
+    int64_t n = naru_sock_send(object->sock, &slice, 1, NARU_MSG_FASTOPEN, &info, call->now);
+    object->connect_told = false;
+    if (n <= 0 && n != NARU_ERR_INPROGRESS)
+        return -naru_errno(n);
+    object->phase = NARU_PHASE_CONNECTING;
+    if (n == NARU_ERR_INPROGRESS)
+        return in_progress(call);
+    naru_connect_fill(object, call->fd);
+    return n;
+}
+
+int64_t naru_connect_continue(struct naru_call *call)
+{
+    return naru_call_nonblocking(call, 0) ? -EALREADY : in_progress(call);
 }
 
 static int64_t stream_connect(struct naru_call *call, struct naru_endpoint *to)
@@ -155,7 +181,7 @@ static int64_t stream_connect(struct naru_call *call, struct naru_endpoint *to)
     case NARU_PHASE_FRESH:
         return begin(call, to);
     case NARU_PHASE_CONNECTING:
-        return naru_call_nonblocking(call, 0) ? -EALREADY : in_progress(call);
+        return naru_connect_continue(call);
     case NARU_PHASE_OPEN:
         if (object->connect_told)
             return -EISCONN;

@@ -89,6 +89,7 @@ struct naru_object {
     struct naru_waiter_list waiters;      /* calls on it that wait for their answer */
 
     bool connect_told;             /* the program knows that it is connected */
+    bool connect_waits;            /* ... but SYN waits for its first data (Fast Open) */
     size_t filler;                 /* bytes in the pair that make the program's end full */
     unsigned tokens;               /* LISTENING: bytes in the pair that make it readable */
     struct naru_sock *undelivered; /* LISTENING: accepted, but the program could not take it */

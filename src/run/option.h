@@ -87,6 +87,8 @@ int naru_option_get_empty(struct naru_option *option);
 
 /* option_tcp.c */
 int naru_option_get_tcp_info(struct naru_option *option);
+int naru_option_set_fastopen_key(struct naru_option *option);
+int naru_option_get_fastopen_key(struct naru_option *option);
 int naru_option_set_congestion(struct naru_option *option);
 int naru_option_get_congestion(struct naru_option *option);
 int naru_option_set_ulp(struct naru_option *option);

@@ -10,6 +10,12 @@
 #include <netinet/udp.h>
 
 /* Newer than Debian 12's headers, or hidden by them. */
+#ifndef TCP_FASTOPEN_KEY
+#define TCP_FASTOPEN_KEY 33
+#endif
+#ifndef TCP_FASTOPEN_NO_COOKIE
+#define TCP_FASTOPEN_NO_COOKIE 34
+#endif
 #ifndef SO_PREFER_BUSY_POLL
 #define SO_PREFER_BUSY_POLL 69
 #endif
@@ -106,8 +112,10 @@ static const struct naru_option_row tcp_rows[] = {
     { IPPROTO_TCP, TCP_INFO, ONLY_GET(tcp_info) },
     { IPPROTO_TCP, TCP_ULP, ONLY_SET(ulp, -1) },
     { IPPROTO_TCP, TCP_DEFER_ACCEPT, MEMO(0) }, /* a hint: connections come at once */
-    { IPPROTO_TCP, TCP_FASTOPEN, MEMO(0) },     /* a hint: no cookies are given out */
-    { IPPROTO_TCP, TCP_FASTOPEN_CONNECT, NOT_HERE },
+    { IPPROTO_TCP, TCP_FASTOPEN, V(FASTOPEN) },
+    { IPPROTO_TCP, TCP_FASTOPEN_CONNECT, F(FASTOPEN_CONNECT) },
+    { IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, F(FASTOPEN_NO_COOKIE) },
+    { IPPROTO_TCP, TCP_FASTOPEN_KEY, OWN(fastopen_key, fastopen_key, -1) },
     { IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, MEMO(0) },
     { IPPROTO_TCP, TCP_THIN_DUPACK, MEMO(0) },
     { IPPROTO_TCP, TCP_SAVE_SYN, MEMO(0) },

@@ -1,8 +1,10 @@
 /*
- * TCP options that are more than a number: TCP_INFO, TCP_CONGESTION, TCP_LINGER2, TCP_ULP.
+ * TCP options that are more than a number: TCP_INFO, TCP_CONGESTION, TCP_LINGER2, TCP_ULP,
+ * TCP_FASTOPEN_KEY.
  */
 #include "run/option.h"
 
+#include "host/errno.h"
 #include "host/tcpinfo.h"
 
 #include <errno.h>
@@ -71,4 +73,20 @@ int naru_option_get_linger2(struct naru_option *option)
     if (ms == 0)
         ms = FIN_WAIT_2_MS;
     return naru_option_put_int(option, (int)(ms < 0 ? -1 : ms / 1000));
+}
+
+int naru_option_set_fastopen_key(struct naru_option *option)
+{
+    struct naru_sock *sock = option->object->sock;
+    if (sock == NULL)
+        return -EINVAL;
+    return -naru_errno(naru_sock_set_fastopen_key(sock, option->value, option->len));
+}
+
+int naru_option_get_fastopen_key(struct naru_option *option)
+{
+    uint8_t key[32];
+    const struct naru_sock *sock = option->object->sock;
+    naru_option_put(option, key, sock == NULL ? 0 : naru_sock_get_fastopen_key(sock, key));
+    return 0;
 }

@@ -23,13 +23,31 @@
 
 /* ---- Streams ---- */
 
+/* It opens the connection, and has data for SYN. */
+static int64_t fast_open(struct naru_call *call, const struct iovec *iov, size_t count,
+                         uint64_t address, uint64_t address_len)
+{
+    struct naru_endpoint to;
+    uint8_t *bytes = call->runner->scratch;
+    if (address == 0)
+        return -EINVAL;
+    int error = naru_call_get_name(call, address, address_len, &to);
+    if (error < 0)
+        return error;
+    ssize_t len = naru_task_gather(call->notice->tid, iov, count, bytes, NARU_DATAGRAM_MAX);
+    return len < 0 ? len : naru_connect_with_data(call, &to, bytes, (size_t)len);
+}
+
 /* A send with an address on a stream: as send, without waiting natively. */
-static int64_t stream_send(struct naru_call *call, const struct iovec *iov, size_t count, int flags)
+static int64_t stream_send(struct naru_call *call, const struct iovec *iov, size_t count, int flags,
+                           uint64_t address, uint64_t address_len)
 {
     struct naru_object *object = call->object;
     uint8_t *bytes = call->runner->scratch;
-    if ((flags & MSG_FASTOPEN) != 0)
-        return -EOPNOTSUPP;
+    if ((flags & MSG_FASTOPEN) != 0 && object->phase == NARU_PHASE_FRESH)
+        return fast_open(call, iov, count, address, address_len);
+    if ((flags & MSG_FASTOPEN) != 0 && object->phase == NARU_PHASE_CONNECTING)
+        return naru_connect_continue(call);
     if (object->phase == NARU_PHASE_FRESH || object->phase == NARU_PHASE_LISTENING)
         return -EPIPE;
     ssize_t len = naru_task_gather(call->notice->tid, iov, count, bytes, NARU_DATAGRAM_MAX);
@@ -97,7 +115,7 @@ int64_t naru_call_sendto(struct naru_call *call)
     struct naru_msg_info info = { .gso_size = 0 };
     struct iovec iov = { .iov_base = (void *)(uintptr_t)arg[1], .iov_len = (size_t)arg[2] };
     if (call->object->type == NARU_SOCK_STREAM)
-        return stream_send(call, &iov, 1, (int)arg[3]);
+        return stream_send(call, &iov, 1, (int)arg[3], arg[4], (uint32_t)arg[5]);
     int error = read_destination(call, arg[4], (uint32_t)arg[5], &info);
     if (error < 0)
         return error;
@@ -115,7 +133,8 @@ static int64_t send_message(struct naru_call *call, uint64_t address, int flags)
         return error;
     bool named = message.header.msg_name != NULL && message.header.msg_namelen > 0;
     if (call->object->type == NARU_SOCK_STREAM)
-        return named ? stream_send(call, message.iov, message.iov_count, flags)
+        return named ? stream_send(call, message.iov, message.iov_count, flags,
+                                   (uintptr_t)message.header.msg_name, message.header.msg_namelen)
                      : NARU_CALL_CONTINUE;
     ssize_t room = naru_message_room(&message);
     if (room < 0)

@@ -12,6 +12,13 @@ static enum naru_err check_stream(const struct naru_sock *sock)
     return st->listen != NULL || !sock->connected ? NARU_ERR_NOTCONN : NARU_OK;
 }
 
+/* Nothing can be read yet while connect waits for something to send (Fast Open). */
+static enum naru_err check_reader(const struct naru_sock *sock)
+{
+    enum naru_err err = check_stream(sock);
+    return err == NARU_OK && naru_sock_tcp_of(sock)->connect_waits ? NARU_ERR_AGAIN : err;
+}
+
 /* Without memory a sender waits as if the buffer were full. */
 static int64_t or_wait(struct naru_sock *sock, int64_t result)
 {
@@ -29,9 +36,11 @@ NARU_FLATTEN int64_t naru_sock_send(struct naru_sock *sock, const struct naru_sl
     naru_stack_at(sock->stack, now);
     if (sock->type != NARU_SOCK_STREAM)
         return or_wait(sock, naru_dgram_send(naru_sock_udp_of(sock), slice, slice_count, info));
+    struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
+    if (NARU_UNLIKELY((flags & NARU_MSG_FASTOPEN) || st->connect_waits))
+        return naru_stream_send_first(st, slice, slice_count, info);
     if (check_stream(sock) != NARU_OK)
         return NARU_ERR_PIPE; /* as Linux says of a socket that was never connected */
-    struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
     int64_t sent = naru_tcp_send(&st->tcp, slice, slice_count, flags, sock->stack->now);
     naru_tcp_settle_user(st);
     return or_wait(sock, sent);
@@ -44,7 +53,7 @@ NARU_FLATTEN int64_t naru_sock_recv(struct naru_sock *sock, const struct naru_ro
     naru_stack_at(sock->stack, now);
     if (sock->type != NARU_SOCK_STREAM)
         return naru_dgram_recv(naru_sock_udp_of(sock), room, room_count, flags, info);
-    enum naru_err err = check_stream(sock);
+    enum naru_err err = check_reader(sock);
     if (err != NARU_OK)
         return err;
     struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
@@ -58,7 +67,7 @@ int naru_sock_recv_view(struct naru_sock *sock, struct naru_slice *slice, unsign
 {
     if (sock->type != NARU_SOCK_STREAM)
         return NARU_ERR_OPNOTSUPP;
-    enum naru_err err = check_stream(sock);
+    enum naru_err err = check_reader(sock);
     naru_stack_at(sock->stack, now);
     return err != NARU_OK ? (int)err
                           : naru_tcp_recv_view(&naru_sock_tcp_of(sock)->tcp, slice, max, now);
@@ -79,6 +88,8 @@ int naru_sock_send_reserve(struct naru_sock *sock, struct naru_room *room, unsig
     if (sock->type != NARU_SOCK_STREAM)
         return NARU_ERR_OPNOTSUPP;
     naru_stack_at(sock->stack, now);
+    if (naru_sock_tcp_of(sock)->connect_waits)
+        (void)naru_stream_send_first(naru_sock_tcp_of(sock), NULL, 0, NULL);
     if (check_stream(sock) != NARU_OK)
         return NARU_ERR_PIPE;
     return (int)or_wait(sock, naru_tcp_send_reserve(&naru_sock_tcp_of(sock)->tcp, room, max, now));

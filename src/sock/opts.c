@@ -116,6 +116,51 @@ static enum naru_err set_dgram(struct naru_sock_udp *su, enum naru_opt opt, int6
     }
 }
 
+/* False: another option. */
+static bool set_fastopen(struct naru_sock_tcp *st, enum naru_opt opt, int64_t value,
+                         enum naru_err *err)
+{
+    bool may = opt == NARU_OPT_FASTOPEN ? !st->s.connected : st->tcp.state == NARU_TCP_CLOSED;
+    if (opt != NARU_OPT_FASTOPEN && opt != NARU_OPT_FASTOPEN_CONNECT &&
+        opt != NARU_OPT_FASTOPEN_NO_COOKIE)
+        return false;
+    may = may && in_range(value, 0, opt == NARU_OPT_FASTOPEN ? INT32_MAX : 1);
+    *err = may ? NARU_OK : NARU_ERR_INVAL;
+    if (!may)
+        return true;
+    if (opt == NARU_OPT_FASTOPEN)
+        st->fast_max = (uint16_t)NARU_MIN(value, (int64_t)UINT16_MAX);
+    else if (opt == NARU_OPT_FASTOPEN_CONNECT)
+        st->fast_connect = value != 0;
+    else
+        st->fast_no_cookie = value != 0;
+    return true;
+}
+
+enum naru_err naru_sock_set_fastopen_key(struct naru_sock *sock, const uint8_t *key, size_t len)
+{
+    struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
+    struct naru_fastopen_keys keys;
+    if (sock->type != NARU_SOCK_STREAM)
+        return NARU_ERR_OPNOTSUPP;
+    if (!naru_fastopen_keys_set(&keys, key, len))
+        return NARU_ERR_INVAL;
+    if (st->fast_keys == NULL)
+        st->fast_keys = naru_mem_alloc(&sock->stack->mem, sizeof(*st->fast_keys));
+    if (st->fast_keys == NULL)
+        return NARU_ERR_NOMEM;
+    *st->fast_keys = keys;
+    return NARU_OK;
+}
+
+size_t naru_sock_get_fastopen_key(const struct naru_sock *sock, uint8_t key[32])
+{
+    const struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
+    if (sock->type != NARU_SOCK_STREAM || st->fast_keys == NULL)
+        return 0;
+    return naru_fastopen_keys_get(st->fast_keys, key);
+}
+
 enum naru_err naru_sock_set(struct naru_sock *sock, enum naru_opt opt, int64_t value, naru_time now)
 {
     bool known;
@@ -126,6 +171,8 @@ enum naru_err naru_sock_set(struct naru_sock *sock, enum naru_opt opt, int64_t v
     if (sock->type != NARU_SOCK_STREAM)
         return set_dgram(naru_sock_udp_of(sock), opt, value);
     struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
+    if (set_fastopen(st, opt, value, &err))
+        return err;
     if (opt == NARU_OPT_DEFER_ANSWER) {
         st->defer_answer = value != 0;
         return NARU_OK;
@@ -238,11 +285,17 @@ enum naru_err naru_sock_get(struct naru_sock *sock, enum naru_opt opt, int64_t *
         *value = opt == NARU_OPT_LISTENING ? st->listen != NULL : NARU_TCP_LISTEN;
         return NARU_OK;
     }
-    if (opt == NARU_OPT_DEFER_ANSWER) {
+    if (opt == NARU_OPT_DEFER_ANSWER)
         *value = st->defer_answer;
-        return NARU_OK;
-    }
-    return naru_tcp_get(&st->tcp, opt, value);
+    else if (opt == NARU_OPT_FASTOPEN)
+        *value = st->fast_max;
+    else if (opt == NARU_OPT_FASTOPEN_CONNECT)
+        *value = st->fast_connect;
+    else if (opt == NARU_OPT_FASTOPEN_NO_COOKIE)
+        *value = st->fast_no_cookie;
+    else
+        return naru_tcp_get(&st->tcp, opt, value);
+    return NARU_OK;
 }
 
 enum naru_err naru_sock_tcp_info(const struct naru_sock *sock, struct naru_tcp_info *info,

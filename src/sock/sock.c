@@ -53,6 +53,7 @@ static void end_stream(struct naru_sock_tcp *st, bool abort, naru_time now)
         naru_tcp_sock_release(st);
         return;
     }
+    st->connect_waits = false;
     naru_port_release(&st->s);
     if (abort)
         naru_tcp_abort(&st->tcp, now);
@@ -314,27 +315,37 @@ static enum naru_err stream_name(struct naru_sock_tcp *st, const struct naru_tup
     return err;
 }
 
-/* OPEN towards an invalid remote address (broadcast, multicast) fails (MUST-46). */
-static enum naru_err connect_stream(struct naru_sock_tcp *st, const struct naru_endpoint *remote)
+/* May it connect at all? */
+static enum naru_err may_connect(struct naru_sock_tcp *st)
+{
+    if (st->listen != NULL || st->connect_waits)
+        return NARU_ERR_ISCONN;
+    if (!st->s.connected)
+        return NARU_OK;
+    if (st->tcp.state == NARU_TCP_SYN_SENT || st->tcp.state == NARU_TCP_SYN_RECEIVED)
+        return NARU_ERR_ALREADY;
+    if (st->tcp.state != NARU_TCP_CLOSED)
+        return NARU_ERR_ISCONN;
+    enum naru_err error = naru_tcp_take_error(&st->tcp);
+    return error != NARU_OK ? error : NARU_ERR_CONNABORTED;
+}
+
+/* The connection has its name, and all but left.  OPEN towards an invalid remote address
+ * (broadcast, multicast) fails (MUST-46). */
+static enum naru_err connect_stream(struct naru_sock_tcp *st, const struct naru_endpoint *remote,
+                                    naru_seq *iss)
 {
     struct naru_sock *sock = &st->s;
     struct naru_stack *stack = sock->stack;
     struct naru_tuple before = sock->flow.tuple;
     struct naru_tcp_tw old;
     bool reuse;
-    if (st->listen != NULL)
-        return NARU_ERR_ISCONN;
-    if (sock->connected) {
-        if (st->tcp.state == NARU_TCP_SYN_SENT || st->tcp.state == NARU_TCP_SYN_RECEIVED)
-            return NARU_ERR_ALREADY;
-        if (st->tcp.state != NARU_TCP_CLOSED)
-            return NARU_ERR_ISCONN;
-        enum naru_err error = naru_tcp_take_error(&st->tcp);
-        return error != NARU_OK ? error : NARU_ERR_CONNABORTED;
-    }
+    enum naru_err err = may_connect(st);
+    if (err != NARU_OK)
+        return err;
     if (naru_addr_is_multicast(&remote->addr) || naru_addr_is_limited_broadcast(&remote->addr))
         return NARU_ERR_NETUNREACH;
-    enum naru_err err = set_remote(sock, remote, &st->path);
+    err = set_remote(sock, remote, &st->path);
     if (err == NARU_OK &&
         naru_iface_is_broadcast(stack->ifaces[st->path.ifindex], &sock->flow.tuple.remote)) {
         sock->flow.tuple = before;
@@ -351,14 +362,67 @@ static enum naru_err connect_stream(struct naru_sock_tcp *st, const struct naru_
         .local_port = sock->flow.tuple.local_port,
         .remote_port = sock->flow.tuple.remote_port,
     };
-    naru_seq iss = naru_tcp_isn(&stack->tcp, &key, stack->now);
+    *iss = naru_tcp_isn(&stack->tcp, &key, stack->now);
     if (reuse)
-        iss = naru_tcp_tw_iss(&old, iss);
+        *iss = naru_tcp_tw_iss(&old, *iss);
     st->mtu_told = st->path.mtu;
     sock->connected = true;
     naru_tcp_set_path(&st->tcp, &setup);
-    naru_tcp_open(&st->tcp, iss, stack->now);
+    return NARU_OK;
+}
+
+/* SYN leaves, with what Fast Open has to say and as many data as it takes; the count. */
+static int64_t open_fast(struct naru_sock_tcp *st, naru_seq iss, const struct naru_slice *slice,
+                         unsigned slice_count)
+{
+    struct naru_tcp_fastopen how;
+    (void)naru_fastopen_ask(st, &how);
+    st->connect_waits = false;
+    st->fast_asked = true;
+    int64_t taken = naru_tcp_open_fast(&st->tcp, iss, &how, slice, slice_count, st->s.stack->now);
     naru_tcp_settle(st);
+    return taken;
+}
+
+int64_t naru_stream_send_first(struct naru_sock_tcp *st, const struct naru_slice *slice,
+                               unsigned slice_count, const struct naru_msg_info *info)
+{
+    naru_seq iss = st->iss;
+    if (st->connect_waits) {
+        int64_t taken = open_fast(st, iss, slice, slice_count);
+        return taken > 0 ? taken : (int64_t)NARU_ERR_AGAIN;
+    }
+    if (!(st->s.stack->config.tcp_fastopen & NARU_FASTOPEN_CLIENT))
+        return NARU_ERR_OPNOTSUPP;
+    if (info == NULL)
+        return NARU_ERR_INVAL;
+    enum naru_err err = connect_stream(st, &info->to, &iss);
+    if (err != NARU_OK)
+        return err;
+    int64_t taken = open_fast(st, iss, slice, slice_count);
+    return taken > 0 ? taken : (int64_t)NARU_ERR_INPROGRESS;
+}
+
+/* With FASTOPEN_CONNECT, where a cookie is known, nothing leaves before there are data. */
+static enum naru_err connect_now(struct naru_sock_tcp *st, const struct naru_endpoint *remote)
+{
+    struct naru_tcp_fastopen how;
+    naru_seq iss;
+    enum naru_err err = connect_stream(st, remote, &iss);
+    if (err != NARU_OK)
+        return err;
+    if (!st->fast_connect || !(st->s.stack->config.tcp_fastopen & NARU_FASTOPEN_CLIENT)) {
+        naru_tcp_open(&st->tcp, iss, st->s.stack->now);
+        naru_tcp_settle(st);
+        return NARU_ERR_INPROGRESS;
+    }
+    if (naru_fastopen_ask(st, &how)) {
+        st->connect_waits = true;
+        st->iss = iss;
+        naru_sock_note(&st->s, NARU_READY_WRITE);
+        return NARU_OK;
+    }
+    (void)open_fast(st, iss, NULL, 0);
     return NARU_ERR_INPROGRESS;
 }
 
@@ -409,6 +473,6 @@ enum naru_err naru_sock_connect(struct naru_sock *sock, const struct naru_endpoi
 {
     naru_stack_at(sock->stack, now);
     if (sock->type == NARU_SOCK_STREAM)
-        return remote == NULL ? NARU_ERR_INVAL : connect_stream(naru_sock_tcp_of(sock), remote);
+        return remote == NULL ? NARU_ERR_INVAL : connect_now(naru_sock_tcp_of(sock), remote);
     return connect_dgram(naru_sock_udp_of(sock), remote);
 }

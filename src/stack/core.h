@@ -12,6 +12,7 @@
  *   demux.c   who a segment or datagram is for        event.c    what sockets have to tell
  *   tcp.c     TCP in, out, in time                    udp.c      datagrams in and out
  *   listen.c  SYN to connection                       time_wait.c names that rest
+ *   fastopen.c  data with SYN
  *   pressure.c  what goes when memory is short          metrics.c  what connections tell the next
  */
 #ifndef NARU_STACK_CORE_H
@@ -29,6 +30,7 @@
 #include "base/table.h"
 #include "base/wheel.h"
 #include "proto/autoconf.h"
+#include "proto/fastopen.h"
 #include "proto/frag.h"
 #include "proto/group.h"
 #include "proto/icmplimit.h"
@@ -167,7 +169,15 @@ struct naru_sock_tcp {
     bool half_open : 1;             /* in the listener's half_queue */
     bool queued : 1;                /* in its accept_queue */
     bool deferred : 1;              /* its SYN is not answered yet */
+    bool early : 1;                 /* Fast Open: it is open, its handshake not complete */
+    bool connect_waits : 1;         /* for the first data: SYN has not left */
+    bool fast_asked : 1;            /* SYN,ACK may bring a cookie */
+    bool fast_connect : 1;          /* NARU_OPT_FASTOPEN_CONNECT */
+    bool fast_no_cookie : 1;        /* NARU_OPT_FASTOPEN_NO_COOKIE */
     bool ended : 1;                 /* out of the tables; only the application's view is left */
+    uint16_t fast_max;              /* NARU_OPT_FASTOPEN */
+    naru_seq iss;                   /* connect_waits: its */
+    struct naru_fastopen_keys *fast_keys; /* NULL: the stack's */
     struct naru_path path;
     struct naru_timer timer;
     struct naru_tcp tcp;
@@ -302,6 +312,11 @@ struct naru_stack {
 
     struct naru_iface *ifaces[IFACES_MAX + 1]; /* by ifindex; [0] is NULL */
     unsigned iface_count;
+
+    struct naru_fastopen_keys fast_keys; /* made when first needed */
+    struct naru_fastopen_cache fast_cache;
+    uint32_t fast_pending, fast_resets;
+    naru_time fast_reset_at;
 
     uint32_t sock_count, flow_count, half_open;
     naru_time cookies_until; /* ACKs may answer a cookie of ours until then */
@@ -544,6 +559,15 @@ void naru_metrics_learn(struct naru_sock_tcp *st); /* c->progress tells what */
 void naru_metrics_end(struct naru_sock_tcp *st);   /* st has ended by itself */
 
 /* listen.c */
+/* fastopen.c */
+bool naru_fastopen_syn(struct naru_sock_tcp *listener, const struct naru_ip_in *in,
+                       const struct naru_tcp_hdr *h, size_t payload_len,
+                       struct naru_tcp_fastopen *how);
+void naru_fastopen_began(struct naru_sock_tcp *child);
+void naru_fastopen_over(struct naru_sock_tcp *child);
+bool naru_fastopen_ask(struct naru_sock_tcp *st, struct naru_tcp_fastopen *how);
+void naru_fastopen_answered(struct naru_sock_tcp *st, const struct naru_tcp_hdr *h);
+
 enum naru_err naru_listen_open(struct naru_sock_tcp *st, unsigned backlog);
 void naru_listen_close(struct naru_sock_tcp *listener);
 bool naru_listen_blocked(const struct naru_sock_tcp *child);

@@ -5,7 +5,8 @@
  * half-open list until the handshake is done, then in its accept queue until the application takes
  * it.  When there are too many half-open ones, SYN cookies answer without remembering anything (RFC
  * 4987 3.6).  As Linux does: while the accept queue is full, SYNs and the last ACK of a handshake
- * are dropped, and the peer tries again.
+ * are dropped, and the peer tries again.  With Fast Open (fastopen.c) the application may take it
+ * before the handshake is done.
  *
  * A listener that defers its answers (NARU_OPT_DEFER_ANSWER) hands out the connection at once; its
  * holder decides what the SYN is answered with.
@@ -140,6 +141,7 @@ static struct naru_sock_tcp *make_child(struct naru_sock_tcp *listener,
     child->s.transparent = listener->s.transparent;
     child->s.reuseaddr = listener->s.reuseaddr;
     child->s.reuseport = listener->s.reuseport;
+    child->fast_no_cookie = listener->fast_no_cookie;
     child->s.connected = true;
     child->listener = listener;
     if (!naru_flow_add(stack, &child->s.flow)) {
@@ -184,32 +186,66 @@ static enum naru_drop cookie_answer(struct naru_sock_tcp *listener, const struct
     return NARU_DROP_NONE;
 }
 
+/* Data of a SYN are not kept, but for Fast Open: the peer sends them again.  NULL. */
+static struct naru_pkt *put(struct naru_pkt *pkt)
+{
+    if (pkt != NULL)
+        naru_pktpool_put(pkt);
+    return NULL;
+}
+
+static enum naru_drop drop(struct naru_pkt *pkt, enum naru_drop reason)
+{
+    put(pkt);
+    return reason;
+}
+
+/* The user gets it, with its data, before the handshake is complete. */
+static bool open_fast(struct naru_sock_tcp *child, struct naru_pkt *pkt)
+{
+    struct naru_pkt *data = pkt->len > 0 ? pkt : NULL;
+    if (!naru_tcp_accept_fast(&child->tcp, data, child->s.stack->now))
+        return false;
+    if (data == NULL)
+        put(pkt);
+    naru_fastopen_began(child);
+    return true;
+}
+
 static enum naru_drop syn_in(struct naru_sock_tcp *listener, const struct naru_ip_in *in,
                              const struct naru_tuple *tuple, const struct naru_tcp_hdr *h,
                              struct naru_pkt *pkt, const struct naru_tcp_tw *old)
 {
     struct naru_stack *stack = listener->s.stack;
     struct naru_listen *listen = listener->listen;
-    naru_pktpool_put(pkt); /* data on a SYN is not kept: the peer sends it again */
+    struct naru_tcp_fastopen how;
+    bool fast = naru_fastopen_syn(listener, in, h, pkt->len, &how);
+    pkt = fast ? pkt : put(pkt);
     if (accept_full(listen))
-        return NARU_DROP_TCP_BACKLOG_FULL;
+        return drop(pkt, NARU_DROP_TCP_BACKLOG_FULL);
     if (listen->half_open > listen->backlog || stack->half_open >= stack->config.syn_queue_max) {
         if (!stack->config.tcp_syn_cookies || listener->defer_answer)
-            return NARU_DROP_TCP_SYN_QUEUE_FULL;
+            return drop(pkt, NARU_DROP_TCP_SYN_QUEUE_FULL);
+        put(pkt);
         return cookie_answer(listener, in, tuple, h);
     }
     struct naru_sock_tcp *child = make_child(listener, tuple);
     if (child == NULL)
-        return NARU_DROP_NO_MEMORY;
+        return drop(pkt, NARU_DROP_NO_MEMORY);
     struct naru_hash_tuple key = hash_tuple(tuple);
     naru_seq iss = naru_tcp_isn(&stack->tcp, &key, stack->now);
     if (old != NULL)
         iss = naru_tcp_tw_iss(old, iss);
     naru_tcp_open_passive(&child->tcp, h, iss, listener->defer_answer, stack->now);
+    if (how.option)
+        (void)naru_tcp_offer_cookie(&child->tcp, &how);
     if (listener->defer_answer) {
         child->deferred = true;
         enqueue(child);
+    } else if (fast && open_fast(child, pkt)) {
+        enqueue(child);
     } else {
+        put(pkt);
         to_half_open(child);
     }
     naru_tcp_settle(child);

@@ -39,6 +39,7 @@ void naru_config_init(struct naru_config *config)
         .tcp_quickack = true,
         .tcp_syn_cookies = true,
         .tcp_ecn = NARU_ECN_MODE_ACCEPT,
+        .tcp_fastopen = NARU_FASTOPEN_CLIENT,
         .tcp_syn_retries = 7, /* RFC 9293 3.8.3: three minutes at least */
         .tcp_synack_retries = 5,
         .tcp_retries = 15,

@@ -175,6 +175,8 @@ NARU_NOINLINE void naru_tcp_sock_release(struct naru_sock_tcp *st)
 {
     struct naru_stack *stack = st->s.stack;
     naru_tcp_forget(st);
+    naru_fastopen_over(st);
+    naru_mem_free(&stack->mem, st->fast_keys, sizeof(*st->fast_keys));
     naru_listen_close(st);
     if (st->listener != NULL)
         naru_listen_forget(st);
@@ -273,7 +275,7 @@ static NARU_NOINLINE void settle_life(struct naru_sock_tcp *st)
             naru_tcp_sock_release(st);
     } else if (!over || c->due != 0) {
         settle_timer(st);
-    } else if (st->listen == NULL && (st->s.connected || !st->s.held)) {
+    } else if (st->listen == NULL && !st->connect_waits && (st->s.connected || !st->s.held)) {
         settle_end(st);
     }
 }
@@ -295,6 +297,8 @@ void naru_tcp_settle(struct naru_sock_tcp *st)
     }
     if (NARU_UNLIKELY(st->half_open) && c->state != NARU_TCP_SYN_RECEIVED)
         naru_listen_promote(st);
+    if (NARU_UNLIKELY(st->early) && c->state != NARU_TCP_SYN_RECEIVED)
+        naru_fastopen_over(st);
     if (c->due != 0 && st->s.tx_list == TX_NONE)
         settle_output(st);
     if (c->events != 0) {
@@ -344,6 +348,8 @@ unsigned naru_tcp_sock_level(const struct naru_sock_tcp *st)
 {
     if (st->listen != NULL)
         return naru_list_empty(&st->listen->accept_queue) ? 0 : NARU_READY_READ;
+    if (st->connect_waits)
+        return NARU_READY_WRITE;
     if (!st->s.connected && st->tcp.state == NARU_TCP_CLOSED && st->tcp.error == NARU_OK)
         return NARU_READY_WRITE | NARU_READY_HANGUP; /* as Linux says of a socket never used */
     return naru_tcp_ready(&st->tcp);
@@ -405,6 +411,8 @@ enum naru_drop naru_tcp_connection_in(struct naru_sock_tcp *st, const struct nar
         return naru_pkt_drop(pkt, NARU_DROP_TCP_DEFERRED);
     }
     struct naru_tcp_verdict verdict = naru_tcp_input(&st->tcp, h, pkt, stack->now);
+    if (NARU_UNLIKELY(st->fast_asked) && st->tcp.state != NARU_TCP_SYN_SENT)
+        naru_fastopen_answered(st, h);
     if (NARU_UNLIKELY(verdict.reset))
         naru_tcp_reset_segment(stack, in, h, payload_len);
     if (NARU_UNLIKELY(stack->config.trace != NULL))

@@ -88,6 +88,16 @@ def exports(library, headers, where):
         raise SystemExit(1)
 
 
+def manual(program, tree):
+    told = set(re.findall(r"--([a-z][a-z-]+)", run(str(next(tree.rglob("bin/" + program))),
+                                                    "--help")))
+    page = (ROOT / "man" / (program + ".1")).read_text(encoding="utf-8")
+    items = set(re.findall(r"^\.It Fl (?:\w , )?-([a-z][a-z-]+)", page, re.M))
+    if told | {"help"} != items:
+        print(f"# {program}: in one and not in the other:", *sorted((told | {"help"}) ^ items))
+        raise SystemExit(1)
+
+
 def main():
     example = EXAMPLE.search((ROOT / "README.md").read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as tree:
@@ -96,9 +106,14 @@ def main():
         pc = next(tree.rglob("naru.pc"))
         include = next(tree.rglob("naru/naru.h")).parent
         shared = next(tree.rglob("libnaru.so"))
-        next(tree.rglob("bin/naru"))
-        next(tree.rglob("man1/naru.1*"))
+        for program in ("naru", "naru-pkt", "naru-sim"):
+            next(tree.rglob("bin/" + program))
+            next(tree.rglob(f"man1/{program}.1*"))
         passed("everything is installed")
+
+        for program in ("naru-pkt", "naru-sim"):
+            manual(program, tree)
+        passed("the manual has the options of --help, and no others")
 
         exports(shared, sorted(include.glob("*.h")), tree)
         passed("libnaru.so exports what the headers declare")

@@ -165,15 +165,19 @@ void naru_tcp_ack_nothing(struct naru_tcp *c, struct naru_tcp_seg *s)
 static bool in_syn_received(struct naru_tcp *c, struct naru_tcp_seg *s)
 {
     /* "If SND.UNA < SEG.ACK =< SND.NXT, then enter ESTABLISHED" */
-    if (!naru_seq_eq(s->ack, c->snd.nxt) || (c->flags & NARU_TCP_F_DEFERRED)) {
+    naru_seq first = naru_seq_add(c->iss, 1);
+    if (naru_seq_len(first, s->ack) > naru_seq_len(first, c->snd.nxt) ||
+        (c->flags & NARU_TCP_F_DEFERRED)) {
         s->drop = NARU_DROP_TCP_SYN_RECEIVED_BAD_ACK;
         s->reset = true;
         return false;
     }
-    c->snd.una = s->ack;
+    c->snd.una = first;
     if ((c->ecn & NARU_TCP_ECN_ACCURATE) && !(s->h->flags & NARU_TCP_SYN))
         (void)naru_tcp_accecn_first(c, s->h, s->len);
     naru_tcp_established(c, s);
+    if (!naru_seq_eq(first, s->ack)) /* data went before (RFC 7413) */
+        naru_tcp_ack_process(c, s);
     return true;
 }
 

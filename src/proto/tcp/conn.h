@@ -207,6 +207,7 @@ struct naru_tcp {
     uint8_t reo_wnd_mult;    /* RFC 8985 6.2 step 4: quarters of min_rtt, beyond the first */
     uint8_t reo_wnd_persist; /* recoveries for which it stays */
     int8_t error;            /* enum naru_err for the user, told once; only in CLOSED */
+    uint8_t fastopen;        /* enum naru_tcp_fastopen_fact */
     uint32_t challenge_ms;   /* last challenge ACK, and last answer to an old segment */
     uint32_t retransmitted;  /* bytes */
     uint32_t segments_retrans;
@@ -267,6 +268,14 @@ enum naru_tcp_ecn_fact {
     NARU_TCP_ECN_CWR = 32,           /* CWR with the next new data */
     NARU_TCP_ECN_SEEN = 64,          /* the peer's data were marked ECT or CE */
     NARU_TCP_ECN_UNMARKED = 128,     /* the path spoils marks: ours is Not-ECT */
+};
+
+/* Fast Open (RFC 7413). */
+enum naru_tcp_fastopen_fact {
+    NARU_TCP_FASTOPEN_OPTION = 1, /* the first SYN, or SYN,ACK, carries rare->fastopen */
+    NARU_TCP_FASTOPEN_DATA = 2,   /* our SYN has data */
+    NARU_TCP_FASTOPEN_EARLY = 4,  /* open for the user while still in SYN-RECEIVED */
+    NARU_TCP_FASTOPEN_TAKEN = 8,  /* data of a SYN were, by us or by the peer */
 };
 
 /* Why header prediction is off. */

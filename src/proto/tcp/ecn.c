@@ -109,7 +109,7 @@ void naru_tcp_ecn_synack_in(struct naru_tcp *c, const struct naru_tcp_hdr *h)
         c->ecn |= before & NARU_TCP_ECN_UNMARKED;
         naru_tcp_accecn_answered(c, answer);
     }
-    if (!(c->ecn & NARU_TCP_ECN_ACCURATE))
+    if (!(c->ecn & NARU_TCP_ECN_ACCURATE) && c->fastopen == 0)
         naru_tcp_rare_spare(c);
 }
 
@@ -167,7 +167,9 @@ NARU_NOINLINE void naru_tcp_ecn_mark_segment(struct naru_tcp *c, struct naru_tcp
         h->flags |= NARU_TCP_ECE;
     if (!fresh || out->len == 0 || !(c->ecn & (NARU_TCP_ECN_CLASSIC | NARU_TCP_ECN_ACCURATE)))
         return;
-    if (!(c->ecn & NARU_TCP_ECN_UNMARKED))
+    bool again = (c->fastopen & NARU_TCP_FASTOPEN_DATA) && /* with SYN they were sent before */
+                 naru_seq_before(h->seq, c->rare->syn_end);
+    if (!(c->ecn & NARU_TCP_ECN_UNMARKED) && !again)
         h->ecn = NARU_ECN_ECT0;
     if (c->ecn & NARU_TCP_ECN_CWR) {
         h->flags |= NARU_TCP_CWR;

@@ -69,7 +69,14 @@ static NARU_NOINLINE void put_syn_options(const struct naru_tcp *c, struct naru_
     }
     if (offer && config->tcp_timestamps)
         h->opts |= NARU_TCP_OPT_TS;
-    if (naru_tcp_opts(c)->uto_ms != 0)
+    if ((c->fastopen & NARU_TCP_FASTOPEN_OPTION) && !(c->flags & NARU_TCP_F_SYN_SENT)) {
+        const struct naru_tcp_fastopen *f = &c->rare->fastopen;
+        h->opts |= NARU_TCP_OPT_FASTOPEN | (f->experimental ? NARU_TCP_OPT_FASTOPEN_EXP : 0);
+        h->cookie = f->cookie;
+        h->cookie_len = f->cookie_len;
+    }
+    if (naru_tcp_opts(c)->uto_ms != 0 &&
+        !(h->opts & NARU_TCP_OPT_FASTOPEN)) /* for both there is no room */
         naru_tcp_uto_put(c, h);
 }
 

@@ -8,9 +8,14 @@ NARU_NOINLINE void naru_tcp_established(struct naru_tcp *c, struct naru_tcp_seg 
     c->snd.wnd_max = NARU_MAX(c->snd.wnd_max, s->wnd);
     c->snd.wl1 = s->seq;
     c->snd.wl2 = s->ack;
-    if (!(c->sent.flags & NARU_TCP_SENT_EVER))
+    bool early = (c->fastopen & NARU_TCP_FASTOPEN_EARLY) != 0; /* data may be out already */
+    if (early)
+        naru_tcp_fastopen_complete(c, s->now);
+    else if (!(c->sent.flags & NARU_TCP_SENT_EVER))
         naru_tcp_rtt_sample(c, naru_tcp_us(s->now - c->sent.sent_at));
-    c->sent = (struct naru_tcp_sent){ .start = c->snd.nxt, .end = c->snd.nxt, .sent_at = s->now };
+    if (!early)
+        c->sent =
+            (struct naru_tcp_sent){ .start = c->snd.nxt, .end = c->snd.nxt, .sent_at = s->now };
     c->bytes_acked = 0;
     c->last_ack_recv = s->now;
     c->space_at = s->now;
@@ -18,7 +23,8 @@ NARU_NOINLINE void naru_tcp_established(struct naru_tcp *c, struct naru_tcp_seg 
     naru_tcp_timer_acked(c, s->now);
     if (NARU_UNLIKELY(c->env->config->tcp_mtu_probing >= 2))
         naru_tcp_mtu_established(c, s->now);
-    naru_tcp_cc_init(c, s->now);
+    if (!early)
+        naru_tcp_cc_init(c, s->now);
     naru_tcp_uto_established(c);
     naru_tcp_enter(c, NARU_TCP_ESTABLISHED, s->now);
     naru_tcp_event(c, NARU_READY_WRITE);
@@ -31,7 +37,7 @@ NARU_NOINLINE void naru_tcp_established(struct naru_tcp *c, struct naru_tcp_seg 
 /* Simultaneous open (crossing SYNs) reaches ESTABLISHED on both sides (MUST-10). */
 void naru_tcp_in_syn_sent(struct naru_tcp *c, struct naru_tcp_seg *s)
 {
-    bool ack_ok = s->has_ack && naru_seq_eq(s->ack, c->snd.nxt);
+    bool ack_ok = s->has_ack && naru_seq_len(c->snd.nxt, s->ack) <= naru_tcp_syn_data(c);
 
     /* First: ACK */
     if (s->has_ack && !ack_ok) {
@@ -53,8 +59,10 @@ void naru_tcp_in_syn_sent(struct naru_tcp *c, struct naru_tcp_seg *s)
         s->drop = NARU_DROP_TCP_FLAGS;
         return;
     }
-    if (ack_ok)
+    if (ack_ok) {
         c->snd.una = s->ack;
+        naru_tcp_fastopen_answered(c, s->ack);
+    }
     if (ack_ok)
         naru_tcp_ecn_synack_in(c, s->h);
     else

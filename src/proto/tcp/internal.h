@@ -8,6 +8,7 @@
  *   sndq.c rcvq.c ooo.c            bytes to send, bytes to read, bytes too early
  *   rcvwnd.c rtt.c timer.c cc*.c   window, RTT, timers, congestion control
  *   ecn.c accecn.c                 marks instead of drops
+ *   fastopen.c                     data with SYN
  *   state.c user.c opt.c info.c    life, user calls
  *   rare.c rate.c pace.c           what few connections need: how fast, and when
  *   mtu.c uto.c                    how much at once, for how long
@@ -122,11 +123,17 @@ NARU_INLINE bool naru_tcp_reduces(const struct naru_tcp *c)
     return c->ca_state == NARU_CA_RECOVERY || c->ca_state == NARU_CA_CWR;
 }
 
+/* The user may use it: the handshake is complete, or need not be (RFC 7413 4.2.2). */
+NARU_INLINE bool naru_tcp_is_open(const struct naru_tcp *c)
+{
+    return naru_tcp_synchronized(c) ||
+           (c->state == NARU_TCP_SYN_RECEIVED && (c->fastopen & NARU_TCP_FASTOPEN_EARLY));
+}
+
 /* States in which data and FIN of ours may still be on their way. */
 NARU_INLINE bool naru_tcp_may_send(const struct naru_tcp *c)
 {
-    return c->state >= NARU_TCP_ESTABLISHED && c->state != NARU_TCP_TIME_WAIT &&
-           c->state != NARU_TCP_FIN_WAIT_2;
+    return naru_tcp_is_open(c) && c->state != NARU_TCP_TIME_WAIT && c->state != NARU_TCP_FIN_WAIT_2;
 }
 
 /* ---- state.c ---- */
@@ -306,6 +313,11 @@ struct naru_tcp_rare {
     bool ace_ts_known;
     bool option_due; /* counters have moved */
     bool option_seen, option_zeroed;
+    bool synack_again;
+    struct naru_tcp_fastopen fastopen;
+    uint32_t syn_data; /* bytes that our SYN carried */
+    naru_seq syn_end;  /* and the number behind them */
+    naru_time synack_at;
 };
 
 /* ---- rate.c: how fast data arrive, and what holds them back ---- */
@@ -372,6 +384,7 @@ unsigned naru_tcp_sent_find(struct naru_tcp *c,
                             naru_seq seq); /* the one that holds seq, or count */
 bool naru_tcp_sent_split(struct naru_tcp *c, unsigned i, naru_seq at);
 void naru_tcp_sent_merge(struct naru_tcp *c, unsigned i); /* with its neighbours, if they agree */
+unsigned naru_tcp_sent_merge_before(struct naru_tcp *c, unsigned i); /* 1: it was joined to i - 1 */
 void naru_tcp_sent_flag(struct naru_tcp *c, struct naru_tcp_sent *r, uint8_t flags);
 void naru_tcp_sent_trim(struct naru_tcp *c); /* gives the ring back when nothing is in flight */
 void naru_tcp_sent_free(struct naru_tcp *c);
@@ -473,6 +486,14 @@ bool naru_tcp_accecn_acked(struct naru_tcp *c, const struct naru_tcp_hdr *h,
                            const struct naru_tcp_acked *a);
 uint32_t naru_tcp_accecn_len(const struct naru_tcp *c, uint32_t used);
 void naru_tcp_accecn_put(struct naru_tcp *c, struct naru_tcp_segment *out);
+
+/* ---- fastopen.c (RFC 7413) ---- */
+
+uint32_t naru_tcp_syn_data(const struct naru_tcp *c);
+void naru_tcp_fastopen_put_data(struct naru_tcp *c, struct naru_tcp_segment *out);
+void naru_tcp_fastopen_answered(struct naru_tcp *c, naru_seq ack);
+void naru_tcp_fastopen_sent(struct naru_tcp *c, bool again, naru_time now);
+void naru_tcp_fastopen_complete(struct naru_tcp *c, naru_time now);
 
 /* ---- undo.c: what looked like a loss was none ---- */
 

@@ -1,9 +1,14 @@
 /*
- * Out-of-order data: a small array of ranges beyond RCV.NXT, in sequence order, no two touching.
+ * Out-of-order data: ranges beyond RCV.NXT, in sequence order, no two touching.
  *
- * SACK blocks are these ranges (RFC 2018), the most recently touched first.  Bounded in number of
- * ranges, by the connection's receive buffer and by the stack's limit; what does not fit is dropped
- * and will be sent again.  The next expected byte never comes here, so it is never refused.
+ * They lie in a ring: slow start that filled a queue loses every second segment of a window, so
+ * there may be thousands, which come at the end and go at the front.  Within it a place is opened
+ * or closed by moving the shorter side.  SACK blocks are these ranges (RFC 2018), the most recently
+ * touched first; a point of each of the last eight is remembered.
+ *
+ * Bounded in number of ranges and in bytes by the receive buffer, and by the stack's limit; what
+ * does not fit is dropped and will be sent again.  The next expected byte never comes here, so it
+ * is never refused.
  *
  * A FIN beyond a hole is remembered by its number; it is not part of any range.
  */
@@ -13,20 +18,20 @@
 #include "base/pktpool.h"
 #include <string.h>
 
-enum { RANGES_MIN = 4, RANGES_MAX = 64 };
+enum { SIZE_MIN = 4, SIZE_MOST = 16384, RANGES_LEAST = 64, BYTES_PER_RANGE = 1024, RECENT = 8 };
 
 struct range {
     naru_seq start, end;
     struct naru_pkt *first, *last; /* linked by next; each knows its seq */
-    uint32_t touched;              /* larger is more recent */
 };
 
 struct naru_tcp_ooo {
-    uint32_t count, size;
-    uint32_t clock;
-    uint32_t truesize; /* memory of all packets here */
+    uint32_t first, count, size; /* size: a power of two */
+    uint32_t truesize;           /* memory of all packets here */
     naru_seq fin;
     bool fin_known;
+    uint8_t recent_count;
+    naru_seq recent[RECENT]; /* a point in each range that was touched, the latest first */
     struct range at[];
 };
 
@@ -35,21 +40,41 @@ static size_t ooo_bytes(uint32_t size)
     return sizeof(struct naru_tcp_ooo) + size * sizeof(struct range);
 }
 
+NARU_INLINE struct range *range_at(struct naru_tcp_ooo *o, uint32_t i)
+{
+    return &o->at[(o->first + i) & (o->size - 1)];
+}
+
+NARU_INLINE const struct range *range_of(const struct naru_tcp_ooo *o, uint32_t i)
+{
+    return &o->at[(o->first + i) & (o->size - 1)];
+}
+
+static uint32_t ranges_max(const struct naru_tcp *c)
+{
+    return NARU_MAX(c->rcv.buf / BYTES_PER_RANGE, (uint32_t)RANGES_LEAST);
+}
+
 /* Makes room for one more range; false at the bound or without memory. */
 static NARU_NOINLINE bool grow(struct naru_tcp *c)
 {
     struct naru_tcp_ooo *old = c->ooo;
+    if (old != NULL && old->count >= ranges_max(c))
+        return false;
     if (old != NULL && old->count < old->size)
         return true;
-    uint32_t size = old == NULL ? RANGES_MIN : old->size * 4;
-    if (size > RANGES_MAX)
+    uint32_t size = old == NULL ? SIZE_MIN : old->size * 4;
+    if (size > SIZE_MOST)
         return false;
     struct naru_tcp_ooo *o = naru_mem_alloc(c->env->mem, ooo_bytes(size));
     if (o == NULL)
         return false;
     memset(o, 0, sizeof(*o));
     if (old != NULL) {
-        memcpy(o, old, ooo_bytes(old->count));
+        *o = *old;
+        o->first = 0;
+        for (uint32_t i = 0; i < old->count; i++)
+            o->at[i] = *range_at(old, i);
         naru_mem_free(c->env->mem, old, ooo_bytes(old->size));
     }
     o->size = size;
@@ -69,17 +94,44 @@ static void discharge(struct naru_tcp *c, struct naru_pkt *pkt)
     c->env->ooo_bytes -= naru_pkt_truesize(pkt);
 }
 
+/* Opens a place at i (0 <= i <= count < size). */
+static struct range *open_place(struct naru_tcp_ooo *o, uint32_t i)
+{
+    if (i < o->count / 2) {
+        o->first = (o->first - 1) & (o->size - 1);
+        for (uint32_t k = 0; k < i; k++)
+            *range_at(o, k) = *range_at(o, k + 1);
+    } else {
+        for (uint32_t k = o->count; k > i; k--)
+            *range_at(o, k) = *range_at(o, k - 1);
+    }
+    o->count++;
+    return range_at(o, i);
+}
+
+static void close_place(struct naru_tcp_ooo *o, uint32_t i)
+{
+    if (i < o->count / 2) {
+        for (uint32_t k = i; k > 0; k--)
+            *range_at(o, k) = *range_at(o, k - 1);
+        o->first = (o->first + 1) & (o->size - 1);
+    } else {
+        for (uint32_t k = i; k + 1 < o->count; k++)
+            *range_at(o, k) = *range_at(o, k + 1);
+    }
+    o->count--;
+}
+
 static void drop_range(struct naru_tcp *c, uint32_t i)
 {
-    struct naru_tcp_ooo *o = c->ooo;
-    while (o->at[i].first != NULL) {
-        struct naru_pkt *pkt = o->at[i].first;
-        o->at[i].first = pkt->next;
+    struct range *r = range_at(c->ooo, i);
+    while (r->first != NULL) {
+        struct naru_pkt *pkt = r->first;
+        r->first = pkt->next;
         discharge(c, pkt);
         naru_pktpool_put(pkt);
     }
-    o->count--;
-    memmove(&o->at[i], &o->at[i + 1], (o->count - i) * sizeof(o->at[0]));
+    close_place(c->ooo, i);
 }
 
 /* The object goes when nothing is in it. */
@@ -107,16 +159,35 @@ static void dsack(struct naru_tcp *c, naru_seq start, naru_seq end)
 static uint32_t find(const struct naru_tcp_ooo *o, naru_seq seq)
 {
     uint32_t low = 0, high = o->count;
-    if (high > 0 && naru_seq_before(o->at[high - 1].end, seq))
+    if (high > 0 && naru_seq_before(range_of(o, high - 1)->end, seq))
         return high;
     while (low < high) {
         uint32_t mid = low + (high - low) / 2;
-        if (naru_seq_before(o->at[mid].end, seq))
+        if (naru_seq_before(range_of(o, mid)->end, seq))
             low = mid + 1;
         else
             high = mid;
     }
     return low;
+}
+
+static bool holds(const struct range *r, naru_seq seq)
+{
+    return naru_seq_before_eq(r->start, seq) && naru_seq_before(seq, r->end);
+}
+
+/* Range i is the latest to be told of. */
+static void touch(struct naru_tcp_ooo *o, uint32_t i)
+{
+    const struct range *r = range_of(o, i);
+    unsigned kept = 0;
+    naru_seq recent[RECENT];
+    for (unsigned k = 0; k < o->recent_count && kept + 1 < RECENT; k++)
+        if (!holds(r, o->recent[k]))
+            recent[kept++] = o->recent[k];
+    o->recent[0] = r->start;
+    memcpy(&o->recent[1], recent, kept * sizeof(recent[0]));
+    o->recent_count = (uint8_t)(kept + 1);
 }
 
 /* Puts pkt behind the range's last; copies it there if it is small. */
@@ -148,13 +219,15 @@ static void prepend(struct naru_tcp *c, struct range *r, struct naru_pkt *pkt)
 static void join(struct naru_tcp *c, uint32_t i)
 {
     struct naru_tcp_ooo *o = c->ooo;
-    if (i + 1 >= o->count || !naru_seq_eq(o->at[i].end, o->at[i + 1].start))
+    if (i + 1 >= o->count)
         return;
-    o->at[i].last->next = o->at[i + 1].first;
-    o->at[i].last = o->at[i + 1].last;
-    o->at[i].end = o->at[i + 1].end;
-    o->count--;
-    memmove(&o->at[i + 1], &o->at[i + 2], (o->count - i - 1) * sizeof(o->at[0]));
+    struct range *r = range_at(o, i), *next = range_at(o, i + 1);
+    if (!naru_seq_eq(r->end, next->start))
+        return;
+    r->last->next = next->first;
+    r->last = next->last;
+    r->end = next->end;
+    close_place(o, i + 1);
 }
 
 /*
@@ -165,26 +238,48 @@ static bool trim(struct naru_tcp *c, uint32_t i, naru_seq *seq, struct naru_pkt 
 {
     struct naru_tcp_ooo *o = c->ooo;
     naru_seq end = naru_seq_add(*seq, pkt->len);
-    if (i < o->count && naru_seq_before_eq(o->at[i].start, *seq)) {
-        naru_seq known = naru_seq_min(o->at[i].end, end);
+    if (i < o->count && naru_seq_before_eq(range_of(o, i)->start, *seq)) {
+        naru_seq known = naru_seq_min(range_of(o, i)->end, end);
         if (naru_seq_before(*seq, known))
             dsack(c, *seq, known);
         if (naru_seq_eq(known, end)) {
-            o->at[i].touched = ++o->clock;
+            touch(o, i);
             return false;
         }
         naru_pkt_pull(pkt, naru_seq_len(*seq, known));
         *seq = known;
         i++;
     }
-    while (i < o->count && naru_seq_before_eq(o->at[i].end, end)) {
-        dsack(c, o->at[i].start, o->at[i].end);
+    while (i < o->count && naru_seq_before_eq(range_of(o, i)->end, end)) {
+        dsack(c, range_of(o, i)->start, range_of(o, i)->end);
         drop_range(c, i);
     }
-    if (i < o->count && naru_seq_before(o->at[i].start, end)) {
-        dsack(c, o->at[i].start, end);
-        naru_pkt_trim(pkt, naru_seq_len(*seq, o->at[i].start));
+    if (i < o->count && naru_seq_before(range_of(o, i)->start, end)) {
+        dsack(c, range_of(o, i)->start, end);
+        naru_pkt_trim(pkt, naru_seq_len(*seq, range_of(o, i)->start));
     }
+    return true;
+}
+
+/* What is new goes to a range that it touches, or becomes one; false: there are too many. */
+static bool put(struct naru_tcp *c, naru_seq seq, struct naru_pkt *pkt)
+{
+    struct naru_tcp_ooo *o = c->ooo;
+    uint32_t i = find(o, seq);
+    naru_seq end = naru_seq_add(seq, pkt->len);
+    if (i < o->count && naru_seq_eq(range_of(o, i)->end, seq)) {
+        append(c, range_at(o, i), pkt);
+        join(c, i);
+    } else if (i < o->count && naru_seq_eq(range_of(o, i)->start, end)) {
+        prepend(c, range_at(o, i), pkt);
+    } else if (o->count == o->size || o->count >= ranges_max(c)) {
+        return false;
+    } else {
+        pkt->next = NULL;
+        *open_place(o, i) = (struct range){ .start = seq, .end = end, .first = pkt, .last = pkt };
+        charge(c, pkt);
+    }
+    touch(o, i);
     return true;
 }
 
@@ -208,30 +303,11 @@ NARU_NOINLINE enum naru_drop naru_tcp_ooo_add(struct naru_tcp *c, naru_seq seq,
         return why;
     }
 
-    struct naru_tcp_ooo *o = c->ooo;
-    uint32_t i = find(o, seq);
     pkt = naru_pktpool_fit(pkt);
     pkt->seq = seq.v;
-    if (i < o->count && naru_seq_eq(o->at[i].end, seq)) {
-        append(c, &o->at[i], pkt);
-        o->at[i].touched = ++o->clock;
-        join(c, i);
-    } else if (i < o->count && naru_seq_eq(o->at[i].start, naru_seq_add(seq, pkt->len))) {
-        prepend(c, &o->at[i], pkt);
-        o->at[i].touched = ++o->clock;
-    } else if (o->count == o->size) {
+    if (!put(c, seq, pkt)) {
         naru_pktpool_put(pkt);
         return NARU_DROP_TCP_OOO_LIMIT;
-    } else {
-        memmove(&o->at[i + 1], &o->at[i], (o->count - i) * sizeof(o->at[0]));
-        o->count++;
-        pkt->next = NULL;
-        o->at[i] = (struct range){ .start = seq,
-                                   .end = naru_seq_add(seq, pkt->len),
-                                   .first = pkt,
-                                   .last = pkt,
-                                   .touched = ++o->clock };
-        charge(c, pkt);
     }
     settle(c);
     return NARU_DROP_NONE;
@@ -251,8 +327,8 @@ NARU_NOINLINE bool naru_tcp_ooo_drain(struct naru_tcp *c)
     struct naru_tcp_ooo *o = c->ooo;
     if (o == NULL)
         return false;
-    while (o->count > 0 && naru_seq_before_eq(o->at[0].start, c->rcv.nxt)) {
-        struct range *r = &o->at[0];
+    while (o->count > 0 && naru_seq_before_eq(range_of(o, 0)->start, c->rcv.nxt)) {
+        struct range *r = range_at(o, 0);
         while (r->first != NULL) {
             struct naru_pkt *pkt = r->first;
             naru_seq seq = naru_seq_of(pkt->seq);
@@ -281,17 +357,12 @@ NARU_NOINLINE bool naru_tcp_ooo_drain(struct naru_tcp *c)
 unsigned naru_tcp_ooo_blocks(const struct naru_tcp *c, struct naru_tcp_sack *block, unsigned max)
 {
     const struct naru_tcp_ooo *o = c->ooo;
-    uint32_t below = UINT32_MAX;
     unsigned count = 0;
-    for (; o != NULL && count < max && count < o->count; count++) {
-        const struct range *best = NULL;
-        for (uint32_t i = 0; i < o->count; i++)
-            if (o->at[i].touched < below && (best == NULL || o->at[i].touched > best->touched))
-                best = &o->at[i];
-        if (best == NULL)
-            break;
-        block[count] = (struct naru_tcp_sack){ .left = best->start, .right = best->end };
-        below = best->touched;
+    for (unsigned k = 0; o != NULL && count < max && k < o->recent_count; k++) {
+        uint32_t i = find(o, naru_seq_add(o->recent[k], 1));     /* not one that only ends there */
+        if (i < o->count && holds(range_of(o, i), o->recent[k])) /* else it is in order by now */
+            block[count++] = (struct naru_tcp_sack){ .left = range_of(o, i)->start,
+                                                     .right = range_of(o, i)->end };
     }
     return count;
 }
@@ -319,11 +390,11 @@ void naru_tcp_ooo_check(const struct naru_tcp *c)
         return;
     NARU_ASSERT(o->count <= o->size && (o->count > 0 || o->fin_known));
     for (uint32_t i = 0; i < o->count; i++) {
-        const struct range *r = &o->at[i];
+        const struct range *r = range_of(o, i);
         naru_seq at = r->start;
         NARU_ASSERT(naru_seq_after(r->start, c->rcv.nxt) ||
                     (c->state == NARU_TCP_SYN_RECEIVED && naru_seq_eq(r->start, c->rcv.nxt)));
-        NARU_ASSERT(i == 0 || naru_seq_before(o->at[i - 1].end, r->start));
+        NARU_ASSERT(i == 0 || naru_seq_before(range_of(o, i - 1)->end, r->start));
         for (const struct naru_pkt *p = r->first; p != NULL; p = p->next) {
             NARU_ASSERT(p->len > 0 && p->seq == at.v);
             NARU_ASSERT((p->next == NULL) == (p == r->last));

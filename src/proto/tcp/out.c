@@ -81,7 +81,8 @@ static struct plan make_plan(struct naru_tcp *c, const struct naru_tcp_room *roo
     struct plan p = { .mss = c->snd.mss - naru_tcp_options_len(c) };
     uint32_t unsent = to_record_end(c), window = wnd_room(c), pipe = naru_tcp_pipe(c);
     uint32_t len = NARU_MIN(unsent, window), cwnd_room = minus(c->cwnd, pipe);
-    bool fin = naru_tcp_fin_unsent(c) && unsent == naru_tcp_unsent_new(c);
+    bool fin =
+        naru_tcp_fin_unsent(c) && unsent == naru_tcp_unsent_new(c) && naru_tcp_synchronized(c);
 
     if (unsent > 0 && pipe > 0 && cwnd_room < NARU_MIN(unsent, p.mss) &&
         !(c->flags & NARU_TCP_F_TLP_DUE)) {
@@ -364,8 +365,12 @@ static NARU_NOINLINE bool syn(struct naru_tcp *c, struct naru_tcp_segment *out, 
     bare(c, out, c->iss, (uint16_t)(flags | naru_tcp_ecn_syn_flags(c, answer)), now);
     out->retransmit = (c->flags & NARU_TCP_F_SYN_SENT) != 0;
     naru_tcp_ecn_mark(c, out, false);
+    if (!answer && !out->retransmit && (c->fastopen & NARU_TCP_FASTOPEN_DATA))
+        naru_tcp_fastopen_put_data(c, out);
     c->flags |= NARU_TCP_F_SYN_SENT;
-    if (out->retransmit)
+    if (answer && (c->fastopen & NARU_TCP_FASTOPEN_EARLY))
+        naru_tcp_fastopen_sent(c, out->retransmit, now);
+    else if (out->retransmit)
         c->sent.flags = NARU_TCP_SENT_EVER;
     else
         c->sent.sent_at = now;

@@ -322,18 +322,18 @@ NARU_NOINLINE void naru_tcp_recover_reo(struct naru_tcp *c, naru_time now)
  */
 void naru_tcp_recover_rto(struct naru_tcp *c, naru_time now)
 {
-    unsigned count = naru_tcp_sent_count(c);
-    if (count == 0)
+    if (naru_tcp_sent_count(c) == 0)
         return;
     bool reneged = (naru_tcp_sent_at(c, 0)->flags & NARU_TCP_SENT_SACKED) != 0;
     bool fresh = c->ca_state < NARU_CA_RECOVERY;
     bool first = (fresh && c->ca_state != NARU_CA_CWR) || naru_seq_after_eq(c->snd.una, c->recover);
     (void)naru_tcp_loss_need(c);
     naru_tcp_cc_rto(c, first, now);
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = 0; i < naru_tcp_sent_count(c); i++) {
         struct naru_tcp_sent *r = naru_tcp_sent_at(c, i);
         if (r->flags & NARU_TCP_SENT_SACKED ? reneged : i == 0 || naru_tcp_rack_expired(c, r, now))
             naru_tcp_recover_mark(c, r);
+        i -= naru_tcp_sent_merge_before(c, i); /* so that there is room to tell them apart again */
     }
     c->cwnd = naru_tcp_pipe(c) + c->snd.mss; /* RFC 5681 3.1: the loss window */
     c->recover = c->snd.nxt;

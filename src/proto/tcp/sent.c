@@ -8,14 +8,15 @@
  *
  * The ring is bounded and its memory may be refused.  Then two records become one that remembers
  * the later instant and forgets what was known of either: SACK information is advice (RFC 2018 8),
- * and the retransmission timer repairs what the advice would have.
+ * and the retransmission timer repairs what the advice would have.  The bound is two records for
+ * each full segment in flight (every second one lost), and some thousands in any case.
  */
 #include "proto/tcp/internal.h"
 
 #include "base/mem.h"
 #include <string.h>
 
-enum { RING_MIN = 8, RING_MAX = 8192 };
+enum { RING_MIN = 8, RING_MAX = 8192, RING_MAX_LARGE = 65536 };
 
 struct naru_tcp_ring {
     uint32_t first, count, size; /* size: a power of two */
@@ -65,6 +66,12 @@ void naru_tcp_sent_flag(struct naru_tcp *c, struct naru_tcp_sent *r, uint8_t fla
     r->flags = flags;
 }
 
+static bool too_many(const struct naru_tcp *c, uint32_t size)
+{
+    return size > RING_MAX &&
+           (size > RING_MAX_LARGE || size / 4 > naru_tcp_flight(c) / NARU_MAX(c->snd.mss, 1u));
+}
+
 /* Room for one more record; false at the bound or without memory. */
 static NARU_NOINLINE bool grow(struct naru_tcp *c)
 {
@@ -77,7 +84,7 @@ static NARU_NOINLINE bool grow(struct naru_tcp *c)
         return true; /* in place */
     if (old != NULL)
         size *= 2;
-    if (size > RING_MAX)
+    if (too_many(c, size))
         return false;
     struct naru_tcp_ring *r = naru_mem_alloc(c->env->mem, ring_bytes(size));
     if (r == NULL)
@@ -219,25 +226,27 @@ static bool agree(const struct naru_tcp *c, const struct naru_tcp_sent *a,
         return false;
     if (a->flags & NARU_TCP_SENT_SACKED)
         return true; /* when it was sent matters no more */
-    return a->sent_at == b->sent_at &&
+    const uint8_t both = NARU_TCP_SENT_LOST | NARU_TCP_SENT_RETRANS;
+    bool waits = (a->flags & both) == NARU_TCP_SENT_LOST; /* for its second copy: the same */
+    return (waits || a->sent_at == b->sent_at) &&
            (!(a->flags & NARU_TCP_SENT_EVEN) || naru_seq_len(a->start, a->end) % c->snd.mss == 0);
+}
+
+unsigned naru_tcp_sent_merge_before(struct naru_tcp *c, unsigned i)
+{
+    struct naru_tcp_ring *r = c->ring;
+    if (r == NULL || i == 0 || i >= r->count || !agree(c, slot(r, i - 1), slot(r, i)))
+        return 0;
+    slot(r, i - 1)->end = slot(r, i)->end;
+    slot(r, i - 1)->sent_at = NARU_MAX(slot(r, i - 1)->sent_at, slot(r, i)->sent_at);
+    close_slot(r, i);
+    return 1;
 }
 
 void naru_tcp_sent_merge(struct naru_tcp *c, unsigned i)
 {
-    struct naru_tcp_ring *r = c->ring;
-    if (r == NULL)
-        return;
-    if (i + 1 < r->count && agree(c, slot(r, i), slot(r, i + 1))) {
-        slot(r, i + 1)->start = slot(r, i)->start;
-        slot(r, i + 1)->sent_at = NARU_MAX(slot(r, i)->sent_at, slot(r, i + 1)->sent_at);
-        close_slot(r, i);
-    }
-    if (i > 0 && i < r->count && agree(c, slot(r, i - 1), slot(r, i))) {
-        slot(r, i - 1)->end = slot(r, i)->end;
-        slot(r, i - 1)->sent_at = NARU_MAX(slot(r, i - 1)->sent_at, slot(r, i)->sent_at);
-        close_slot(r, i);
-    }
+    (void)naru_tcp_sent_merge_before(c, i + 1);
+    (void)naru_tcp_sent_merge_before(c, i);
 }
 
 NARU_NOINLINE void naru_tcp_sent_free(struct naru_tcp *c)

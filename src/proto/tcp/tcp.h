@@ -20,10 +20,9 @@
  * (blind attacks), 7323 (scaling, timestamps, PAWS), 2018 and 2883 (SACK, DSACK), 8985, 6675 and
  * 6582 (what is lost), 9937 (recovery), 5682, 3522 and 4015 (what was not), 6298 (RTO), 5681, 6928,
  * 9438, 9406 (congestion control), 1122 4.2 (the reasons), 6093 (urgent data), 6191 and 1337
- * (TIME-WAIT), 3168 and 9768 (ECN), 6528 (sequence numbers), 4987 (SYN floods), 5482 (user
- * timeout), 5927 (ICMP).  Where they leave room: what Linux does.
- *
- * Not done yet: fast open.
+ * (TIME-WAIT), 3168 and 9768 (ECN), 7413 (Fast Open), 6528 (sequence numbers), 4987 (SYN floods),
+ * 5482 (user timeout), 4821 and 8899 (path MTU), 9040 (what is known of a path), 5927 (ICMP). Where
+ * they leave room: what Linux does.
  */
 #ifndef NARU_PROTO_TCP_TCP_H
 #define NARU_PROTO_TCP_TCP_H
@@ -114,6 +113,31 @@ void naru_tcp_answer(struct naru_tcp *c, naru_time now);
  */
 bool naru_tcp_defer_accept(struct naru_tcp *c, const struct naru_tcp_hdr *h, size_t payload_len,
                            naru_time now);
+
+/* ---- Fast Open (RFC 7413): cookies are the caller's business ---- */
+
+struct naru_tcp_fastopen {
+    uint8_t cookie_len; /* 0 in a SYN: asks for one */
+    bool option;        /* there is one: else data alone */
+    bool experimental;  /* in option 254 */
+    bool data;          /* SYN: may carry data */
+    uint16_t mss;       /* the peer's when it was last heard of; 0: the path's */
+    uint8_t cookie[NARU_TCP_COOKIE_MAX];
+};
+
+/* naru_tcp_open, with how's option and data that fit into SYN: how many were taken, 0 if none. */
+int64_t naru_tcp_open_fast(struct naru_tcp *c, naru_seq iss, const struct naru_tcp_fastopen *how,
+                           const struct naru_slice *slice, unsigned slice_count, naru_time now);
+
+/* After naru_tcp_open_passive: SYN,ACK gives a cookie.  False: no memory, it does not. */
+bool naru_tcp_offer_cookie(struct naru_tcp *c, const struct naru_tcp_fastopen *how);
+
+/*
+ * After naru_tcp_open_passive: the SYN had a good cookie, pkt (NULL: none) are its data.  True: the
+ * connection has pkt, and is open to the user before the handshake is complete.  False: no memory;
+ * pkt is still the caller's, and the handshake an ordinary one.
+ */
+bool naru_tcp_accept_fast(struct naru_tcp *c, struct naru_pkt *pkt, naru_time now);
 
 /* Nothing more will happen by itself: CLOSED and nothing due.  Unread data may still be read. */
 static inline bool naru_tcp_done(const struct naru_tcp *c)

@@ -41,7 +41,7 @@ static int64_t send_room(struct naru_tcp *c, unsigned flags)
         return gone(c, NARU_ERR_PIPE);
     if (c->flags & NARU_TCP_F_FIN_WANTED)
         return NARU_ERR_PIPE;
-    if (!naru_tcp_synchronized(c)) {
+    if (!naru_tcp_is_open(c)) {
         c->flags |= NARU_TCP_F_NO_SPACE;
         return NARU_ERR_AGAIN;
     }
@@ -243,9 +243,15 @@ static void close_sending(struct naru_tcp *c, naru_time now)
     naru_tcp_event(c, NARU_READY_WRITE);
 }
 
+/* SYN has data, which are to arrive though the handshake is not complete (Linux forgets them). */
+static bool has_sent(const struct naru_tcp *c)
+{
+    return (c->fastopen & NARU_TCP_FASTOPEN_DATA) != 0;
+}
+
 enum naru_err naru_tcp_shutdown(struct naru_tcp *c, unsigned how, naru_time now)
 {
-    if (c->state == NARU_TCP_CLOSED || c->state == NARU_TCP_SYN_SENT)
+    if (c->state == NARU_TCP_CLOSED || (c->state == NARU_TCP_SYN_SENT && !has_sent(c)))
         return NARU_ERR_NOTCONN;
     if (how == 0 || (how & ~(unsigned)(NARU_SHUTDOWN_READ | NARU_SHUTDOWN_WRITE)) != 0)
         return NARU_ERR_INVAL;
@@ -296,7 +302,7 @@ void naru_tcp_close(struct naru_tcp *c, naru_time now)
     bool lost = c->rcv.unread > 0 && peer_knows(c);
     naru_tcp_rcvq_free(c);
     if (lost || naru_tcp_opts(c)->linger_ms == 0 || (c->flags & NARU_TCP_F_DEFERRED) ||
-        c->state == NARU_TCP_SYN_SENT) {
+        (c->state == NARU_TCP_SYN_SENT && !has_sent(c))) {
         naru_tcp_abort(c, now);
         return;
     }
@@ -317,7 +323,7 @@ static bool may_write(const struct naru_tcp *c)
 {
     if (c->state == NARU_TCP_CLOSED || (c->flags & NARU_TCP_F_FIN_WANTED))
         return true; /* an error can be had at once */
-    if (!naru_tcp_synchronized(c) || naru_tcp_unsent_new(c) >= naru_tcp_opts(c)->notsent_lowat)
+    if (!naru_tcp_is_open(c) || naru_tcp_unsent_new(c) >= naru_tcp_opts(c)->notsent_lowat)
         return false;
     return naru_tcp_sndq_room(c) >= c->sndbuf / 3;
 }
