@@ -53,6 +53,17 @@ bool bench_wanted(const struct bench_options *options, const char *row);
 /* ns a segment that three copies and two checksums of the same bytes cost at this moment. */
 double bench_limit(size_t segment, size_t window);
 
+/* Writes until the send buffer is full; reads until there is nothing, and tells how much. */
+void bench_fill(struct bench_pair *pair, struct naru_sock *client);
+uint64_t bench_drain(struct bench_pair *pair, struct naru_sock *server);
+/* A request and a response of one byte each. */
+void bench_round(struct bench_pair *pair, struct naru_sock *client, struct naru_sock *server);
+/* A connection from its handshake over one round to the close of both ends. */
+void bench_churn_one(struct bench_pair *pair, struct naru_sock *listener);
+
+/* Runs the named row's fixed work once; false: there is no such row. */
+bool bench_fixed(const char *row);
+
 void bench_bulk(const struct bench_options *options);
 void bench_rr(const struct bench_options *options);
 void bench_churn(const struct bench_options *options);

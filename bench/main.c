@@ -1,7 +1,8 @@
 /*
  * naru-bench: what naru costs, with what memory alone would cost beside it.
  *
- *     naru-bench [--json] [--seconds S] [--repeats N] [--v6] [ROW...]
+ *     naru-bench [--json] [--seconds S] [--repeats N] [--v6] [ROW]
+ *     naru-bench --fixed ROW
  */
 #include "bench.h"
 
@@ -140,7 +141,9 @@ static _Noreturn void usage(int status)
         "usage: naru-bench [--json] [--seconds S] [--repeats N] [--v6] [ROW]\n"
         "rows: limit-64k limit-1m limit-4m bulk-1500-64k bulk-1500-1m bulk-1500-4m bulk-9000\n"
         "      bulk-offload rr-1 rr-64 rr-random-10k churn-tw100k idle-bytes rr-random-100k\n"
-        "      udp-64, or a prefix of these; tap (with veth, as root) and usernet by whole name\n");
+        "      udp-64, or a prefix of these; tap (with veth, as root) and usernet by whole name\n"
+        "       naru-bench --fixed bulk|rr|churn|syn-flood\n"
+        "the same small piece of work each time, to count the instructions of\n");
     exit(status);
 }
 
@@ -154,6 +157,8 @@ int main(int argc, char **argv)
             options.v6 = true;
         else if (strcmp(argv[i], "--help") == 0)
             usage(0);
+        else if (strcmp(argv[i], "--fixed") == 0 && i + 2 == argc)
+            return bench_fixed(argv[i + 1]) ? 0 : (usage(2), 2);
         else if (strcmp(argv[i], "--seconds") == 0 && i + 1 < argc)
             options.seconds = strtod(argv[++i], NULL);
         else if (strcmp(argv[i], "--repeats") == 0 && i + 1 < argc)

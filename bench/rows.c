@@ -17,7 +17,7 @@ static uint8_t chunk[CHUNK];
 
 /* ---- bulk ---- */
 
-static uint64_t drain(struct bench_pair *pair, struct naru_sock *server)
+uint64_t bench_drain(struct bench_pair *pair, struct naru_sock *server)
 {
     static uint8_t sink[CHUNK];
     struct naru_room room = { sink, sizeof(sink) };
@@ -28,7 +28,7 @@ static uint64_t drain(struct bench_pair *pair, struct naru_sock *server)
     return total;
 }
 
-static void fill(struct bench_pair *pair, struct naru_sock *client)
+void bench_fill(struct bench_pair *pair, struct naru_sock *client)
 {
     struct naru_slice slice = { chunk, sizeof(chunk) };
     while (naru_sock_send(client, &slice, 1, 0, NULL, pair->now) > 0)
@@ -47,9 +47,9 @@ static double bulk_once(const struct bench_options *options, const struct bench_
     uint64_t bytes = 0;
     double start = 0, end;
     for (unsigned turn = 0;; turn++) {
-        fill(&pair, client);
+        bench_fill(&pair, client);
         bench_pair_turn(&pair);
-        bytes += drain(&pair, server);
+        bytes += bench_drain(&pair, server);
         if (turn == 2000) { /* past slow start, caches warm */
             bytes = 0;
             start = bench_now();
@@ -98,20 +98,20 @@ struct conn {
     struct naru_sock *client, *server;
 };
 
-static void one_round(struct bench_pair *pair, struct conn *c)
+void bench_round(struct bench_pair *pair, struct naru_sock *client, struct naru_sock *server)
 {
     uint8_t byte = 'x';
     struct naru_slice slice = { &byte, 1 };
     struct naru_room room = { &byte, 1 };
-    if (naru_sock_send(c->client, &slice, 1, 0, NULL, pair->now) != 1)
+    if (naru_sock_send(client, &slice, 1, 0, NULL, pair->now) != 1)
         bench_die("rr: send");
     bench_pair_turn(pair);
-    if (naru_sock_recv(c->server, &room, 1, 0, NULL, pair->now) != 1)
+    if (naru_sock_recv(server, &room, 1, 0, NULL, pair->now) != 1)
         bench_die("rr: request lost");
-    if (naru_sock_send(c->server, &slice, 1, 0, NULL, pair->now) != 1)
+    if (naru_sock_send(server, &slice, 1, 0, NULL, pair->now) != 1)
         bench_die("rr: send back");
     bench_pair_turn(pair);
-    if (naru_sock_recv(c->client, &room, 1, 0, NULL, pair->now) != 1)
+    if (naru_sock_recv(client, &room, 1, 0, NULL, pair->now) != 1)
         bench_die("rr: response lost");
 }
 
@@ -138,7 +138,7 @@ static double rr_rounds(struct bench_pair *pair, struct conn *conns, unsigned co
             lcg = lcg * 1664525u + 1013904223u;
             next = &conns[random ? (lcg >> 8) % count : i % count];
             NARU_PREFETCH(next); /* the table of the application is not what is measured */
-            one_round(pair, c);
+            bench_round(pair, c->client, c->server);
         }
         rounds += 256;
         end = bench_now();
@@ -178,11 +178,11 @@ void bench_rr(const struct bench_options *options)
 
 static bool server_sees_end(void *arg) { return (naru_sock_ready(arg) & NARU_READY_READ_END) != 0; }
 
-static void churn_one(struct bench_pair *pair, struct naru_sock *listener)
+void bench_churn_one(struct bench_pair *pair, struct naru_sock *listener)
 {
     struct conn c;
     bench_connect(pair, listener, &c.client, &c.server);
-    one_round(pair, &c);
+    bench_round(pair, c.client, c.server);
     naru_sock_close(c.client, pair->now);
     bench_pair_until(pair, server_sees_end, c.server, "churn: no FIN");
     naru_sock_close(c.server, pair->now);
@@ -199,7 +199,7 @@ static double churn_round(struct bench_pair *pair, struct naru_sock *const liste
     double start = bench_now(), end;
     do {
         for (unsigned i = 0; i < 64; i++)
-            churn_one(pair, listeners[i & 1]);
+            bench_churn_one(pair, listeners[i & 1]);
         count += 64;
         end = bench_now();
     } while (end - start < seconds && count < 20000);
@@ -220,7 +220,7 @@ void bench_churn(const struct bench_options *options)
     };
     for (unsigned i = 0; i < 100000;
          i++) /* 64 000 ports: two listeners hold 100 000 in TIME-WAIT */
-        churn_one(&pair, listeners[i & 1]);
+        bench_churn_one(&pair, listeners[i & 1]);
     struct naru_stack_stats stats;
     naru_stack_get_stats(pair.stack[0], &stats);
     if (stats.time_wait < 90000)

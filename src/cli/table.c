@@ -13,7 +13,7 @@
 #include <stdio.h>
 
 enum {
-    FAST_SEGMENTS = 60000, /* a cell of so many is cheap */
+    FAST_SEGMENTS = 20000, /* a cell of so many is cheap */
     SHORT_PERCENT = 33,    /* less of the bound is a failure */
 };
 

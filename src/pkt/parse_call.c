@@ -79,6 +79,8 @@ static struct naru_script_expr *parse_one(struct naru_scan *s, unsigned depth)
     int c = naru_scan_peek(s);
     if (depth > DEPTH_MAX)
         naru_scan_fail(s, "brackets nested too deep");
+    if (s->failed)
+        return new_expr(s, NARU_SCRIPT_ELLIPSIS);
     if (naru_scan_accept(s, "..."))
         return new_expr(s, NARU_SCRIPT_ELLIPSIS);
     if (naru_scan_accept(s, "[")) {

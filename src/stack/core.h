@@ -566,7 +566,8 @@ bool naru_fastopen_syn(struct naru_sock_tcp *listener, const struct naru_ip_in *
 void naru_fastopen_began(struct naru_sock_tcp *child);
 void naru_fastopen_over(struct naru_sock_tcp *child);
 bool naru_fastopen_ask(struct naru_sock_tcp *st, struct naru_tcp_fastopen *how);
-void naru_fastopen_answered(struct naru_sock_tcp *st, const struct naru_tcp_hdr *h);
+struct naru_tcp_verdict naru_fastopen_input(struct naru_sock_tcp *st, const struct naru_tcp_hdr *h,
+                                            struct naru_pkt *pkt);
 
 enum naru_err naru_listen_open(struct naru_sock_tcp *st, unsigned backlog);
 void naru_listen_close(struct naru_sock_tcp *listener);

@@ -115,7 +115,7 @@ bool naru_fastopen_ask(struct naru_sock_tcp *st, struct naru_tcp_fastopen *how)
 }
 
 /* The answer to it has come. */
-NARU_NOINLINE void naru_fastopen_answered(struct naru_sock_tcp *st, const struct naru_tcp_hdr *h)
+static void answered(struct naru_sock_tcp *st, const struct naru_tcp_hdr *h)
 {
     struct naru_stack *stack = st->s.stack;
     const struct naru_tuple *t = &st->s.flow.tuple;
@@ -134,4 +134,20 @@ NARU_NOINLINE void naru_fastopen_answered(struct naru_sock_tcp *st, const struct
             !cookie && data && c->segments_retrans > 0 && !(c->fastopen & NARU_TCP_FASTOPEN_TAKEN),
     };
     naru_fastopen_learn(&stack->fast_cache, &t->local, &t->remote, &news, stack->now);
+}
+
+/* A segment while SYN waits for its answer.  The cookie's bytes go with pkt. */
+NARU_NOINLINE struct naru_tcp_verdict naru_fastopen_input(struct naru_sock_tcp *st,
+                                                          const struct naru_tcp_hdr *h,
+                                                          struct naru_pkt *pkt)
+{
+    uint8_t cookie[NARU_FASTOPEN_COOKIE_MAX];
+    struct naru_tcp_hdr kept = *h;
+    kept.cookie = cookie;
+    if (h->cookie_len > 0)
+        memcpy(cookie, h->cookie, h->cookie_len);
+    struct naru_tcp_verdict verdict = naru_tcp_input(&st->tcp, h, pkt, st->s.stack->now);
+    if (st->tcp.state != NARU_TCP_SYN_SENT)
+        answered(st, &kept);
+    return verdict;
 }

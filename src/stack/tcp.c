@@ -410,9 +410,9 @@ enum naru_drop naru_tcp_connection_in(struct naru_sock_tcp *st, const struct nar
         naru_tcp_settle(st);
         return naru_pkt_drop(pkt, NARU_DROP_TCP_DEFERRED);
     }
-    struct naru_tcp_verdict verdict = naru_tcp_input(&st->tcp, h, pkt, stack->now);
-    if (NARU_UNLIKELY(st->fast_asked) && st->tcp.state != NARU_TCP_SYN_SENT)
-        naru_fastopen_answered(st, h);
+    struct naru_tcp_verdict verdict = NARU_UNLIKELY(st->fast_asked)
+                                          ? naru_fastopen_input(st, h, pkt)
+                                          : naru_tcp_input(&st->tcp, h, pkt, stack->now);
     if (NARU_UNLIKELY(verdict.reset))
         naru_tcp_reset_segment(stack, in, h, payload_len);
     if (NARU_UNLIKELY(stack->config.trace != NULL))
