@@ -236,7 +236,16 @@ enum naru_opt {
     NARU_OPT_CORK,         /* TCP: 0 or 1 */
     NARU_OPT_QUICKACK,     /* TCP: 0 or 1 */
     NARU_OPT_MAXSEG,       /* TCP: 88..32767; get: the present one */
-    NARU_OPT_USER_TIMEOUT_MS,  /* TCP: 0 is the default (RFC 5482, RFC 9293 3.8.3) */
+    NARU_OPT_USER_TIMEOUT_MS, /* TCP: how long data may stay unacknowledged before the connection
+                                 ends (RFC 9293 3.8.3), shorter or longer than retransmissions
+                                 would last; 0: as long as they do (the default); -1: for ever */
+    NARU_OPT_UTO_MS,          /* TCP: 0: off (the default); else the User Timeout Option (RFC 5482)
+                                 is sent with this value, and the peer's, within the limits of the
+                                 stack's configuration, is adopted unless USER_TIMEOUT_MS is set */
+    NARU_OPT_PACING, /* TCP: 0 or 1: segments are spread over the round-trip time instead of
+                        going at once; the stack's tcp_pacing */
+    NARU_OPT_MAX_PACING_RATE,  /* TCP: bytes a second, no faster; -1: no limit (the default).  A
+                                  limit turns PACING on */
     NARU_OPT_SYNCNT,           /* TCP: 1..127 */
     NARU_OPT_LINGER2_MS,       /* TCP: FIN-WAIT-2 without a holder; -1: none at all */
     NARU_OPT_WINDOW_CLAMP,     /* TCP: bytes */
@@ -308,8 +317,14 @@ struct naru_tcp_info {
     uint64_t bytes_acked, bytes_received, bytes_sent, bytes_retrans;
     uint32_t notsent_bytes;
     naru_time last_data_sent, last_data_recv, last_ack_recv; /* instants; 0: never */
+    /* How long there was something to send or to be acknowledged; of it, how long the peer's window
+     * or the send buffer were in the way. */
     naru_time busy_time, rwnd_limited, sndbuf_limited;
-    uint64_t delivery_rate, pacing_rate; /* bytes a second */
+    /* Bytes a second, 0: not known.  delivery_rate: at which data arrived lately, no more than that
+     * where the application gave no more to send (app_limited).  pacing_rate: the window over the
+     * round-trip time, and a little more (NARU_OPT_MAX_PACING_RATE). */
+    uint64_t delivery_rate, pacing_rate, max_pacing_rate; /* the last UINT64_MAX: no limit */
+    bool delivery_rate_app_limited;
 };
 
 /* OPNOTSUPP for other kinds of sockets. */

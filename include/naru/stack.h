@@ -74,6 +74,9 @@ struct naru_config {
     uint32_t frag_memory_max; /* bytes held for reassembly; 1 MiB */
     uint32_t ooo_memory_max;  /* bytes of out-of-order TCP data in the whole stack; 32 MiB */
 
+    uint32_t metrics_max; /* destinations whose round-trip time and reordering are remembered for
+                             the next connection (RFC 9040); 0: none; 1024 */
+
     uint32_t neigh_reachable_ms; /* how long an answer is believed, give or take a half; 30000 */
 
     uint32_t tcp_rcvbuf_default; /* bytes; 131 072, grows by itself to tcp_rcvbuf_max */
@@ -98,10 +101,24 @@ struct naru_config {
                      whole segments, offered whole; every second segment acknowledged, also small
                      ones; a FIN again with the ACK of the peer's in CLOSING; SYN with FIN opens; in
                      TIME-WAIT no answer to what has no ACK */
+    /* All connections spread their segments over the round trip (see NARU_OPT_PACING); false. */
+    bool tcp_pacing;
+    /*
+     * A path that loses large packets and says nothing (RFC 4821).  0: is not looked for; 1: after
+     * four timeouts in a row segments shrink to tcp_base_mss, and larger ones are tried again; 2:
+     * each connection begins so.  1.
+     */
+    uint8_t tcp_mtu_probing;
+    bool tcp_metrics_ssthresh;  /* and their ssthresh, too; false */
     uint8_t tcp_syn_retries;    /* 7: retransmissions of a SYN before ETIMEDOUT */
     uint8_t tcp_synack_retries; /* 5 */
     uint8_t tcp_retries;        /* 15: retransmissions of data before ETIMEDOUT */
     uint32_t tcp_rto_min_ms;    /* 200 */
+    uint32_t tcp_base_mss;      /* 1024: see tcp_mtu_probing */
+    uint32_t tcp_mtu_probe_ms;  /* 600 000: when larger segments than passed are tried again */
+    uint32_t tcp_uto_min_ms;    /* a peer's User Timeout Option (RFC 5482) counts as this at least;
+                                   100 000 */
+    uint32_t tcp_uto_max_ms;    /* and as this at most; 3 600 000 */
     uint32_t tcp_time_wait_ms;  /* 60 000 */
     uint32_t tcp_fin_wait_2_ms; /* 60 000: FIN-WAIT-2 of a connection nobody holds any more */
 

@@ -39,8 +39,9 @@ static void info_times(struct tcp_info *to, const struct naru_tcp_info *from, na
     to->tcpi_rwnd_limited = (uint64_t)from->rwnd_limited / 1000;
     to->tcpi_sndbuf_limited = (uint64_t)from->sndbuf_limited / 1000;
     to->tcpi_delivery_rate = from->delivery_rate;
+    to->tcpi_delivery_rate_app_limited = from->delivery_rate_app_limited;
     to->tcpi_pacing_rate = from->pacing_rate != 0 ? from->pacing_rate : UINT64_MAX;
-    to->tcpi_max_pacing_rate = UINT64_MAX;
+    to->tcpi_max_pacing_rate = from->max_pacing_rate;
 }
 
 static void info_segments(struct tcp_info *to, const struct naru_tcp_info *from)

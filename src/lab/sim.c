@@ -57,10 +57,11 @@ struct sim {
     struct flow flow[FLOWS_MAX];
     uint32_t mtu; /* of every path, from shrinks_at on */
     naru_time shrinks_at;
-    bool fast;  /* data go with SYN */
-    bool marks; /* links mark CE, and hosts speak ECN, or do not */
-    bool harsh; /* memory is short: connections may fail */
-    bool lossy; /* three solicitations in a row may be lost: a neighbour is not found */
+    bool silent; /* nobody says so: a black hole */
+    bool fast;   /* data go with SYN */
+    bool marks;  /* links mark CE, and hosts speak ECN, or do not */
+    bool harsh;  /* memory is short: connections may fail */
+    bool lossy;  /* three solicitations in a row may be lost: a neighbour is not found */
     size_t allocated;
 };
 
@@ -157,6 +158,7 @@ static void draw_config(struct sim *sim, struct naru_config *config, unsigned n)
     config->tcp_sack = !one_in(sim, 6);
     config->tcp_timestamps = !one_in(sim, 6);
     config->tcp_window_scale = !one_in(sim, 8);
+    config->tcp_pacing = one_in(sim, 4);
     config->tcp_time_wait_ms = naru_rand_between(&sim->rand, 1000, 60000);
     if (one_in(sim, 3))
         config->tcp_rcvbuf_default = naru_rand_between(&sim->rand, 4096, 131072);
@@ -222,6 +224,7 @@ static bool begin(struct sim *sim)
     sim->host_count = naru_rand_between(&sim->rand, 2, NARU_SIM_HOSTS);
     sim->flow_count = naru_rand_between(&sim->rand, 1, FLOWS_MAX);
     sim->mtu = one_in(sim, 4) ? naru_rand_between(&sim->rand, 1280, 1500) : 1500;
+    sim->silent = sim->mtu < 1500 && one_in(sim, 3);
     sim->shrinks_at = sim->now + NARU_MS(naru_rand_below(&sim->rand, 10000));
     for (unsigned n = 0; n < sim->host_count; n++)
         if (!add_host(sim, n))
@@ -232,8 +235,10 @@ static bool begin(struct sim *sim)
     sim->result->flows = sim->flow_count;
     snprintf(sim->result->what, sizeof(sim->result->what), "%u hosts, %u connections%s%s%s%s",
              sim->host_count, sim->flow_count, sim->harsh ? ", little memory" : "",
-             sim->mtu < 1500 ? ", a shrinking MTU" : "", sim->marks ? ", marks" : "",
-             sim->fast ? ", Fast Open" : "");
+             sim->mtu == 1500 ? ""
+             : sim->silent    ? ", a black hole"
+                              : ", a shrinking MTU",
+             sim->marks ? ", marks" : "", sim->fast ? ", Fast Open" : "");
     return true;
 }
 
@@ -290,7 +295,7 @@ static void too_big(struct sim *sim, struct host *h, const struct naru_ipv6_hdr 
     icmp_to(h, NARU_ETHERTYPE_IPV6, out, at + quoted, sim->now);
 }
 
-/* Is the packet too long for where it goes?  Its sender is told. */
+/* Is the packet too long for where it goes?  Its sender is told, unless this is a black hole. */
 static bool stops_at_mtu(struct sim *sim, struct host *from, const struct naru_link_frame *frame)
 {
     struct naru_span span = naru_span(frame->bytes, frame->len);
@@ -300,6 +305,8 @@ static bool stops_at_mtu(struct sim *sim, struct host *from, const struct naru_l
     if (sim->now < sim->shrinks_at || frame->len - NARU_ETH_LEN <= sim->mtu ||
         naru_eth_parse(&span, &eth) != NARU_DROP_NONE)
         return false;
+    if (sim->silent)
+        return true;
     const uint8_t *packet = span.at;
     if (eth.ethertype == NARU_ETHERTYPE_IPV4 && naru_ipv4_parse(&span, &ip4) == NARU_DROP_NONE)
         frag_needed(sim, from, &ip4, packet);

@@ -33,6 +33,7 @@ static const struct field {
     FIELD(sndbuf_limited),
     FIELD(delivery_rate),
     FIELD(pacing_rate),
+    FIELD(max_pacing_rate),
     FIELD(unacked),
     FIELD(sacked),
     FIELD(lost),
@@ -103,6 +104,8 @@ bool naru_info_field(const struct naru_tcp_info *i, const char *name, naru_time 
         *value = i->snd_wscale;
     else if (strcmp(name, "tcpi_rcv_wscale") == 0)
         *value = i->rcv_wscale;
+    else if (strcmp(name, "tcpi_delivery_rate_app_limited") == 0)
+        *value = i->delivery_rate_app_limited;
     else if (strcmp(name, "tcpi_rcv_wnd") == 0)
         *value = i->rcv_wnd;
     else

@@ -66,6 +66,8 @@ static const struct sysctl sysctls[] = {
     { "net.ipv4.tcp_retries2", BYTE, C(tcp_retries) },
     { "net.ipv4.tcp_fin_timeout", SECONDS, C(tcp_fin_wait_2_ms) },
     { "net.ipv4.tcp_rto_min_us", NOTHING, 0 },
+    { "net.ipv4.tcp_mtu_probing", BYTE, C(tcp_mtu_probing) },
+    { "net.ipv4.tcp_base_mss", BYTES, C(tcp_base_mss) },
     { "net.ipv4.tcp_rmem", LAST_OF_THREE, C(tcp_rcvbuf_default) },
     { "net.ipv4.tcp_wmem", LAST_OF_THREE, C(tcp_sndbuf_default) },
     { "net.inet.tcp.sack.enable", BOOL, C(tcp_sack) },

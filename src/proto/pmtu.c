@@ -124,6 +124,29 @@ bool naru_pmtu_too_big(struct naru_pmtu *pmtu, const struct naru_addr *dst, uint
     return smaller;
 }
 
+void naru_pmtu_probed(struct naru_pmtu *pmtu, const struct naru_addr *dst, uint32_t mtu,
+                      uint32_t link_mtu, naru_time now)
+{
+    if (mtu < (naru_addr_is_v4(dst) ? NARU_PMTU_MIN4 : NARU_PMTU_MIN6))
+        return; /* so much passes everywhere */
+    naru_pmtu_tick(pmtu, now);
+    struct naru_pmtu_entry *e = find(pmtu, dst);
+    if (mtu >= link_mtu) {
+        if (e != NULL)
+            drop(pmtu, e);
+        return;
+    }
+    if (e == NULL && (e = make(pmtu, dst)) == NULL)
+        return;
+    if (e->mtu != mtu) {
+        e->mtu = mtu;
+        pmtu->generation++;
+    }
+    e->expires = now + NARU_PMTU_AGE;
+    naru_list_remove(&e->age);
+    naru_list_push_back(&pmtu->by_age, &e->age);
+}
+
 uint32_t naru_pmtu_find(const struct naru_pmtu *pmtu, const struct naru_addr *dst, naru_time now)
 {
     if (naru_table_count(&pmtu->table) == 0)

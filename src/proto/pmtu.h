@@ -43,6 +43,10 @@ void naru_pmtu_deinit(struct naru_pmtu *pmtu);
 bool naru_pmtu_too_big(struct naru_pmtu *pmtu, const struct naru_addr *dst, uint32_t next_mtu,
                        uint32_t sent_len, uint32_t link_mtu, naru_time now);
 
+/* Packets of mtu bytes are known to pass to dst, and larger ones were not seen to (RFC 8899). */
+void naru_pmtu_probed(struct naru_pmtu *pmtu, const struct naru_addr *dst, uint32_t mtu,
+                      uint32_t link_mtu, naru_time now);
+
 /* Path MTU of dst, or 0: nothing known, take the link's. */
 uint32_t naru_pmtu_find(const struct naru_pmtu *pmtu, const struct naru_addr *dst, naru_time now);
 

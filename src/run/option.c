@@ -82,6 +82,13 @@ int naru_option_set_value(struct naru_option *option)
     return error < 0 ? error : set_scaled(option, value);
 }
 
+int naru_option_set_natural(struct naru_option *option)
+{
+    int value;
+    int error = naru_option_int(option, &value);
+    return error < 0 ? error : value < 0 ? -EINVAL : set_scaled(option, value);
+}
+
 int naru_option_get_value(struct naru_option *option)
 {
     int64_t value;

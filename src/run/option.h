@@ -45,6 +45,7 @@ int64_t naru_option_stack_get(struct naru_option *option, enum naru_opt opt);
 /* For rows: option.c */
 int naru_option_set_flag(struct naru_option *option); /* 0 or 1 */
 int naru_option_set_value(struct naru_option *option);
+int naru_option_set_natural(struct naru_option *option); /* nothing negative */
 int naru_option_get_value(struct naru_option *option);
 int naru_option_set_memo(struct naru_option *option);
 int naru_option_get_memo(struct naru_option *option);
@@ -67,6 +68,8 @@ int naru_option_set_lowat(struct naru_option *option);
 int naru_option_set_device(struct naru_option *option);
 int naru_option_get_device(struct naru_option *option);
 int naru_option_get_cookie(struct naru_option *option);
+int naru_option_set_pacing_rate(struct naru_option *option);
+int naru_option_get_pacing_rate(struct naru_option *option);
 
 /* option_ip.c */
 int naru_option_set_byte(struct naru_option *option);

@@ -183,3 +183,35 @@ int naru_option_get_cookie(struct naru_option *option)
     naru_option_put(option, &cookie, sizeof cookie);
     return 0;
 }
+
+/* 32 bits of which all are "no limit", or 64; what is no TCP remembers nothing. */
+int naru_option_set_pacing_rate(struct naru_option *option)
+{
+    uint64_t rate = 0;
+    uint32_t narrow;
+    if (option->len >= sizeof rate) {
+        memcpy(&rate, option->value, sizeof rate);
+    } else if (option->len >= sizeof narrow) {
+        memcpy(&narrow, option->value, sizeof narrow);
+        rate = narrow == UINT32_MAX ? UINT64_MAX : narrow;
+    } else {
+        return -EINVAL;
+    }
+    int error = naru_option_stack_set(option, NARU_OPT_MAX_PACING_RATE,
+                                      rate > INT64_MAX ? -1 : (int64_t)rate);
+    return error == -ENOPROTOOPT ? 0 : error;
+}
+
+int naru_option_get_pacing_rate(struct naru_option *option)
+{
+    int64_t value = -1;
+    if (option->object->sock != NULL)
+        (void)naru_sock_get(option->object->sock, NARU_OPT_MAX_PACING_RATE, &value);
+    uint64_t rate = (uint64_t)value;
+    uint32_t narrow = rate > UINT32_MAX ? UINT32_MAX : (uint32_t)rate;
+    if (option->len >= sizeof rate)
+        naru_option_put(option, &rate, sizeof rate);
+    else
+        naru_option_put(option, &narrow, sizeof narrow);
+    return 0;
+}

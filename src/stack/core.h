@@ -13,7 +13,7 @@
  *   tcp.c     TCP in, out, in time                    udp.c      datagrams in and out
  *   listen.c  SYN to connection                       time_wait.c names that rest
  *   fastopen.c  data with SYN
- *   pressure.c  what goes when memory is short
+ *   pressure.c  what goes when memory is short          metrics.c  what connections tell the next
  */
 #ifndef NARU_STACK_CORE_H
 #define NARU_STACK_CORE_H
@@ -34,6 +34,7 @@
 #include "proto/frag.h"
 #include "proto/group.h"
 #include "proto/icmplimit.h"
+#include "proto/metrics.h"
 #include "proto/neigh.h"
 #include "proto/pmtu.h"
 #include "proto/ports.h"
@@ -302,6 +303,7 @@ struct naru_stack {
     struct naru_autoconf autoconf;
     struct naru_group group;
     struct naru_pmtu pmtu;
+    struct naru_metrics metrics;
     struct naru_icmplimit icmp_limit;
     struct naru_tcp_env tcp;
 
@@ -551,6 +553,10 @@ bool naru_tcp_in_flight(struct naru_stack *stack, const struct naru_tuple *tuple
 void naru_tcp_forget(struct naru_sock_tcp *st);
 void naru_tcp_unreachable(struct naru_sock_tcp *st, enum naru_unreachable why);
 void naru_tcp_path_changed(struct naru_stack *stack, const struct naru_tuple *tuple);
+
+/* metrics.c: what connections learn of a path, for others */
+void naru_metrics_learn(struct naru_sock_tcp *st); /* c->progress tells what */
+void naru_metrics_end(struct naru_sock_tcp *st);   /* st has ended by itself */
 
 /* listen.c */
 /* fastopen.c */

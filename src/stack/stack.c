@@ -24,6 +24,7 @@ void naru_config_init(struct naru_config *config)
         .syn_queue_max = 4096,
         .neigh_max = 1024,
         .neigh_reachable_ms = 30000,
+        .metrics_max = 1024,
         .frag_memory_max = 1 << 20,
         .ooo_memory_max = 32 << 20,
         .tcp_rcvbuf_default = 131072,
@@ -43,6 +44,11 @@ void naru_config_init(struct naru_config *config)
         .tcp_synack_retries = 5,
         .tcp_retries = 15,
         .tcp_rto_min_ms = 200,
+        .tcp_mtu_probing = 1,
+        .tcp_base_mss = 1024,
+        .tcp_mtu_probe_ms = 600000,
+        .tcp_uto_min_ms = 100000,
+        .tcp_uto_max_ms = 3600000,
         .tcp_time_wait_ms = 60000,
         .tcp_fin_wait_2_ms = 60000,
         .port_min = 32768,
@@ -62,7 +68,9 @@ static bool config_good(const struct naru_config *c)
            c->tcp_sndbuf_default <= c->tcp_sndbuf_max && c->tcp_sndbuf_max <= (uint32_t)1 << 30 &&
            c->tcp_congestion <= NARU_CONGESTION_RENO &&
            c->tcp_ecn <= NARU_ECN_MODE_ACCEPT_ACCURATE && c->tcp_rto_min_ms >= 1 &&
-           c->tcp_rto_min_ms <= 60000;
+           c->tcp_rto_min_ms <= 60000 && c->tcp_uto_min_ms >= 1 && c->tcp_base_mss >= 64 &&
+           c->tcp_base_mss <= 65535 && c->tcp_mtu_probe_ms >= 1 &&
+           c->tcp_uto_min_ms <= c->tcp_uto_max_ms && c->tcp_uto_max_ms < UINT32_MAX;
 }
 
 static void init_pools(struct naru_stack *stack)
@@ -110,6 +118,7 @@ static enum naru_err init_machines(struct naru_stack *stack)
     naru_pmtu_init(&stack->pmtu, &stack->mem, &stack->rand, PMTU_MAX);
     naru_icmplimit_init(&stack->icmp_limit, &stack->rand, 1000, 50, 10, 10);
     naru_ports_init(&stack->ephemeral, &stack->rand, c->port_min, c->port_max);
+    naru_metrics_init(&stack->metrics, &stack->mem, &stack->rand, c->metrics_max);
     return NARU_OK;
 }
 
@@ -198,6 +207,7 @@ void naru_stack_free(struct naru_stack *stack)
     naru_autoconf_deinit(&stack->autoconf);
     naru_group_deinit(&stack->group);
     naru_pmtu_deinit(&stack->pmtu);
+    naru_metrics_deinit(&stack->metrics);
     naru_table_deinit(&stack->flows);
     naru_table_deinit(&stack->ports);
     naru_pool_deinit(&stack->timer_pages);

@@ -242,6 +242,7 @@ static void settle_output(struct naru_sock_tcp *st)
 
 static NARU_NOINLINE void settle_end(struct naru_sock_tcp *st)
 {
+    naru_metrics_end(st);
     if (st->tcp.state == NARU_TCP_TIME_WAIT)
         naru_time_wait_begin(st);
     else
@@ -289,6 +290,8 @@ void naru_tcp_settle(struct naru_sock_tcp *st)
         return;
     }
     if (c->progress) {
+        if (NARU_UNLIKELY(c->progress != NARU_TCP_PROGRESS_ANSWERED))
+            naru_metrics_learn(st);
         c->progress = 0;
         naru_neigh_confirm(&stack->neigh, &st->path.neigh, stack->now);
     }

@@ -42,6 +42,9 @@ static const struct {
     { "SNDBUF", NARU_OPT_SNDBUF },
     { "RCVBUF", NARU_OPT_RCVBUF },
     { "USER_TIMEOUT", NARU_OPT_USER_TIMEOUT_MS },
+    { "UTO", NARU_OPT_UTO_MS },
+    { "PACING", NARU_OPT_PACING },
+    { "MAX_PACING_RATE", NARU_OPT_MAX_PACING_RATE },
     { "SYNCNT", NARU_OPT_SYNCNT },
     { "MAXSEG", NARU_OPT_MAXSEG },
     { "UNREAD", NARU_OPT_UNREAD },
@@ -201,6 +204,9 @@ static void option_of(struct tcp_play *p, struct naru_tcp_hdr *h, char *o)
     } else if (sscanf(o, "wscale %u", &a) == 1) {
         h->opts |= NARU_TCP_OPT_WSCALE;
         h->wscale = (uint8_t)a;
+    } else if (sscanf(o, "uto %u", &a) == 1) {
+        h->opts |= NARU_TCP_OPT_USER_TIMEOUT;
+        h->user_timeout_s = a;
     } else if (strcmp(o, "sackOK") == 0) {
         h->opts |= NARU_TCP_OPT_SACK_OK;
     } else if (sscanf(o, "TS val %u ecr %u", &a, &b) == 2) {
@@ -345,6 +351,8 @@ static void from_us(struct tcp_play *p, char *text)
         same = same && (!(w->opts & NARU_TCP_OPT_MSS) || h->mss == w->mss);
         same = same && (!(w->opts & NARU_TCP_OPT_WSCALE) || h->wscale == w->wscale);
         same = same &&
+               (!(w->opts & NARU_TCP_OPT_USER_TIMEOUT) || h->user_timeout_s == w->user_timeout_s);
+        same = same &&
                (!(w->opts & NARU_TCP_OPT_TS) || (h->ts_val == w->ts_val && h->ts_ecr == w->ts_ecr));
         for (unsigned i = 0; same && i < w->sack_count; i++)
             same = h->sack[i].left.v - TCP_PLAY_ISS == w->sack[i].left.v &&
@@ -448,6 +456,13 @@ static void call_info(struct tcp_play *p, char *rest)
         { "reordering", i.reordering_segments },
         { "reord_seen", i.reord_seen },
         { "delivered", i.delivered_segments },
+        { "busy_ms", i.busy_time / NARU_MS(1) },
+        { "rwnd_limited_ms", i.rwnd_limited / NARU_MS(1) },
+        { "sndbuf_limited_ms", i.sndbuf_limited / NARU_MS(1) },
+        { "delivery_rate", (int64_t)i.delivery_rate },
+        { "app_limited", i.delivery_rate_app_limited },
+        { "pacing_rate", (int64_t)i.pacing_rate },
+        { "min_rtt_ms", i.min_rtt / NARU_MS(1) },
         { "ecn", i.ecn },
         { "ecn_seen", i.ecn_seen },
         { "delivered_ce", i.delivered_ce_segments },

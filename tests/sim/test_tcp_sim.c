@@ -291,7 +291,7 @@ static void act_up(struct sim *s, int who)
     static const enum naru_opt opts[] = {
         NARU_OPT_NODELAY,       NARU_OPT_CORK,     NARU_OPT_QUICKACK,        NARU_OPT_MAXSEG,
         NARU_OPT_SNDBUF,        NARU_OPT_RCVBUF,   NARU_OPT_WINDOW_CLAMP,    NARU_OPT_CONGESTION,
-        NARU_OPT_NOTSENT_LOWAT, NARU_OPT_RCVLOWAT, NARU_OPT_USER_TIMEOUT_MS,
+        NARU_OPT_NOTSENT_LOWAT, NARU_OPT_RCVLOWAT, NARU_OPT_USER_TIMEOUT_MS, NARU_OPT_PACING,
     };
     struct end *e = &s->end[who];
     uint8_t byte = byte_of(who, e->written);
@@ -386,7 +386,7 @@ static void invent(struct sim *s)
         e->host.config.tcp_timestamps = chance(s, 800);
         e->host.config.tcp_sack = chance(s, 800);
         e->host.config.tcp_window_scale = chance(s, 800);
-        e->host.config.tcp_quickack = chance(s, 500);
+        e->host.config.tcp_quickack = e->host.config.tcp_pacing = chance(s, 500);
         e->host.config.tcp_congestion =
             chance(s, 500) ? NARU_CONGESTION_RENO : NARU_CONGESTION_CUBIC;
         if (s->mark > 0)

@@ -149,6 +149,37 @@ static void every_allocation_fails(void **state)
     each_allocation_fails(without_memory);
 }
 
+static void probed(struct lab *l, const char *who, uint32_t mtu)
+{
+    struct naru_addr a = addr(who);
+    naru_pmtu_probed(&l->p, &a, mtu, 1500, l->now);
+}
+
+/* What was found out by sending goes up and down, and ages like the rest. */
+static void found_by_probing(void **state)
+{
+    (void)state;
+    struct lab l;
+    lab_init(&l, 10);
+    probed(&l, "10.0.0.1", 1064);
+    assert_int_equal(mtu_of(&l, "10.0.0.1"), 1064);
+    uint32_t generation = l.p.generation;
+    probed(&l, "10.0.0.1", 1064);
+    assert_int_equal(l.p.generation, generation);
+    probed(&l, "10.0.0.1", 1400);
+    assert_int_equal(mtu_of(&l, "10.0.0.1"), 1400);
+    assert_int_not_equal(l.p.generation, generation);
+    probed(&l, "10.0.0.1", 1500); /* all that the link has */
+    assert_int_equal(mtu_of(&l, "10.0.0.1"), 0);
+    probed(&l, "fd00::1", 1084); /* IPv6 has 1280 everywhere */
+    assert_int_equal(mtu_of(&l, "fd00::1"), 0);
+    probed(&l, "fd00::1", 1300);
+    assert_int_equal(mtu_of(&l, "fd00::1"), 1300);
+    l.now += NARU_PMTU_AGE;
+    assert_int_equal(mtu_of(&l, "fd00::1"), 0);
+    lab_deinit(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -158,6 +189,7 @@ int main(void)
         cmocka_unit_test(age_ends_entries),
         cmocka_unit_test(the_oldest_makes_room),
         cmocka_unit_test(every_allocation_fails),
+        cmocka_unit_test(found_by_probing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,25 +36,6 @@ enum {
     AVERAGE_SHIFT = 3,
 };
 
-/* ---- The object ---- */
-
-NARU_NOINLINE struct naru_tcp_rare *naru_tcp_rare_need(struct naru_tcp *c)
-{
-    if (c->rare == NULL) {
-        c->rare = naru_mem_alloc(c->env->mem, sizeof(*c->rare));
-        if (c->rare != NULL)
-            *c->rare = (struct naru_tcp_rare){ 0 };
-    }
-    return c->rare;
-}
-
-void naru_tcp_rare_free(struct naru_tcp *c)
-{
-    if (c->rare != NULL)
-        naru_mem_free(c->env->mem, c->rare, sizeof(*c->rare));
-    c->rare = NULL;
-}
-
 /* ---- The field ---- */
 
 uint16_t naru_tcp_accecn_ace(uint32_t cep)

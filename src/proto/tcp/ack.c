@@ -57,7 +57,7 @@ static void measure(struct naru_tcp *c, const struct naru_tcp_seg *s,
 /* ---- What is behind SND.UNA ---- */
 
 /* The user may write again when a third of the buffer is free. */
-static void tell_writer(struct naru_tcp *c)
+static void tell_writer(struct naru_tcp *c, naru_time now)
 {
     if (c->opt_flags & NARU_TCP_SET_EVENT_ACKED)
         naru_tcp_event(c, NARU_READY_ACKED);
@@ -65,6 +65,8 @@ static void tell_writer(struct naru_tcp *c)
         return;
     if (naru_tcp_ready(c) & NARU_READY_WRITE) {
         c->flags &= ~(uint32_t)NARU_TCP_F_NO_SPACE;
+        if (c->rare != NULL && c->rare->limit == NARU_TCP_LIMIT_SNDBUF)
+            naru_tcp_rate_limit(c, NARU_TCP_LIMIT_NONE, now);
         naru_tcp_event(c, NARU_READY_WRITE);
     }
 }
@@ -109,7 +111,7 @@ void naru_tcp_ack_process(struct naru_tcp *c, struct naru_tcp_seg *s)
     }
     if (naru_seq_after(s->ack, c->snd.una)) {
         advance(c, s->ack, &a);
-        c->progress = 1;
+        c->progress |= NARU_TCP_PROGRESS_ANSWERED;
     }
     bool window_changed = update_window(c, s);
     if ((s->h->opts & NARU_TCP_OPT_SACK) && (c->flags & NARU_TCP_F_SACK))
@@ -136,11 +138,13 @@ void naru_tcp_ack_process(struct naru_tcp *c, struct naru_tcp_seg *s)
         naru_tcp_recover_quiet(c);
     }
     c->delivered += naru_tcp_segments(a.delivered, c->snd.mss);
+    if (NARU_UNLIKELY(c->rare != NULL))
+        naru_tcp_rate_acked(c, &a);
     if (a.acked > 0) {
         if (!naru_tcp_reduces(c))
             naru_tcp_cc_acked(c, a.delivered, s->now);
         naru_tcp_sndbuf_grow(c);
-        tell_writer(c);
+        tell_writer(c, s->now);
         naru_tcp_sent_trim(c);
     }
     if (naru_tcp_unsent_new(c) > 0 || naru_tcp_fin_unsent(c))

@@ -35,6 +35,12 @@ enum naru_tcp_due {
     NARU_TCP_DUE_ACK = 32,
 };
 
+enum naru_tcp_progress {
+    NARU_TCP_PROGRESS_ANSWERED = 1, /* the peer did: its neighbour is there */
+    NARU_TCP_PROGRESS_MTU = 2,      /* naru_tcp_mtu_found is known to pass */
+    NARU_TCP_PROGRESS_OPEN = 4,     /* it is established: naru_tcp_set_metrics would be of use */
+};
+
 /* What the user asked for, one bit each: hot enough to be in every connection. */
 enum naru_tcp_set_flag {
     NARU_TCP_SET_NODELAY = 1,
@@ -46,13 +52,18 @@ enum naru_tcp_set_flag {
     NARU_TCP_SET_SNDBUF_FIXED = 64, /* no autotuning */
     NARU_TCP_SET_RCVBUF_FIXED = 128,
     NARU_TCP_SET_NO_OPTIONS = 256,
+    NARU_TCP_SET_PACING = 512, /* by the user, the stack, or because there is pacing_max */
 };
+
+#define NARU_TCP_FOR_EVER UINT32_MAX
 
 /* Options of a socket before, and of a connection while, they differ from the stack's defaults. */
 struct naru_tcp_opts {
+    uint64_t pacing_max;     /* bytes a second; UINT64_MAX: no limit */
     uint32_t sndbuf, rcvbuf; /* bytes of payload */
     uint32_t keepidle_ms, keepintvl_ms;
-    uint32_t user_timeout_ms; /* 0: by retransmissions */
+    uint32_t user_timeout_ms; /* 0: by retransmissions; NARU_TCP_FOR_EVER */
+    uint32_t uto_ms;          /* RFC 5482 ADV_UTO; 0: the option is off */
     int32_t linger_ms;        /* -1: off */
     int32_t linger2_ms;       /* -1: no FIN-WAIT-2 without a holder */
     uint32_t rcvlowat;
@@ -72,7 +83,7 @@ enum naru_tcp_timer {
     NARU_TCP_TIMER_ACK,        /* delayed acknowledgement, window update */
     NARU_TCP_TIMER_IDLE,       /* keep-alive; FIN-WAIT-2 without a holder; 2 MSL */
     NARU_TCP_TIMER_GIVE_UP,    /* user timeout (RFC 5482) */
-    NARU_TCP_TIMER_PACE,       /* the next segment may go: cork; pacing has its place here */
+    NARU_TCP_TIMER_PACE,       /* the next segment may go: cork, pacing */
     NARU_TCP_TIMERS,
 };
 
@@ -99,7 +110,7 @@ struct naru_tcp {
     uint8_t state;      /* enum naru_tcp_state; changed by enter() alone */
     uint8_t due;        /* enum naru_tcp_due */
     uint8_t events;     /* enum naru_ready: edges since the stack last looked */
-    uint8_t progress;   /* the peer answered: what the neighbour machine wants to know */
+    uint8_t progress;   /* enum naru_tcp_progress: what other machines want to know */
     uint16_t opt_flags; /* enum naru_tcp_set_flag */
     uint8_t slow;       /* not 0: no header prediction (enum naru_tcp_slow) */
     uint8_t ca_state;   /* enum naru_ca_state */
@@ -181,7 +192,8 @@ struct naru_tcp {
 
     /* ---- touched less often ---- */
 
-    naru_time space_rtt_at;
+    uint32_t space_rtt_at; /* microseconds, cut off; 0: not yet */
+    uint32_t busy;         /* how long a lone record was in flight: 2^20 ns */
     naru_seq space_rtt_seq;
     naru_seq iss, irs;
     naru_seq snd_eor; /* with F_EOR: no segment reaches across it */
@@ -205,7 +217,7 @@ struct naru_tcp {
     uint16_t mss_advertised;
     uint8_t urgent_byte;
     uint8_t congestion;         /* enum naru_congestion */
-    struct naru_tcp_rare *rare; /* NULL: no accurate ECN, no CE ever reported, no Fast Open */
+    struct naru_tcp_rare *rare; /* what few connections need; NULL: not this one */
 };
 
 _Static_assert(offsetof(struct naru_tcp, own_opts) == 256 &&

@@ -110,7 +110,7 @@ void naru_tcp_ecn_synack_in(struct naru_tcp *c, const struct naru_tcp_hdr *h)
         naru_tcp_accecn_answered(c, answer);
     }
     if (!(c->ecn & NARU_TCP_ECN_ACCURATE) && c->fastopen == 0)
-        naru_tcp_rare_free(c);
+        naru_tcp_rare_spare(c);
 }
 
 /* ---- RFC 3168 ---- */

@@ -6,10 +6,22 @@
  */
 #include "proto/tcp/internal.h"
 
+static bool uto_due(const struct naru_tcp *c)
+{
+    return NARU_UNLIKELY(c->rare != NULL) && c->rare->uto_due;
+}
+
+/* SACK blocks that fit beside the other options. */
+static unsigned sack_max(const struct naru_tcp *c)
+{
+    unsigned max = c->flags & NARU_TCP_F_TIMESTAMPS ? 3 : NARU_TCP_SACK_MAX;
+    return max - (uto_due(c) ? 1 : 0);
+}
+
 /* RFC 2018 4, RFC 2883 4: the duplicate first, then the most recent ranges. */
 static NARU_NOINLINE void put_sack(struct naru_tcp *c, struct naru_tcp_hdr *h)
 {
-    unsigned max = c->flags & NARU_TCP_F_TIMESTAMPS ? 3 : NARU_TCP_SACK_MAX, count = 0;
+    unsigned max = sack_max(c), count = 0;
     if (c->flags & NARU_TCP_F_DSACK_DUE) {
         h->sack[count++] = (struct naru_tcp_sack){ .left = c->dsack_start, .right = c->dsack_end };
         c->flags &= ~(uint32_t)NARU_TCP_F_DSACK_DUE;
@@ -23,9 +35,8 @@ static NARU_NOINLINE void put_sack(struct naru_tcp *c, struct naru_tcp_hdr *h)
 
 static uint32_t sack_len(const struct naru_tcp *c)
 {
-    unsigned max = c->flags & NARU_TCP_F_TIMESTAMPS ? 3 : NARU_TCP_SACK_MAX;
     unsigned count = naru_tcp_ooo_ranges(c) + (c->flags & NARU_TCP_F_DSACK_DUE ? 1 : 0);
-    return count == 0 ? 0 : 4 + 8 * NARU_MIN(count, max);
+    return count == 0 ? 0 : 4 + 8 * NARU_MIN(count, sack_max(c));
 }
 
 uint32_t naru_tcp_options_len(const struct naru_tcp *c)
@@ -33,6 +44,8 @@ uint32_t naru_tcp_options_len(const struct naru_tcp *c)
     uint32_t len = 0;
     if ((c->flags & NARU_TCP_F_SACK) && (c->ooo != NULL || (c->flags & NARU_TCP_F_DSACK_DUE)))
         len = sack_len(c);
+    if (uto_due(c))
+        len += 4;
     if (NARU_UNLIKELY(c->ecn & NARU_TCP_ECN_ACCURATE))
         len += naru_tcp_accecn_len(
             c, len + (c->flags & NARU_TCP_F_TIMESTAMPS ? (uint32_t)NARU_TCP_TS_LEN : 0));
@@ -62,6 +75,9 @@ static NARU_NOINLINE void put_syn_options(const struct naru_tcp *c, struct naru_
         h->cookie = f->cookie;
         h->cookie_len = f->cookie_len;
     }
+    if (naru_tcp_opts(c)->uto_ms != 0 &&
+        !(h->opts & NARU_TCP_OPT_FASTOPEN)) /* for both there is no room */
+        naru_tcp_uto_put(c, h);
 }
 
 /* The acknowledgement has gone out with this header. */
@@ -100,6 +116,10 @@ void naru_tcp_header(struct naru_tcp *c, struct naru_tcp_hdr *h, naru_seq seq, u
         if (!syn && (c->flags & NARU_TCP_F_SACK) && !(flags & NARU_TCP_RST) &&
             (c->ooo != NULL || (c->flags & NARU_TCP_F_DSACK_DUE)))
             put_sack(c, h);
+        if (uto_due(c) && !syn && !(flags & NARU_TCP_RST)) {
+            naru_tcp_uto_put(c, h);
+            c->rare->uto_due = false;
+        }
         ack_sent(c);
     }
     bool urgent = naru_seq_after(c->snd_up, c->snd.una); /* a probe's number is before SND.UNA */

@@ -281,6 +281,8 @@ static void otherwise(struct naru_tcp *c, struct naru_tcp_seg *s)
     bool opening = c->state == NARU_TCP_SYN_RECEIVED;
     if (!naru_tcp_step_ack(c, s))
         return;
+    if (s->h->opts & NARU_TCP_OPT_USER_TIMEOUT)
+        naru_tcp_uto_input(c, s->h, s->now);
     if (opening && c->ooo != NULL)
         take_queued(c, s);
     if (!naru_tcp_step_urg(c, s))

@@ -14,17 +14,21 @@ NARU_NOINLINE void naru_tcp_established(struct naru_tcp *c, struct naru_tcp_seg 
     else if (!(c->sent.flags & NARU_TCP_SENT_EVER))
         naru_tcp_rtt_sample(c, naru_tcp_us(s->now - c->sent.sent_at));
     if (!early)
-        c->sent = (struct naru_tcp_sent){ .start = c->snd.nxt, .end = c->snd.nxt };
+        c->sent =
+            (struct naru_tcp_sent){ .start = c->snd.nxt, .end = c->snd.nxt, .sent_at = s->now };
     c->bytes_acked = 0;
     c->last_ack_recv = s->now;
     c->space_at = s->now;
     c->due &= (uint8_t)~NARU_TCP_DUE_SYN;
     naru_tcp_timer_acked(c, s->now);
+    if (NARU_UNLIKELY(c->env->config->tcp_mtu_probing >= 2))
+        naru_tcp_mtu_established(c, s->now);
     if (!early)
         naru_tcp_cc_init(c, s->now);
+    naru_tcp_uto_established(c);
     naru_tcp_enter(c, NARU_TCP_ESTABLISHED, s->now);
     naru_tcp_event(c, NARU_READY_WRITE);
-    c->progress = 1;
+    c->progress = NARU_TCP_PROGRESS_ANSWERED | NARU_TCP_PROGRESS_OPEN;
     if (c->flags & NARU_TCP_F_FIN_WANTED) /* closed before it was open */
         naru_tcp_enter(c, NARU_TCP_FIN_WAIT_1, s->now);
     c->due |= NARU_TCP_DUE_DATA;

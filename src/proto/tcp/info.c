@@ -36,6 +36,8 @@ void naru_tcp_env_init(struct naru_tcp_env *env, const struct naru_config *confi
         .rcvlowat = 1,
         .notsent_lowat = UINT32_MAX,
         .congestion = config->tcp_congestion,
+        .pacing_max = UINT64_MAX,
+        .flags = config->tcp_pacing ? NARU_TCP_SET_PACING : 0,
         .ecn = config->tcp_ecn,
     };
 }
@@ -99,12 +101,10 @@ static void info_sending(const struct naru_tcp *c, struct naru_tcp_info *info)
     info->rtt = NARU_US((naru_time)c->srtt);
     info->rttvar = NARU_US((naru_time)c->rttvar);
     info->min_rtt = NARU_US((naru_time)c->min_rtt);
-    info->pacing_rate = c->srtt == 0 ? 0 : (uint64_t)c->cwnd * 1000000 / c->srtt;
 }
 
 void naru_tcp_get_info(const struct naru_tcp *c, struct naru_tcp_info *info, naru_time now)
 {
-    (void)now;
     memset(info, 0, sizeof(*info));
     info->state = c->state;
     info->ca_state = c->ca_state;
@@ -118,6 +118,7 @@ void naru_tcp_get_info(const struct naru_tcp *c, struct naru_tcp_info *info, nar
     info->snd_wscale = c->snd.wscale;
     info->rcv_wscale = c->rcv.wscale;
     info_sending(c, info);
+    naru_tcp_rate_info(c, info, now);
     info->ato = NARU_TCP_ATO_MIN;
     info->rcv_rtt = NARU_US((naru_time)c->space_rtt);
     info->rcv_mss = c->rcv.mss;

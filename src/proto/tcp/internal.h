@@ -10,6 +10,8 @@
  *   ecn.c accecn.c                 marks instead of drops
  *   fastopen.c                     data with SYN
  *   state.c user.c opt.c info.c    life, user calls
+ *   rare.c rate.c pace.c           what few connections need: how fast, and when
+ *   mtu.c uto.c                    how much at once, for how long
  *   tw.c cookie.c reset.c          answers without a connection
  */
 #ifndef NARU_PROTO_TCP_INTERNAL_H
@@ -42,6 +44,9 @@
 /* ---- Small words ---- */
 
 NARU_INLINE uint32_t naru_tcp_ms(naru_time now) { return (uint32_t)(uint64_t)(now / NARU_MS(1)); }
+
+/* About a millisecond, without dividing. */
+NARU_INLINE uint32_t naru_tcp_tick_of(naru_time at) { return (uint32_t)((uint64_t)at >> 20); }
 
 NARU_INLINE uint32_t naru_tcp_us(naru_time span)
 {
@@ -239,14 +244,64 @@ struct naru_tcp_loss {
     naru_seq undo_until;   /* when that is acknowledged, nothing can be undone any more */
 };
 
+/* What keeps data from being sent (TCP_INFO), the weightiest last. */
+enum naru_tcp_limit {
+    NARU_TCP_LIMIT_IDLE, /* there is nothing to send or to be acknowledged */
+    NARU_TCP_LIMIT_NONE, /* busy */
+    NARU_TCP_LIMIT_RWND, /* the peer's window */
+    NARU_TCP_LIMIT_SNDBUF,
+    NARU_TCP_LIMITS,
+};
+
 /* What accurate ECN counts (RFC 9768 3.2.1): packets, and bytes of payload. */
 struct naru_tcp_marks {
     uint32_t cep;
     uint32_t bytes[NARU_TCP_ACCECN_COUNTERS];
 };
 
-/* What few connections have: accurate ECN, marks reported the old way, Fast Open. */
+/*
+ * What few connections need, made when the first of it is, and kept.  Memory for it may be refused:
+ * then each does without.
+ */
 struct naru_tcp_rare {
+    /* Of the delivery rate: C.delivered_time, C.first_sent_time; C.app_limited: it is until
+     * so many segments are delivered; 0: it is not. */
+    naru_time delivered_at, first_sent;
+    uint32_t app_limited;
+    bool marked; /* one range in flight is watched: P. of the draft, and where it ends */
+    bool mark_app_limited;
+    naru_seq mark_end;
+    uint32_t mark_delivered;
+    naru_time mark_sent, mark_delivered_at, mark_first_sent;
+    bool rate_app_limited; /* the sample that is told: segments in microseconds; 0: none */
+    uint32_t rate_delivered, rate_us;
+
+    uint8_t limit; /* enum naru_tcp_limit: what the time is spent on, since limit_at */
+    naru_time limit_at, spent[NARU_TCP_LIMITS];
+
+    bool late;           /* the timer has fired for pace_at, and that is past */
+    bool pacing;         /* data wait for pace_at; the PACE timer is for that, too ... */
+    naru_time cork_at;   /* ... and then this is what it was for; NARU_NEVER */
+    naru_time pace_at;   /* the next burst may begin */
+    naru_time burst_end; /* what would begin before goes with the present one */
+
+    uint32_t busy; /* of struct naru_tcp, before there was this */
+
+    /* RFC 4821: payloads without options.  low is known to pass, high perhaps, limit is the link.
+     */
+    bool mtu_search;
+    bool mtu_alarm; /* it began with timeouts that may have meant something else */
+    uint16_t mtu_low, mtu_high, mtu_limit;
+    uint16_t mtu_told;  /* low, as the stack knows it */
+    uint16_t mtu_probe; /* in flight at [mtu_start, mtu_end); 0: none is */
+    naru_seq mtu_start, mtu_end;
+    naru_seq mtu_proof; /* what is sent from here on and arrives, proves low */
+    naru_time mtu_at;   /* the search began */
+
+    uint32_t remote_uto_ms; /* RFC 5482 REMOTE_UTO; 0: none came */
+    bool uto_due;           /* our own is to be told */
+
+    /* Accurate ECN, or marks reported the old way. */
     struct naru_tcp_marks r, s; /* what came to us; what came of ours, as the peer told */
     uint32_t told_cep;          /* r.cep when it was last told */
     uint32_t delivered_ce;      /* segments of ours */
@@ -264,6 +319,58 @@ struct naru_tcp_rare {
     naru_seq syn_end;  /* and the number behind them */
     naru_time synack_at;
 };
+
+/* ---- rate.c: how fast data arrive, and what holds them back ---- */
+
+void naru_tcp_rate_limit(struct naru_tcp *c, enum naru_tcp_limit to, naru_time now);
+void naru_tcp_rate_mark(struct naru_tcp *c, naru_seq start, naru_seq end, naru_time now);
+void naru_tcp_rate_written(struct naru_tcp *c, naru_time now); /* before there is more to send */
+void naru_tcp_rate_acked(struct naru_tcp *c, const struct naru_tcp_acked *a);
+void naru_tcp_rate_info(const struct naru_tcp *c, struct naru_tcp_info *info, naru_time now);
+uint64_t naru_tcp_pacing_rate(const struct naru_tcp *c); /* bytes a second; 0: not known */
+
+/* New data have gone; [start, end) is in flight now.  A lone segment needs no more than its record.
+ */
+NARU_INLINE void naru_tcp_rate_sent(struct naru_tcp *c, naru_seq start, naru_seq end, naru_time now)
+{
+    bool alone = naru_seq_eq(start, c->snd.una);
+    if (c->rare == NULL ? alone && naru_seq_len(start, end) <= c->snd.mss
+                        : c->rare->marked && !alone && c->rare->limit == NARU_TCP_LIMIT_NONE)
+        return;
+    naru_tcp_rate_mark(c, start, end, now);
+}
+
+/* ---- pace.c: segments spread over time, where NARU_TCP_SET_PACING is on ---- */
+
+/* Data may not go now; the PACE timer is set. */
+bool naru_tcp_pace_wait(struct naru_tcp *c, naru_time now);
+void naru_tcp_pace_sent(struct naru_tcp *c, uint32_t len, naru_time now);
+/* What may go as one super-segment, at most what room says. */
+uint32_t naru_tcp_pace_quantum(const struct naru_tcp *c);
+void naru_tcp_pace_changed(struct naru_tcp *c, naru_time now); /* the options */
+
+/* ---- mtu.c: the largest segment that passes, when nobody tells (RFC 4821) ---- */
+
+void naru_tcp_mtu_established(struct naru_tcp *c, naru_time now);
+void naru_tcp_mtu_timeout(struct naru_tcp *c, naru_time now); /* RTO, again */
+void naru_tcp_mtu_false_alarm(struct naru_tcp *c);
+void naru_tcp_mtu_told(struct naru_tcp *c, uint16_t mss, naru_time now); /* by the stack */
+/* A segment of so many bytes may be tried now; 0: none. */
+uint32_t naru_tcp_mtu_probe_len(struct naru_tcp *c, naru_time now);
+void naru_tcp_mtu_probe_sent(struct naru_tcp *c, naru_seq start, uint32_t len);
+void naru_tcp_mtu_acked(struct naru_tcp *c, const struct naru_tcp_acked *a);
+/* Something is lost; true: it is the probe, and nobody is to blame. */
+bool naru_tcp_mtu_probe_lost(struct naru_tcp *c);
+
+/* ---- uto.c: the user timeout, and its option (RFC 5482) ---- */
+
+/* How long the peer may be silent: 0: retransmissions are counted; NARU_NEVER: for ever. */
+naru_time naru_tcp_user_timeout(const struct naru_tcp *c);
+bool naru_tcp_counts_retries(const struct naru_tcp *c);       /* R2 is a number of them */
+void naru_tcp_uto_changed(struct naru_tcp *c, naru_time now); /* by the user */
+void naru_tcp_uto_established(struct naru_tcp *c);
+void naru_tcp_uto_input(struct naru_tcp *c, const struct naru_tcp_hdr *h, naru_time now);
+void naru_tcp_uto_put(const struct naru_tcp *c, struct naru_tcp_hdr *h);
 
 /* ---- sent.c: records of what is in flight, in sequence order ---- */
 
@@ -301,6 +408,7 @@ void naru_tcp_recover_phase(struct naru_tcp *c, enum naru_ca_state to);
 void naru_tcp_recover_done(struct naru_tcp *c);
 void naru_tcp_recover_rto(struct naru_tcp *c, naru_time now);
 void naru_tcp_recover_pmtu(struct naru_tcp *c);
+void naru_tcp_recover_probe(struct naru_tcp *c); /* the first in flight was too big */
 /* The next range to send again, at most max bytes of it; 0: none (now). */
 uint32_t naru_tcp_recover_next(struct naru_tcp *c, uint32_t max, naru_seq *start);
 void naru_tcp_recover_sent(struct naru_tcp *c, naru_seq start, uint32_t len, naru_time now);
@@ -366,7 +474,8 @@ NARU_INLINE bool naru_tcp_ecn_alone(const struct naru_tcp *c)
 /* c->rare, made if need be; NULL without memory. */
 struct naru_tcp_rare *naru_tcp_rare_need(struct naru_tcp *c);
 void naru_tcp_rare_free(struct naru_tcp *c);
-uint16_t naru_tcp_accecn_ace(uint32_t cep); /* as flags */
+void naru_tcp_rare_spare(struct naru_tcp *c); /* before anything was sent: is it of use? */
+uint16_t naru_tcp_accecn_ace(uint32_t cep);   /* as flags */
 uint16_t naru_tcp_accecn_reflected(uint8_t ecn);
 void naru_tcp_accecn_begin(struct naru_tcp *c, uint8_t ecn);
 void naru_tcp_accecn_answered(struct naru_tcp *c, unsigned flags);
@@ -474,6 +583,7 @@ void naru_tcp_timer_ack_wanted(struct naru_tcp *c, naru_time now);
 void naru_tcp_timer_ack_sent(struct naru_tcp *c);
 void naru_tcp_timer_corked(struct naru_tcp *c, naru_time now);
 void naru_tcp_timer_uncorked(struct naru_tcp *c); /* nothing is held back any more */
+void naru_tcp_timer_paced(struct naru_tcp *c);    /* data wait for more->pace_at */
 void naru_tcp_timer_keepalive(struct naru_tcp *c, naru_time now); /* options changed */
 void naru_tcp_timer_entered(struct naru_tcp *c, naru_time now);   /* a new state */
 void naru_tcp_timer_user_timeout(struct naru_tcp *c, naru_time now);

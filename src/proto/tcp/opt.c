@@ -41,6 +41,7 @@ static unsigned flag_of(enum naru_opt opt)
         { NARU_OPT_OOBINLINE, NARU_TCP_SET_OOBINLINE },
         { NARU_OPT_EVENT_ACKED, NARU_TCP_SET_EVENT_ACKED },
         { NARU_OPT_NO_OPTIONS, NARU_TCP_SET_NO_OPTIONS },
+        { NARU_OPT_PACING, NARU_TCP_SET_PACING },
     };
     for (unsigned i = 0; i < NARU_ARRAY_LEN(flags); i++)
         if (flags[i].opt == opt)
@@ -81,6 +82,26 @@ static enum naru_err set_signed_ms(int32_t *at, int64_t value)
     return NARU_OK;
 }
 
+/* R2 of this connection, also without end (MUST-21). */
+static enum naru_err set_user_timeout(struct naru_tcp_opts *o, int64_t value)
+{
+    if (value < -1 || value > INT32_MAX)
+        return NARU_ERR_INVAL;
+    o->user_timeout_ms = value < 0 ? NARU_TCP_FOR_EVER : (uint32_t)value;
+    return NARU_OK;
+}
+
+/* A limit asks for pacing, too; taking it away leaves that as it is (Linux). */
+static enum naru_err set_pacing_max(struct naru_tcp_opts *o, int64_t value)
+{
+    if (value < -1)
+        return NARU_ERR_INVAL;
+    o->pacing_max = value <= 0 ? UINT64_MAX : (uint64_t)value;
+    if (value > 0)
+        o->flags |= NARU_TCP_SET_PACING;
+    return NARU_OK;
+}
+
 static enum naru_err set_maxseg(struct naru_tcp_opts *o, int64_t value)
 {
     if (value != 0 && (value < 88 || value > 32767))
@@ -108,7 +129,9 @@ enum naru_err naru_tcp_opts_set(struct naru_tcp_opts *o, enum naru_opt opt, int6
     if (opt == NARU_OPT_RCVBUF)          return set_rcvbuf(o, value);
     if (opt == NARU_OPT_RCVLOWAT)        return set_rcvlowat(o, value);
     if (opt == NARU_OPT_MAXSEG)          return set_maxseg(o, value);
-    if (opt == NARU_OPT_USER_TIMEOUT_MS) return put_u32(&o->user_timeout_ms, value, 0, INT32_MAX);
+    if (opt == NARU_OPT_USER_TIMEOUT_MS) return set_user_timeout(o, value);
+    if (opt == NARU_OPT_MAX_PACING_RATE) return set_pacing_max(o, value);
+    if (opt == NARU_OPT_UTO_MS)          return put_u32(&o->uto_ms, value, 0, INT32_MAX);
     if (opt == NARU_OPT_WINDOW_CLAMP)    return put_u32(&o->window_clamp, value, 0, INT32_MAX);
     if (opt == NARU_OPT_NOTSENT_LOWAT)   return put_u32(&o->notsent_lowat, value, 1, UINT32_MAX);
     if (opt == NARU_OPT_DEFER_ACCEPT_MS) return put_u32(&o->defer_accept_ms, value, 0, INT32_MAX);
@@ -138,7 +161,11 @@ enum naru_err naru_tcp_opts_get(const struct naru_tcp_opts *o, enum naru_opt opt
     else if (opt == NARU_OPT_RCVBUF)          *value = o->rcvbuf;
     else if (opt == NARU_OPT_RCVLOWAT)        *value = o->rcvlowat;
     else if (opt == NARU_OPT_MAXSEG)          *value = o->maxseg;
-    else if (opt == NARU_OPT_USER_TIMEOUT_MS) *value = o->user_timeout_ms;
+    else if (opt == NARU_OPT_USER_TIMEOUT_MS)
+        *value = o->user_timeout_ms == NARU_TCP_FOR_EVER ? -1 : (int64_t)o->user_timeout_ms;
+    else if (opt == NARU_OPT_UTO_MS)          *value = o->uto_ms;
+    else if (opt == NARU_OPT_MAX_PACING_RATE)
+        *value = o->pacing_max == UINT64_MAX ? -1 : (int64_t)o->pacing_max;
     else if (opt == NARU_OPT_WINDOW_CLAMP)    *value = o->window_clamp;
     else if (opt == NARU_OPT_NOTSENT_LOWAT)   *value = o->notsent_lowat;
     else if (opt == NARU_OPT_DEFER_ACCEPT_MS) *value = o->defer_accept_ms;
@@ -174,6 +201,10 @@ static void apply(struct naru_tcp *c, enum naru_opt opt, naru_time now)
         naru_tcp_timer_keepalive(c, now);
     } else if (opt == NARU_OPT_USER_TIMEOUT_MS) {
         naru_tcp_timer_user_timeout(c, now);
+    } else if (opt == NARU_OPT_PACING || opt == NARU_OPT_MAX_PACING_RATE) {
+        naru_tcp_pace_changed(c, now);
+    } else if (opt == NARU_OPT_UTO_MS) {
+        naru_tcp_uto_changed(c, now);
     } else if (opt == NARU_OPT_NODELAY || opt == NARU_OPT_CORK) {
         bool push = opt == NARU_OPT_NODELAY ? (c->opt_flags & NARU_TCP_SET_NODELAY) != 0
                                             : !(c->opt_flags & NARU_TCP_SET_CORK);

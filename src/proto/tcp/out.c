@@ -192,6 +192,7 @@ static bool build_new(struct naru_tcp *c, struct naru_tcp_segment *out, struct p
     if (naru_tcp_rest(len, p->mss) != 0)
         c->snd.sml = data_end;
     c->snd.nxt = end;
+    naru_tcp_rate_sent(c, seq, end, now);
     c->flags &= ~(uint32_t)NARU_TCP_F_OVERRIDE;
     if (naru_seq_eq(end, c->snd.end)) {
         c->flags &= ~(uint32_t)NARU_TCP_F_PUSHED;
@@ -200,6 +201,8 @@ static bool build_new(struct naru_tcp *c, struct naru_tcp_segment *out, struct p
     if (naru_tcp_unsent_new(c) == 0 && !naru_tcp_fin_unsent(c)) {
         c->due &= (uint8_t)~NARU_TCP_DUE_DATA;
         c->burst = 0;
+        if ((c->flags & NARU_TCP_F_NO_SPACE) && !p->by_cwnd && !fin)
+            naru_tcp_rate_limit(c, NARU_TCP_LIMIT_SNDBUF, now);
     } else if (c->burst < UINT8_MAX) {
         c->burst++;
     }
@@ -214,6 +217,53 @@ static bool build_new(struct naru_tcp *c, struct naru_tcp_segment *out, struct p
     return true;
 }
 
+/* New data in a segment that is larger than those that are known to pass (RFC 4821 7.3). */
+static NARU_COLD bool mtu_probe(struct naru_tcp *c, struct naru_tcp_segment *out, naru_time now)
+{
+    naru_seq start = c->snd.nxt;
+    struct plan p = { .len = naru_tcp_mtu_probe_len(c, now), .go = true };
+    p.mss = p.len;
+    if (p.len == 0 || p.len > wnd_room(c) || naru_tcp_pipe(c) + p.len > c->cwnd ||
+        p.len > to_record_end(c) || !build_new(c, out, &p, now))
+        return false;
+    naru_tcp_mtu_probe_sent(c, start, out->len);
+    return true;
+}
+
+/* What holds new data back. */
+static void nothing_goes(struct naru_tcp *c, const struct plan *p, naru_time now)
+{
+    c->flags &= ~(uint32_t)NARU_TCP_F_TLP_DUE;
+    naru_tcp_cc_sent(c, p->by_cwnd);
+    if (!p->by_window)
+        return;
+    naru_tcp_rate_limit(c, NARU_TCP_LIMIT_RWND, now);
+    if (naru_tcp_flight(c) == 0)
+        naru_tcp_timer_blocked(c, now);
+}
+
+/* The same where segments are spread over time; a probe of the tail waits for nothing. */
+static NARU_NOINLINE bool paced_data(struct naru_tcp *c, const struct naru_tcp_room *room,
+                                     struct naru_tcp_segment *out, naru_time now)
+{
+    struct naru_tcp_room some = { 0 };
+    if (room != NULL && room->payload_max != 0) {
+        some = *room;
+        some.payload_max = NARU_MIN(some.payload_max, naru_tcp_pace_quantum(c));
+    }
+    struct plan p = make_plan(c, &some, now);
+    if (!p.go) {
+        nothing_goes(c, &p, now);
+        return false;
+    }
+    if (p.len > 0 && !(c->flags & NARU_TCP_F_TLP_DUE) && naru_tcp_pace_wait(c, now))
+        return false;
+    if (!build_new(c, out, &p, now))
+        return false;
+    naru_tcp_pace_sent(c, out->len, now);
+    return true;
+}
+
 static bool new_data(struct naru_tcp *c, const struct naru_tcp_room *room,
                      struct naru_tcp_segment *out, naru_time now)
 {
@@ -221,13 +271,14 @@ static bool new_data(struct naru_tcp *c, const struct naru_tcp_room *room,
         return false;
     if (naru_tcp_flight(c) == 0)
         naru_tcp_cc_idle(c, now);
+    if (c->rare != NULL && NARU_UNLIKELY(c->rare->mtu_search) && mtu_probe(c, out, now))
+        return true;
+    if (NARU_UNLIKELY(c->opt_flags & NARU_TCP_SET_PACING))
+        return paced_data(c, room, out, now);
     struct plan p = make_plan(c, room, now);
     if (p.go)
         return build_new(c, out, &p, now);
-    c->flags &= ~(uint32_t)NARU_TCP_F_TLP_DUE;
-    naru_tcp_cc_sent(c, p.by_cwnd);
-    if (p.by_window && naru_tcp_flight(c) == 0)
-        naru_tcp_timer_blocked(c, now);
+    nothing_goes(c, &p, now);
     return false;
 }
 
@@ -241,7 +292,10 @@ static NARU_NOINLINE bool retransmit(struct naru_tcp *c, const struct naru_tcp_r
     bool force = probe || (c->flags & NARU_TCP_F_FORCE);
     if (!naru_tcp_synchronized(c) || (!force && cwnd_room < mss && naru_tcp_pipe(c) > 0))
         return false;
-    if (!force && room != NULL && room->payload_max > mss && !naru_tcp_ecn_alone(c)) {
+    bool paced = (c->opt_flags & NARU_TCP_SET_PACING) != 0;
+    if (!force && paced && naru_tcp_pace_wait(c, now))
+        return false;
+    if (!force && !paced && room != NULL && room->payload_max > mss && !naru_tcp_ecn_alone(c)) {
         max = NARU_MIN(room->payload_max, NARU_MAX(cwnd_room, mss));
         if (room->segment_max != 0)
             max = NARU_MIN(max, room->segment_max * mss);
@@ -277,6 +331,8 @@ static NARU_NOINLINE bool retransmit(struct naru_tcp *c, const struct naru_tcp_r
         naru_tcp_tlp_sent(c, true);
     naru_tcp_timer_retransmitted(c, now);
     count_out(c, out);
+    if (paced)
+        naru_tcp_pace_sent(c, out->len, now);
     return true;
 }
 

@@ -146,12 +146,13 @@ void naru_tcp_rcvwnd_rtt(struct naru_tcp *c, const struct naru_tcp_seg *s)
             rtt(c, NARU_MAX(ms, 1u) * 1000, false);
         return;
     }
-    if (c->space_rtt_at != NARU_NEVER && naru_seq_before(c->rcv.nxt, c->space_rtt_seq))
+    if (c->space_rtt_at != 0 && naru_seq_before(c->rcv.nxt, c->space_rtt_seq))
         return;
-    if (c->space_rtt_at != NARU_NEVER)
-        rtt(c, naru_tcp_us(s->now - c->space_rtt_at), true);
+    uint32_t us = (uint32_t)(uint64_t)(s->now / NARU_US(1));
+    if (c->space_rtt_at != 0)
+        rtt(c, us - c->space_rtt_at, true);
     c->space_rtt_seq = naru_seq_add(c->rcv.nxt, c->rcv.wnd);
-    c->space_rtt_at = s->now;
+    c->space_rtt_at = us | 1;
 }
 
 void naru_tcp_sndbuf_grow(struct naru_tcp *c)

@@ -174,7 +174,9 @@ static void watch(struct naru_tcp *c, const struct naru_tcp_acked *a, naru_time 
     } else {
         go = !again && c->snd.dupacks >= NARU_TCP_DUPTHRESH;
     }
-    if (go)
+    if (go && c->rare != NULL && naru_tcp_mtu_probe_lost(c))
+        naru_tcp_recover_probe(c);
+    else if (go)
         enter_recovery(c, now);
     else if (a->ece && !cwr)
         enter_cwr(c, now);
@@ -346,6 +348,27 @@ void naru_tcp_recover_rto(struct naru_tcp *c, naru_time now)
     c->due |= NARU_TCP_DUE_RETRANSMIT;
 }
 
+/* Lost is what is marked; it is repaired, but cwnd stays. */
+static void without_blame(struct naru_tcp *c)
+{
+    c->rtx_next = c->snd.una;
+    c->recover = c->snd.nxt;
+    c->flags |= NARU_TCP_F_FORCE;
+    c->ssthresh = NARU_MAX(c->cwnd, 2u * c->snd.mss);
+    if (c->ca_state < NARU_CA_RECOVERY) {
+        naru_tcp_prr_begin(c, c->cwnd);
+        naru_tcp_recover_phase(c, NARU_CA_RECOVERY);
+    }
+    c->due |= NARU_TCP_DUE_RETRANSMIT;
+}
+
+void naru_tcp_recover_probe(struct naru_tcp *c)
+{
+    if (c->lost == 0)
+        mark_head(c);
+    without_blame(c);
+}
+
 /* Segments in flight are too big for the path (RFC 1191 6.4): again, without blame. */
 void naru_tcp_recover_pmtu(struct naru_tcp *c)
 {
@@ -354,17 +377,8 @@ void naru_tcp_recover_pmtu(struct naru_tcp *c)
         if (!(r->flags & NARU_TCP_SENT_SACKED))
             naru_tcp_sent_flag(c, r, (r->flags & NARU_TCP_SENT_EVER) | NARU_TCP_SENT_LOST);
     }
-    c->rtx_next = c->snd.una;
-    if (c->lost > 0) {
-        c->recover = c->snd.nxt;
-        c->flags |= NARU_TCP_F_FORCE;
-        c->ssthresh = NARU_MAX(c->cwnd, 2u * c->snd.mss);
-        if (c->ca_state < NARU_CA_RECOVERY) {
-            naru_tcp_prr_begin(c, c->cwnd);
-            naru_tcp_recover_phase(c, NARU_CA_RECOVERY);
-        }
-        c->due |= NARU_TCP_DUE_RETRANSMIT;
-    }
+    if (c->lost > 0)
+        without_blame(c);
 }
 
 uint32_t naru_tcp_recover_next(struct naru_tcp *c, uint32_t max, naru_seq *start)
@@ -388,6 +402,7 @@ void naru_tcp_recover_sent(struct naru_tcp *c, naru_seq start, uint32_t len, nar
     naru_seq end = naru_seq_add(start, len);
     unsigned i = naru_tcp_sent_find(c, start);
     struct naru_tcp_sent *r = naru_tcp_sent_at(c, i);
+    (void)naru_tcp_rare_need(c); /* while it is known since when there is something to do */
     if (len % c->snd.mss != 0 && !naru_seq_eq(end, r->end))
         r->flags &= (uint8_t)~NARU_TCP_SENT_EVEN; /* cut otherwise this time */
     if (naru_seq_after(r->end, end) && naru_tcp_sent_split(c, i, end))

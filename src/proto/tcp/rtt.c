@@ -32,3 +32,32 @@ naru_time naru_tcp_rto(const struct naru_tcp *c)
     uint64_t us = (uint64_t)c->rto << NARU_MIN((unsigned)c->backoff, 16u);
     return NARU_US((naru_time)NARU_MIN(us, (uint64_t)NARU_TCP_RTO_MAX));
 }
+
+/*
+ * A path that was slower before may be so again: RTO begins no shorter than it would have been,
+ * until the first data are acknowledged (Linux).
+ */
+void naru_tcp_set_metrics(struct naru_tcp *c, const struct naru_tcp_metrics *m)
+{
+    if (m->rtt > c->srtt) {
+        uint64_t least = (uint64_t)c->env->config->tcp_rto_min_ms * 1000;
+        uint64_t rto = m->rtt + NARU_MAX(2 * (uint64_t)m->rtt, least);
+        c->rto = NARU_MAX(c->rto, (uint32_t)NARU_MIN(rto, (uint64_t)NARU_TCP_RTO_MAX));
+    }
+    if (m->reordering > NARU_TCP_DUPTHRESH)
+        c->reordering = (uint16_t)NARU_MIN(m->reordering, NARU_TCP_REORDERING_MAX);
+    if (m->ssthresh != 0)
+        c->ssthresh = NARU_MAX(m->ssthresh, 2u * c->snd.mss);
+}
+
+struct naru_tcp_metrics naru_tcp_get_metrics(const struct naru_tcp *c)
+{
+    struct naru_tcp_metrics m = { .reordering = c->reordering };
+    if (c->data_out > 0) {
+        m.rtt = c->srtt;
+        m.rttvar = c->rttvar;
+    }
+    if (c->ssthresh < NARU_TCP_SSTHRESH_INF)
+        m.ssthresh = NARU_MAX(c->ssthresh, c->cwnd / 2);
+    return m;
+}

@@ -100,7 +100,9 @@ static enum naru_err copy_opts(struct naru_tcp *c, const struct naru_tcp_opts *o
  * (MUST-16). */
 void naru_tcp_update_mss(struct naru_tcp *c)
 {
-    uint32_t mss = NARU_MIN((uint32_t)c->mss_path, (uint32_t)c->mss_peer);
+    bool search = c->rare != NULL && c->rare->mtu_search;
+    uint32_t path = search ? c->rare->mtu_low : c->mss_path;
+    uint32_t mss = NARU_MIN(path, (uint32_t)c->mss_peer);
     if (naru_tcp_opts(c)->maxseg != 0)
         mss = NARU_MIN(mss, (uint32_t)naru_tcp_opts(c)->maxseg);
     mss = NARU_MAX(mss, NARU_TCP_MSS_MIN);
@@ -133,7 +135,6 @@ enum naru_err naru_tcp_init(struct naru_tcp *c, struct naru_tcp_env *env,
     naru_tcp_set_slow(c, NARU_TCP_SLOW_STATE, true);
     c->sndbuf = naru_tcp_opts(c)->sndbuf;
     c->rto = NARU_TCP_RTO_INITIAL;
-    c->space_rtt_at = NARU_NEVER;
     naru_tcp_set_path(c, setup);
     c->cwnd = NARU_TCP_IW * c->snd.mss;
     c->ssthresh = NARU_TCP_SSTHRESH_INF;
@@ -190,6 +191,8 @@ void naru_tcp_sync_options(struct naru_tcp *c, const struct naru_tcp_hdr *syn, n
         c->snd.wscale = (uint8_t)NARU_MIN((unsigned)syn->wscale, 14u); /* RFC 7323 2.3 */
         c->rcv.wscale = c->env->wscale;
     }
+    if (syn->opts & NARU_TCP_OPT_USER_TIMEOUT)
+        naru_tcp_uto_input(c, syn, now);
     naru_tcp_update_mss(c);
     naru_tcp_rcvwnd_whole(c);
     c->last_ack_recv = now;

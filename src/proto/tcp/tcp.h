@@ -21,9 +21,8 @@
  * 6582 (what is lost), 9937 (recovery), 5682, 3522 and 4015 (what was not), 6298 (RTO), 5681, 6928,
  * 9438, 9406 (congestion control), 1122 4.2 (the reasons), 6093 (urgent data), 6191 and 1337
  * (TIME-WAIT), 3168 and 9768 (ECN), 7413 (Fast Open), 6528 (sequence numbers), 4987 (SYN floods),
- * 5482 (user timeout), 5927 (ICMP).  Where they leave room: what Linux does.
- *
- * Not done yet: pacing.
+ * 5482 (user timeout), 4821 and 8899 (path MTU), 9040 (what is known of a path), 5927 (ICMP). Where
+ * they leave room: what Linux does.
  */
 #ifndef NARU_PROTO_TCP_TCP_H
 #define NARU_PROTO_TCP_TCP_H
@@ -259,6 +258,22 @@ enum naru_err naru_tcp_opts_get(const struct naru_tcp_opts *o, enum naru_opt opt
 
 /* The path carries payloads of mss bytes (options not counted) from now on. */
 void naru_tcp_set_pmtu(struct naru_tcp *c, uint16_t mss, naru_time now);
+
+/* With NARU_TCP_PROGRESS_MTU: payloads of so many bytes (options not counted) pass. */
+uint16_t naru_tcp_mtu_found(const struct naru_tcp *c);
+
+/*
+ * What connections to the same destination knew of the path (RFC 9040; what is 0 is not known),
+ * told to one that has just been established; and what this one would tell others, when it ends.
+ */
+struct naru_tcp_metrics {
+    uint32_t rtt, rttvar; /* microseconds */
+    uint32_t ssthresh;    /* bytes */
+    uint32_t reordering;  /* segments */
+};
+
+void naru_tcp_set_metrics(struct naru_tcp *c, const struct naru_tcp_metrics *m);
+struct naru_tcp_metrics naru_tcp_get_metrics(const struct naru_tcp *c);
 
 /*
  * ICMP said err about a segment of ours with that sequence number.  False: not in flight, ignored

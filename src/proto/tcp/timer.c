@@ -11,7 +11,7 @@
  *   ACK         an acknowledgement may wait no longer (RFC 9293 3.8.6.3)
  *   IDLE        keep-alive (3.8.4), FIN-WAIT-2 without a holder, 2 MSL
  *   GIVE_UP     user timeout since the first retransmission or probe (3.8.3, RFC 5482)
- *   PACE        a corked segment has waited long enough
+ *   PACE        a corked segment has waited long enough; the next burst may go (pace.c)
  *
  * R1 (3.8.3, "advise IP") needs no call: a connection without progress confirms its neighbour no
  * more, and that machine then probes it by itself (RFC 4861 7.3.1).
@@ -36,13 +36,16 @@ void naru_tcp_timer_reset(struct naru_tcp *c)
         c->timer[i] = NARU_NEVER;
     c->flags &= ~(uint32_t)(NARU_TCP_F_PROBING | SOONER);
     c->retransmits = c->backoff = c->probes = 0;
+    if (c->rare != NULL)
+        c->rare->pacing = false;
 }
 
 /* Gives the connection user_timeout from the first sign that the peer does not answer. */
 static void start_giving_up(struct naru_tcp *c, naru_time now)
 {
-    if (naru_tcp_opts(c)->user_timeout_ms != 0 && !armed(c, NARU_TCP_TIMER_GIVE_UP))
-        set(c, NARU_TCP_TIMER_GIVE_UP, now + NARU_MS(naru_tcp_opts(c)->user_timeout_ms));
+    naru_time span = naru_tcp_user_timeout(c);
+    if (span != 0 && span != NARU_NEVER && !armed(c, NARU_TCP_TIMER_GIVE_UP))
+        set(c, NARU_TCP_TIMER_GIVE_UP, now + span);
 }
 
 /* ---- Facts about what we send ---- */
@@ -88,10 +91,13 @@ void naru_tcp_timer_acked(struct naru_tcp *c, naru_time now)
     c->retransmits = c->backoff = c->probes = 0;
     set(c, NARU_TCP_TIMER_GIVE_UP, NARU_NEVER);
     c->flags &= ~(uint32_t)(NARU_TCP_F_PROBING | SOONER);
-    if (naru_seq_eq(c->snd.una, c->snd.nxt))
+    if (naru_seq_eq(c->snd.una, c->snd.nxt)) {
         set(c, NARU_TCP_TIMER_RETRANSMIT, NARU_NEVER);
-    else
+        c->busy += naru_tcp_tick_of(now) - naru_tcp_tick_of(c->sent.sent_at);
+        c->sent.sent_at = now;
+    } else {
         start_rto(c, now);
+    }
 }
 
 void naru_tcp_timer_user_timeout(struct naru_tcp *c, naru_time now)
@@ -162,13 +168,34 @@ NARU_NOINLINE void naru_tcp_timer_probe_answered(struct naru_tcp *c, naru_time n
     c->probes = 0;
 }
 
+static bool pacing(const struct naru_tcp *c) { return c->rare != NULL && c->rare->pacing; }
+
 NARU_NOINLINE void naru_tcp_timer_corked(struct naru_tcp *c, naru_time now)
 {
-    if (!armed(c, NARU_TCP_TIMER_PACE))
-        set(c, NARU_TCP_TIMER_PACE, now + NARU_TCP_CORK_MAX);
+    naru_time *at = pacing(c) ? &c->rare->cork_at : &c->timer[NARU_TCP_TIMER_PACE];
+    if (*at == NARU_NEVER)
+        *at = now + NARU_TCP_CORK_MAX;
+    if (pacing(c))
+        naru_tcp_timer_paced(c);
 }
 
-void naru_tcp_timer_uncorked(struct naru_tcp *c) { set(c, NARU_TCP_TIMER_PACE, NARU_NEVER); }
+void naru_tcp_timer_uncorked(struct naru_tcp *c)
+{
+    set(c, NARU_TCP_TIMER_PACE, NARU_NEVER);
+    if (NARU_UNLIKELY(c->opt_flags & NARU_TCP_SET_PACING) && pacing(c)) {
+        c->rare->cork_at = NARU_NEVER;
+        naru_tcp_timer_paced(c);
+    }
+}
+
+NARU_NOINLINE void naru_tcp_timer_paced(struct naru_tcp *c)
+{
+    struct naru_tcp_rare *m = c->rare;
+    if (!m->pacing)
+        m->cork_at = c->timer[NARU_TCP_TIMER_PACE];
+    m->pacing = true;
+    set(c, NARU_TCP_TIMER_PACE, NARU_MIN(m->pace_at, m->cork_at));
+}
 
 /* ---- Facts about acknowledgements ---- */
 
@@ -289,7 +316,8 @@ static void reo_fired(struct naru_tcp *c, naru_time now)
 static void retransmit_fired(struct naru_tcp *c, naru_time now)
 {
     c->env->counters.rto_fires++;
-    if (c->retransmits >= retries_max(c) && !shrunk_but_alive(c, now)) {
+    if (naru_tcp_counts_retries(c) && c->retransmits >= retries_max(c) &&
+        !shrunk_but_alive(c, now)) {
         naru_tcp_die(c, timeout_error(c), now);
         return;
     }
@@ -301,6 +329,7 @@ static void retransmit_fired(struct naru_tcp *c, naru_time now)
             c->flags |= NARU_TCP_F_SYN_RETRANSMITTED;
         c->due |= NARU_TCP_DUE_SYN;
     } else {
+        naru_tcp_mtu_timeout(c, now);
         naru_tcp_recover_rto(c, now);
     }
     back_off(c);
@@ -316,7 +345,7 @@ static bool orphan_stuck(const struct naru_tcp *c)
 
 static void persist_fired(struct naru_tcp *c, naru_time now)
 {
-    if (c->probes >= retries_max(c) || orphan_stuck(c)) {
+    if ((naru_tcp_counts_retries(c) && c->probes >= retries_max(c)) || orphan_stuck(c)) {
         naru_tcp_die(c, timeout_error(c), now);
         return;
     }
@@ -345,15 +374,32 @@ static void keepalive_fired(struct naru_tcp *c, naru_time now)
         set(c, NARU_TCP_TIMER_IDLE, last_heard(c) + wait);
         return;
     }
-    uint32_t user = naru_tcp_opts(c)->user_timeout_ms;
-    if ((user != 0 && c->probes > 0 && idle >= NARU_MS(user)) ||
+    naru_time user = naru_tcp_user_timeout(c);
+    if ((user != 0 && c->probes > 0 && idle >= user) ||
         (user == 0 && c->probes >= naru_tcp_opts(c)->keepcnt)) {
         naru_tcp_die_reset(c, timeout_error(c), now);
         return;
     }
-    c->probes++;
+    if (c->probes < UINT8_MAX)
+        c->probes++;
     c->due |= NARU_TCP_DUE_PROBE;
     set(c, NARU_TCP_TIMER_IDLE, now + NARU_MS(naru_tcp_opts(c)->keepintvl_ms));
+}
+
+/* A burst may go, or a cork has been in for long enough. */
+static void pace_fired(struct naru_tcp *c, naru_time now)
+{
+    naru_time cork_at = pacing(c) ? c->rare->cork_at : now;
+    set(c, NARU_TCP_TIMER_PACE, cork_at > now ? cork_at : NARU_NEVER);
+    c->due |= NARU_TCP_DUE_DATA | (c->lost > c->retrans ? NARU_TCP_DUE_RETRANSMIT : 0u);
+    if (pacing(c)) {
+        c->rare->pacing = false;
+        c->rare->late = now >= c->rare->pace_at;
+    }
+    if (cork_at > now)
+        return;
+    c->flags |= NARU_TCP_F_PUSHED;
+    c->flags &= ~(uint32_t)NARU_TCP_F_MORE; /* more did not follow */
 }
 
 static void idle_fired(struct naru_tcp *c, naru_time now)
@@ -385,10 +431,7 @@ void naru_tcp_tick(struct naru_tcp *c, naru_time now)
         c->pingpong = 0; /* the user did not answer in time */
     }
     if (now >= c->timer[NARU_TCP_TIMER_PACE]) {
-        set(c, NARU_TCP_TIMER_PACE, NARU_NEVER);
-        c->flags |= NARU_TCP_F_PUSHED;
-        c->flags &= ~(uint32_t)NARU_TCP_F_MORE; /* more did not follow */
-        c->due |= NARU_TCP_DUE_DATA;
+        pace_fired(c, now);
     }
     if (now >= c->timer[NARU_TCP_TIMER_IDLE])
         idle_fired(c, now);

@@ -64,6 +64,7 @@ NARU_NOINLINE void naru_tcp_undo(struct naru_tcp *c)
             naru_tcp_sent_flag(c, r, (uint8_t)(r->flags & ~both));
         }
     }
+    naru_tcp_mtu_false_alarm(c);
     naru_tcp_cc_undo(c);
     c->recover = c->snd.una;
     c->lost_upto = c->snd.una;

@@ -75,10 +75,11 @@ static void written(struct naru_tcp *c, unsigned flags)
 int64_t naru_tcp_send(struct naru_tcp *c, const struct naru_slice *slice, unsigned slice_count,
                       unsigned flags, naru_time now)
 {
-    (void)now;
     int64_t room = send_room(c, flags);
     if (room < 0)
         return room;
+    if (c->rare != NULL)
+        naru_tcp_rate_written(c, now);
     int64_t n = naru_tcp_sndq_write(c, slice, slice_count, (uint32_t)room);
     if (n > 0) {
         uint64_t wanted = 0;
@@ -103,7 +104,8 @@ int naru_tcp_send_reserve(struct naru_tcp *c, struct naru_room *room, unsigned m
 
 void naru_tcp_send_commit(struct naru_tcp *c, size_t len, unsigned flags, naru_time now)
 {
-    (void)now;
+    if (len > 0 && c->rare != NULL)
+        naru_tcp_rate_written(c, now);
     naru_tcp_sndq_commit(c, (uint32_t)len);
     if (len > 0)
         written(c, flags);
@@ -372,9 +374,10 @@ uint32_t naru_tcp_unsent(const struct naru_tcp *c) { return naru_tcp_buffered(c)
 
 void naru_tcp_set_pmtu(struct naru_tcp *c, uint16_t mss, naru_time now)
 {
-    (void)now;
     uint16_t before = c->snd.mss;
     c->mss_path = mss;
+    if (c->rare != NULL && c->rare->mtu_search)
+        naru_tcp_mtu_told(c, mss, now);
     naru_tcp_update_mss(c);
     if (c->snd.mss < before && naru_tcp_synchronized(c))
         naru_tcp_recover_pmtu(c);
