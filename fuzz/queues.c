@@ -1,13 +1,15 @@
 /*
- * The structures of TCP that a peer decides about, beside slow twins that know each byte:
+ * The structures that a peer decides about, beside slow twins that know each byte:
  *
  *   the receive queue and what is out of order    which bytes are there, and what they are
  *   SACK blocks to be sent                        ranges of the twin, whole ones, the latest first
  *   records of what is in flight, the scoreboard  which bytes were SACKed or marked as lost
+ *   fragments of IPv4 and IPv6                    which bytes came, and what they are
  *
  * The first byte of the input chooses; then acts of a few bytes each.
  */
 #include "lib/tcp_host.h"
+#include "proto/frag.h"
 #include "proto/tcp/internal.h"
 
 #include <stdlib.h>
@@ -242,11 +244,90 @@ static void scoreboard(struct input *in)
     finished(&c);
 }
 
+/* ---- Fragments ---- */
+
+enum { IDENTS = 4, V4_HEADER = 20, V6_HEADER = 48 };
+
+static uint8_t came[IDENTS][1 << 16];
+
+static uint8_t byte_at(uint32_t ident, uint32_t at) { return (uint8_t)(ident * 37 ^ at ^ at >> 8); }
+
+static struct naru_pkt *piece(const struct naru_frag_info *info)
+{
+    size_t len = (size_t)info->header_len + info->payload_len;
+    struct naru_pkt *pkt = naru_pktpool_get(&host.pktpool, 0, len);
+    CHECK(pkt != NULL);
+    uint8_t *ip = naru_pkt_append(pkt, len);
+    memset(ip, 0, info->header_len);
+    ip[0] = info->family == NARU_IPV6 ? 0x60 : 0x45;
+    if (info->family == NARU_IPV6)
+        ip[6] = 44;
+    for (uint32_t i = 0; i < info->payload_len; i++)
+        ip[info->header_len + i] = byte_at(info->ident, info->offset + i);
+    return pkt;
+}
+
+/* Each byte of it came, and is what it was. */
+static void check_whole(const struct naru_pkt *whole, const struct naru_frag_info *info)
+{
+    uint32_t header_len = info->family == NARU_IPV6 ? 40 : V4_HEADER;
+    CHECK(whole->len > header_len && whole->len <= 65535 + 40);
+    for (uint32_t i = 0; i < whole->len - header_len; i++)
+        CHECK(came[info->ident][i] && whole->data[header_len + i] == byte_at(info->ident, i));
+}
+
+static void fragments(struct input *in, unsigned how)
+{
+    struct naru_frag_config config;
+    struct naru_frag frag;
+    naru_time now = NARU_SEC(1);
+    tcp_host_init(&host);
+    tcp_host_start(&host, 1);
+    naru_frag_config_init(&config);
+    config.memory_max = how & 8 ? 20000 : 1u << 20;
+    naru_frag_init(&frag, &config, &host.mem, &host.pktpool, &host.rand);
+    memset(came, 0, sizeof(came));
+    while (in->len > 0) {
+        unsigned act = take8(in);
+        bool v6 = (how & 16) != 0;
+        struct naru_frag_result result;
+        struct naru_frag_expired expired;
+        struct naru_frag_info info = { .family = v6 ? NARU_IPV6 : NARU_IPV4,
+                                       .ident = act % IDENTS,
+                                       .offset = (take16(in) & (act & 64 ? 0xfff8 : 0x7f8)),
+                                       .more = (act & 32) != 0,
+                                       .protocol = 50,
+                                       .header_len = v6 ? V6_HEADER : V4_HEADER,
+                                       .payload_len = (uint16_t)((take8(in) + 1) * 8 - act / 128),
+                                       .next_header_at = 6 };
+        for (uint32_t i = 0; i < info.payload_len && info.offset + i < sizeof(came[0]); i++)
+            came[info.ident][info.offset + i] = 1;
+        struct naru_pkt *pkt = piece(&info);
+        (void)naru_frag_input(&frag, pkt, &info, now, &result);
+        if (result.problem != NARU_FRAG_FINE)
+            naru_pktpool_put(pkt);
+        if (result.whole != NULL) {
+            check_whole(result.whole, &info);
+            naru_pktpool_put(result.whole);
+        }
+        CHECK(frag.memory <= config.memory_max);
+        now += (act & 16) != 0 ? NARU_SEC(11) : 0;
+        while (naru_frag_next_expired(&frag, now, &expired))
+            if (expired.first != NULL)
+                naru_pktpool_put(expired.first);
+    }
+    naru_frag_deinit(&frag);
+    CHECK(frag.memory == 0);
+    tcp_host_stop(&host);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input in = { data, size };
     unsigned how = take8(&in);
-    if (how % 2 == 0)
+    if (how % 4 == 2)
+        fragments(&in, how);
+    else if (how % 2 == 0)
         receiving(&in, how);
     else
         scoreboard(&in);

@@ -14,7 +14,7 @@
  *
  * For tests alone; the one place of naru with global state.
  *
- * Not done: splice (ENOSYS), ancillary data, the error queue, MSG_FASTOPEN (EOPNOTSUPP).
+ * Not done: splice (ENOSYS), ancillary data, the error queue, a TCP_FASTOPEN_KEY of one socket.
  */
 #ifndef NARU_PKT_DRILL_H
 #define NARU_PKT_DRILL_H

@@ -14,6 +14,7 @@ struct transfer {
     int count;
     int flags;
     bool has_to;
+    bool opened; /* MSG_FASTOPEN has begun the connection */
     struct naru_msg_info info;
     size_t done, total;
 };
@@ -70,9 +71,14 @@ static bool try_send(void *call, int64_t *result)
     struct transfer *t = call;
     struct naru_slice slice[VECTOR_MAX];
     unsigned count = slices(t, slice);
-    int64_t sent = naru_sock_send(t->f->sock, slice, count, send_flags(t->flags),
-                                  t->has_to && t->f->dgram ? &t->info : NULL, drill.now);
+    bool first = (t->flags & MSG_FASTOPEN) != 0 && !t->opened; /* else it goes on */
+    unsigned how = send_flags(t->flags) | (first ? (unsigned)NARU_MSG_FASTOPEN : 0);
+    int64_t sent = naru_sock_send(t->f->sock, slice, count, how,
+                                  t->has_to && (t->f->dgram || first) ? &t->info : NULL, drill.now);
     t->done += sent > 0 ? (size_t)sent : 0;
+    t->opened = t->opened || (first && (sent > 0 || sent == NARU_ERR_INPROGRESS));
+    if (first && sent == NARU_ERR_INPROGRESS && may_block(t))
+        return false;
     bool again = (sent > 0 || sent == NARU_ERR_AGAIN) && t->done < t->total;
     if (again && (may_block(t) || t->done == 0))
         return false;
@@ -88,8 +94,6 @@ static ssize_t do_send(struct transfer *t, int fd, const struct sockaddr *addr, 
         t->has_to = drill_addr_in(addr, len, &t->info.to);
     if (!begin(t, fd))
         result = -1;
-    else if (t->flags & MSG_FASTOPEN)
-        result = drill_fail(EOPNOTSUPP);
     else if (addr != NULL && !t->has_to)
         result = drill_fail(EINVAL);
     else

@@ -77,8 +77,8 @@ static void shapers(void **state)
 static void overrun_queue(void **state)
 {
     static const struct row rows[] = {
-        { { .rtt_us = 100000, .rate_mbit = 100 }, 95, 0 },
-        { { .rtt_us = 300000, .rate_mbit = 50 }, 95, 0 },
+        { { .rtt_us = 100000, .rate_mbit = 50 }, 95, 0 },
+        { { .rtt_us = 300000, .rate_mbit = 20 }, 95, 0 },
     };
     (void)state;
     check_both(rows, NARU_ARRAY_LEN(rows));
