@@ -46,11 +46,14 @@ NARU_COLD void naru_metrics_learn(struct naru_sock_tcp *st)
         recall(st);
 }
 
+enum { TELLING = 10 }; /* segments: a connection that has sent fewer has measured too little */
+
 /* One whose peer fell silent knows nothing that is of use. */
 void naru_metrics_end(struct naru_sock_tcp *st)
 {
     struct naru_stack *stack = st->s.stack;
-    if (local(st) || st->tcp.error == NARU_ERR_TIMEDOUT || st->tcp.srtt == 0)
+    if (st->tcp.data_out < TELLING || local(st) || st->tcp.error == NARU_ERR_TIMEDOUT ||
+        st->tcp.srtt == 0)
         return;
     struct naru_tcp_metrics m = naru_tcp_get_metrics(&st->tcp);
     struct naru_metrics_values v = { m.rtt, m.rttvar, m.ssthresh, m.reordering };
