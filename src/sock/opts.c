@@ -145,20 +145,15 @@ enum naru_err naru_sock_set_fastopen_key(struct naru_sock *sock, const uint8_t *
         return NARU_ERR_OPNOTSUPP;
     if (!naru_fastopen_keys_set(&keys, key, len))
         return NARU_ERR_INVAL;
-    if (st->fast_keys == NULL)
-        st->fast_keys = naru_mem_alloc(&sock->stack->mem, sizeof(*st->fast_keys));
-    if (st->fast_keys == NULL)
-        return NARU_ERR_NOMEM;
-    *st->fast_keys = keys;
-    return NARU_OK;
+    return naru_fastopen_own_set(st, &keys);
 }
 
 size_t naru_sock_get_fastopen_key(const struct naru_sock *sock, uint8_t key[32])
 {
     const struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
-    if (sock->type != NARU_SOCK_STREAM || st->fast_keys == NULL)
-        return 0;
-    return naru_fastopen_keys_get(st->fast_keys, key);
+    const struct naru_fastopen_keys *keys =
+        sock->type == NARU_SOCK_STREAM ? naru_fastopen_own_keys(st) : NULL;
+    return keys == NULL ? 0 : naru_fastopen_keys_get(keys, key);
 }
 
 enum naru_err naru_sock_set(struct naru_sock *sock, enum naru_opt opt, int64_t value, naru_time now)

@@ -378,6 +378,7 @@ static int64_t open_fast(struct naru_sock_tcp *st, naru_seq iss, const struct na
     struct naru_tcp_fastopen how;
     (void)naru_fastopen_ask(st, &how);
     st->connect_waits = false;
+    st->mtu_told = 0;
     st->fast_asked = true;
     int64_t taken = naru_tcp_open_fast(&st->tcp, iss, &how, slice, slice_count, st->s.stack->now);
     naru_tcp_settle(st);

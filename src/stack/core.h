@@ -164,24 +164,30 @@ struct naru_sock_tcp {
     struct naru_sock s;
     struct naru_sock_tcp *listener; /* it waits in, or will go to, this accept queue */
     struct naru_listen *listen;     /* LISTEN: its own */
-    uint32_t mtu_told;              /* the path MTU that tcp knows of */
-    bool defer_answer : 1;          /* a listener's */
-    bool half_open : 1;             /* in the listener's half_queue */
-    bool queued : 1;                /* in its accept_queue */
-    bool deferred : 1;              /* its SYN is not answered yet */
-    bool early : 1;                 /* Fast Open: it is open, its handshake not complete */
-    bool connect_waits : 1;         /* for the first data: SYN has not left */
-    bool fast_asked : 1;            /* SYN,ACK may bring a cookie */
-    bool fast_connect : 1;          /* NARU_OPT_FASTOPEN_CONNECT */
-    bool fast_no_cookie : 1;        /* NARU_OPT_FASTOPEN_NO_COOKIE */
-    bool ended : 1;                 /* out of the tables; only the application's view is left */
-    uint16_t fast_max;              /* NARU_OPT_FASTOPEN */
-    naru_seq iss;                   /* connect_waits: its */
-    struct naru_fastopen_keys *fast_keys; /* NULL: the stack's */
+    union {
+        uint32_t mtu_told; /* the path MTU that tcp knows of; 0: it is to be told */
+        naru_seq iss;      /* connect_waits: until SYN leaves */
+    };
+    bool defer_answer : 1;   /* a listener's */
+    bool half_open : 1;      /* in the listener's half_queue */
+    bool queued : 1;         /* in its accept_queue */
+    bool deferred : 1;       /* its SYN is not answered yet */
+    bool early : 1;          /* Fast Open: it is open, its handshake not complete */
+    bool connect_waits : 1;  /* for the first data: SYN has not left */
+    bool fast_asked : 1;     /* SYN,ACK may bring a cookie */
+    bool fast_connect : 1;   /* NARU_OPT_FASTOPEN_CONNECT */
+    bool fast_no_cookie : 1; /* NARU_OPT_FASTOPEN_NO_COOKIE */
+    bool fast_keyed : 1;     /* it has keys of its own in stack->fast_own */
+    bool ended : 1;          /* out of the tables; only the application's view is left */
+    uint16_t fast_max;       /* NARU_OPT_FASTOPEN */
     struct naru_path path;
     struct naru_timer timer;
     struct naru_tcp tcp;
 };
+
+_Static_assert(offsetof(struct naru_sock_tcp, tcp) % NARU_CACHE_LINE == 0 &&
+                   sizeof(struct naru_sock_tcp) % NARU_CACHE_LINE == 0,
+               "lines of cache are not shared, and none is wasted");
 
 /* So much of it a segment touches: all but the end. */
 enum { SOCK_TCP_HOT = offsetof(struct naru_sock_tcp, tcp.space_rtt_at) };
@@ -314,6 +320,7 @@ struct naru_stack {
     unsigned iface_count;
 
     struct naru_fastopen_keys fast_keys; /* made when first needed */
+    struct naru_fastopen_own *fast_own;  /* keys of single sockets */
     struct naru_fastopen_cache fast_cache;
     uint32_t fast_pending, fast_resets;
     naru_time fast_reset_at;
@@ -563,6 +570,11 @@ void naru_metrics_end(struct naru_sock_tcp *st);   /* st has ended by itself */
 bool naru_fastopen_syn(struct naru_sock_tcp *listener, const struct naru_ip_in *in,
                        const struct naru_tcp_hdr *h, size_t payload_len,
                        struct naru_tcp_fastopen *how);
+enum naru_err naru_fastopen_own_set(struct naru_sock_tcp *st,
+                                    const struct naru_fastopen_keys *keys);
+/* NULL: it has none of its own. */
+const struct naru_fastopen_keys *naru_fastopen_own_keys(const struct naru_sock_tcp *st);
+void naru_fastopen_own_drop(struct naru_sock_tcp *st);
 void naru_fastopen_began(struct naru_sock_tcp *child);
 void naru_fastopen_over(struct naru_sock_tcp *child);
 bool naru_fastopen_ask(struct naru_sock_tcp *st, struct naru_tcp_fastopen *how);

@@ -15,11 +15,58 @@ enum { RESETS_COUNT_S = 60 };
 
 /* ---- Keys ---- */
 
+/* Few sockets have keys of their own, and those are kept apart from all the others. */
+struct naru_fastopen_own {
+    struct naru_fastopen_own *next;
+    const struct naru_sock_tcp *owner;
+    struct naru_fastopen_keys keys;
+};
+
+/* The link that points to st's, or the last one. */
+static struct naru_fastopen_own **own_of(const struct naru_sock_tcp *st)
+{
+    struct naru_fastopen_own **link = &st->s.stack->fast_own;
+    while (*link != NULL && (*link)->owner != st)
+        link = &(*link)->next;
+    return link;
+}
+
+const struct naru_fastopen_keys *naru_fastopen_own_keys(const struct naru_sock_tcp *st)
+{
+    return st->fast_keyed ? &(*own_of(st))->keys : NULL;
+}
+
+enum naru_err naru_fastopen_own_set(struct naru_sock_tcp *st, const struct naru_fastopen_keys *keys)
+{
+    struct naru_fastopen_own **link = own_of(st);
+    if (*link == NULL) {
+        *link = naru_mem_alloc(&st->s.stack->mem, sizeof(**link));
+        if (*link == NULL)
+            return NARU_ERR_NOMEM;
+        (*link)->next = NULL;
+        (*link)->owner = st;
+        st->fast_keyed = true;
+    }
+    (*link)->keys = *keys;
+    return NARU_OK;
+}
+
+void naru_fastopen_own_drop(struct naru_sock_tcp *st)
+{
+    if (!st->fast_keyed)
+        return;
+    struct naru_fastopen_own **link = own_of(st), *own = *link;
+    *link = own->next;
+    naru_mem_free(&st->s.stack->mem, own, sizeof(*own));
+    st->fast_keyed = false;
+}
+
 static const struct naru_fastopen_keys *keys_of(struct naru_sock_tcp *listener)
 {
     struct naru_stack *stack = listener->s.stack;
-    if (listener->fast_keys != NULL)
-        return listener->fast_keys;
+    const struct naru_fastopen_keys *own = naru_fastopen_own_keys(listener);
+    if (own != NULL)
+        return own;
     if (stack->fast_keys.count == 0 && stack->config.tcp_fastopen_key_given)
         (void)naru_fastopen_keys_set(&stack->fast_keys, stack->config.tcp_fastopen_key,
                                      sizeof(stack->config.tcp_fastopen_key));

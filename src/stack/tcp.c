@@ -176,7 +176,7 @@ NARU_NOINLINE void naru_tcp_sock_release(struct naru_sock_tcp *st)
     struct naru_stack *stack = st->s.stack;
     naru_tcp_forget(st);
     naru_fastopen_over(st);
-    naru_mem_free(&stack->mem, st->fast_keys, sizeof(*st->fast_keys));
+    naru_fastopen_own_drop(st);
     naru_listen_close(st);
     if (st->listener != NULL)
         naru_listen_forget(st);
