@@ -8,21 +8,6 @@
 #include <ctype.h>
 #include <string.h>
 
-enum {
-    EOL = 0,
-    NOP = 1,
-    MSS = 2,
-    WSCALE = 3,
-    SACK_OK = 4,
-    SACK = 5,
-    TS = 8,
-    MD5 = 19,
-    FASTOPEN = 34,
-    ACCECN_FIRST0 = 172,
-    ACCECN_FIRST1 = 174,
-    EXPERIMENT = 254
-};
-
 /* ---- What is said of the IP header ---- */
 
 static void one_ip_word(struct naru_scan *s, struct naru_script_ip *ip)
@@ -136,33 +121,33 @@ static void put_accecn(struct naru_scan *s, struct naru_script_opt *opt)
         naru_put8(opt->data + opt->len, value >> 16);
         naru_put16(opt->data + opt->len + 1, value & 0xffff);
     }
-    opt->kind = first1 ? ACCECN_FIRST1 : ACCECN_FIRST0;
+    opt->kind = first1 ? NARU_TCP_KIND_ACCECN_FIRST1 : NARU_TCP_KIND_ACCECN_FIRST0;
 }
 
 static void option_value(struct naru_scan *s, struct naru_script_opt *opt)
 {
     switch (opt->kind) {
-    case MSS:
+    case NARU_TCP_KIND_MSS:
         opt->len = 2;
         naru_put16(opt->data, naru_scan_uint(s, UINT16_MAX));
         break;
-    case WSCALE:
+    case NARU_TCP_KIND_WSCALE:
         opt->len = 1;
         opt->data[0] = (uint8_t)naru_scan_uint(s, UINT8_MAX);
         break;
-    case SACK:
+    case NARU_TCP_KIND_SACK:
         put_sack(s, opt);
         break;
-    case TS:
+    case NARU_TCP_KIND_TS:
         put_timestamps(s, opt);
         break;
-    case EXPERIMENT:
+    case NARU_TCP_KIND_EXPERIMENT:
         opt->len = 2;
-        naru_put16(opt->data, 0xf989);
+        naru_put16(opt->data, NARU_TCP_FASTOPEN_EXID);
         put_hex(s, opt);
         break;
-    case MD5:
-    case FASTOPEN:
+    case NARU_TCP_KIND_MD5:
+    case NARU_TCP_KIND_FASTOPEN:
         put_hex(s, opt);
         break;
     default:
@@ -176,9 +161,16 @@ static bool parse_option(struct naru_scan *s, struct naru_script_opt *opt)
         const char *name;
         uint8_t kind;
     } names[] = {
-        { "nop", NOP },          { "eol", EOL },   { "mss", MSS }, { "wscale", WSCALE },
-        { "sackOK", SACK_OK },   { "sack", SACK }, { "TS", TS },   { "FO", FASTOPEN },
-        { "FOEXP", EXPERIMENT }, { "md5", MD5 },
+        { "nop", NARU_TCP_KIND_NOP },
+        { "eol", NARU_TCP_KIND_EOL },
+        { "mss", NARU_TCP_KIND_MSS },
+        { "wscale", NARU_TCP_KIND_WSCALE },
+        { "sackOK", NARU_TCP_KIND_SACK_OK },
+        { "sack", NARU_TCP_KIND_SACK },
+        { "TS", NARU_TCP_KIND_TS },
+        { "FO", NARU_TCP_KIND_FASTOPEN },
+        { "FOEXP", NARU_TCP_KIND_EXPERIMENT },
+        { "md5", NARU_TCP_KIND_MD5 },
     };
     for (size_t i = 0; i < NARU_ARRAY_LEN(names); i++) {
         if (!naru_scan_accept_word(s, names[i].name))
@@ -198,7 +190,7 @@ static bool parse_option(struct naru_scan *s, struct naru_script_opt *opt)
 
 static unsigned option_size(const struct naru_script_opt *opt)
 {
-    return opt->kind == EOL || opt->kind == NOP ? 1 : 2U + opt->len;
+    return opt->kind == NARU_TCP_KIND_EOL || opt->kind == NARU_TCP_KIND_NOP ? 1 : 2U + opt->len;
 }
 
 static void parse_options(struct naru_scan *s, struct naru_script_packet *p)

@@ -4,20 +4,6 @@
 #include "base/text.h"
 #include "pkt/play.h"
 
-enum {
-    EOL = 0,
-    NOP = 1,
-    MSS = 2,
-    WSCALE = 3,
-    SACK_OK = 4,
-    SACK = 5,
-    TS = 8,
-    FASTOPEN = 34,
-    ACCECN_FIRST0 = 172,
-    ACCECN_FIRST1 = 174,
-    EXPERIMENT = 254
-};
-
 static void show_flags(struct naru_text *t, unsigned flags)
 {
     static const struct {
@@ -53,32 +39,34 @@ static void show_field(struct naru_text *t, const char *name, uint64_t value)
 
 static void show_option(struct naru_text *t, unsigned kind, const uint8_t *data, size_t len)
 {
-    if (kind == EOL || kind == NOP) {
-        naru_text_str(t, kind == EOL ? "eol" : "nop");
-    } else if (kind == MSS && len == 2) {
+    if (kind == NARU_TCP_KIND_EOL || kind == NARU_TCP_KIND_NOP) {
+        naru_text_str(t, kind == NARU_TCP_KIND_EOL ? "eol" : "nop");
+    } else if (kind == NARU_TCP_KIND_MSS && len == 2) {
         show_field(t, "mss ", naru_get16(data));
-    } else if (kind == WSCALE && len == 1) {
+    } else if (kind == NARU_TCP_KIND_WSCALE && len == 1) {
         show_field(t, "wscale ", data[0]);
-    } else if (kind == SACK_OK) {
+    } else if (kind == NARU_TCP_KIND_SACK_OK) {
         naru_text_str(t, "sackOK");
-    } else if (kind == SACK) {
+    } else if (kind == NARU_TCP_KIND_SACK) {
         naru_text_str(t, "sack");
         for (size_t i = 0; i + 8 <= len; i += 8) {
             show_field(t, " ", naru_get32(data + i));
             show_field(t, ":", naru_get32(data + i + 4));
         }
-    } else if (kind == TS && len == 8) {
+    } else if (kind == NARU_TCP_KIND_TS && len == 8) {
         show_field(t, "TS val ", naru_get32(data));
         show_field(t, " ecr ", naru_get32(data + 4));
-    } else if (kind == ACCECN_FIRST0 || kind == ACCECN_FIRST1) {
+    } else if (kind == NARU_TCP_KIND_ACCECN_FIRST0 || kind == NARU_TCP_KIND_ACCECN_FIRST1) {
         static const char *const names[] = { " e0b ", " ceb ", " e1b " };
         naru_text_str(t, "ECN");
         for (size_t i = 0; i < 3 && i * 3 + 3 <= len; i++)
-            show_field(t, names[kind == ACCECN_FIRST1 ? 2 - i : i],
+            show_field(t, names[kind == NARU_TCP_KIND_ACCECN_FIRST1 ? 2 - i : i],
                        (uint32_t)data[i * 3] << 16 | naru_get16(data + i * 3 + 1));
     } else {
-        naru_text_str(t, kind == FASTOPEN ? "FO " : kind == EXPERIMENT ? "EXP " : "option ");
-        if (kind != FASTOPEN && kind != EXPERIMENT)
+        naru_text_str(t, kind == NARU_TCP_KIND_FASTOPEN     ? "FO "
+                         : kind == NARU_TCP_KIND_EXPERIMENT ? "EXP "
+                                                            : "option ");
+        if (kind != NARU_TCP_KIND_FASTOPEN && kind != NARU_TCP_KIND_EXPERIMENT)
             show_field(t, "", kind);
         for (size_t i = 0; i < len; i++)
             naru_text_hex(t, data[i], 2);
@@ -146,7 +134,9 @@ static void show_seen_options(struct naru_text *t, const struct naru_seen *seen)
     const uint8_t *o = seen->options.at;
     size_t len = seen->options.len, i = 0;
     while (i < len) {
-        size_t size = o[i] == EOL || o[i] == NOP ? 1 : i + 1 < len ? o[i + 1] : len - i;
+        size_t size = o[i] == NARU_TCP_KIND_EOL || o[i] == NARU_TCP_KIND_NOP ? 1
+                      : i + 1 < len                                          ? o[i + 1]
+                                                                             : len - i;
         if (size == 0 || size > len - i)
             break;
         naru_text_str(t, i == 0 ? " <" : ",");

@@ -68,24 +68,26 @@ static void number_show(struct naru_text *t, const char *name, uint32_t n)
 /* One option with a length; p and len are its data. */
 static void option_show(struct naru_text *t, uint8_t kind, const uint8_t *p, size_t len)
 {
-    if (kind == 2 && len == 2) {
+    if (kind == NARU_TCP_KIND_MSS && len == 2) {
         number_show(t, "mss ", naru_get16(p));
-    } else if (kind == 3 && len == 1) {
+    } else if (kind == NARU_TCP_KIND_WSCALE && len == 1) {
         number_show(t, "wscale ", p[0]);
-    } else if (kind == 4 && len == 0) {
+    } else if (kind == NARU_TCP_KIND_SACK_OK && len == 0) {
         naru_text_str(t, "sackOK");
-    } else if (kind == 5 && len % 8 == 0) {
+    } else if (kind == NARU_TCP_KIND_SACK && len % 8 == 0) {
         sack_show(t, p, len);
-    } else if (kind == 8 && len == 8) {
+    } else if (kind == NARU_TCP_KIND_TS && len == 8) {
         ts_show(t, p);
-    } else if (kind == 28 && len == 2) {
+    } else if (kind == NARU_TCP_KIND_USER_TIMEOUT && len == 2) {
         naru_text_str(t, "uto 0x");
         naru_text_hex(t, naru_get16(p), 1);
-    } else if ((kind == 172 || kind == 174) && len % 3 == 0 && len <= 9) {
-        accecn_show(t, kind == 174, p, len);
-    } else if (kind == 34) {
+    } else if ((kind == NARU_TCP_KIND_ACCECN_FIRST0 || kind == NARU_TCP_KIND_ACCECN_FIRST1) &&
+               len % 3 == 0 && len <= 9) {
+        accecn_show(t, kind == NARU_TCP_KIND_ACCECN_FIRST1, p, len);
+    } else if (kind == NARU_TCP_KIND_FASTOPEN) {
         fastopen_show(t, "tfo", p, len);
-    } else if (kind == 254 && len >= 2 && naru_get16(p) == 0xf989) {
+    } else if (kind == NARU_TCP_KIND_EXPERIMENT && len >= 2 &&
+               naru_get16(p) == NARU_TCP_FASTOPEN_EXID) {
         fastopen_show(t, "exp-tfo", p + 2, len - 2);
     } else {
         number_show(t, "unknown-", kind);

@@ -18,32 +18,21 @@ enum {
 };
 enum { FLAGS_MASK = 0x1ff };
 
-/* Option kinds, and lengths of those that have one. */
+/* Lengths of options. */
 enum {
-    EOL = 0,
-    NOP = 1,
-    MSS = 2,
     MSS_LEN = 4,
-    WSCALE = 3,
     WSCALE_LEN = 3,
-    SACK_OK = 4,
     SACK_OK_LEN = 2,
-    SACK = 5,
     SACK_BLOCK_LEN = 8,
-    TS = 8,
     TS_LEN = 10,
-    USER_TIMEOUT = 28,
     USER_TIMEOUT_LEN = 4,
-    FASTOPEN = 34,
-    ACCECN_FIRST0 = 172,
-    ACCECN_FIRST1 = 174,
     ACCECN_COUNTER_LEN = 3,
-    EXPERIMENT = 254,
-    FASTOPEN_EXID = 0xf989,
 };
 enum { USER_TIMEOUT_MINUTES = 0x8000 };
 
-#define NOP_NOP_TS ((uint32_t)NOP << 24 | (uint32_t)NOP << 16 | (uint32_t)TS << 8 | TS_LEN)
+#define NOP_NOP_TS                                                           \
+    ((uint32_t)NARU_TCP_KIND_NOP << 24 | (uint32_t)NARU_TCP_KIND_NOP << 16 | \
+     (uint32_t)NARU_TCP_KIND_TS << 8 | TS_LEN)
 
 /* ---- Parse ---- */
 
@@ -93,33 +82,33 @@ static void accecn_parse(bool first1, const uint8_t *data, size_t len, struct na
 static void option_parse(uint8_t kind, const uint8_t *data, size_t len, struct naru_tcp_hdr *h)
 {
     switch (kind) {
-    case MSS:
+    case NARU_TCP_KIND_MSS:
         if (len == MSS_LEN - 2) {
             h->mss = naru_get16(data);
             h->opts |= NARU_TCP_OPT_MSS;
         }
         break;
-    case WSCALE:
+    case NARU_TCP_KIND_WSCALE:
         if (len == WSCALE_LEN - 2) {
             h->wscale = data[0];
             h->opts |= NARU_TCP_OPT_WSCALE;
         }
         break;
-    case SACK_OK:
+    case NARU_TCP_KIND_SACK_OK:
         if (len == SACK_OK_LEN - 2)
             h->opts |= NARU_TCP_OPT_SACK_OK;
         break;
-    case SACK:
+    case NARU_TCP_KIND_SACK:
         sack_parse(data, len, h);
         break;
-    case TS:
+    case NARU_TCP_KIND_TS:
         if (len == TS_LEN - 2) {
             h->ts_val = naru_get32(data);
             h->ts_ecr = naru_get32(data + 4);
             h->opts |= NARU_TCP_OPT_TS;
         }
         break;
-    case USER_TIMEOUT:
+    case NARU_TCP_KIND_USER_TIMEOUT:
         if (len == USER_TIMEOUT_LEN - 2) {
             uint32_t raw = naru_get16(data);
             h->user_timeout_s = (raw & USER_TIMEOUT_MINUTES) != 0
@@ -128,15 +117,15 @@ static void option_parse(uint8_t kind, const uint8_t *data, size_t len, struct n
             h->opts |= NARU_TCP_OPT_USER_TIMEOUT;
         }
         break;
-    case FASTOPEN:
+    case NARU_TCP_KIND_FASTOPEN:
         fastopen_parse(data, len, NARU_TCP_OPT_FASTOPEN, h);
         break;
-    case ACCECN_FIRST0:
-    case ACCECN_FIRST1:
-        accecn_parse(kind == ACCECN_FIRST1, data, len, h);
+    case NARU_TCP_KIND_ACCECN_FIRST0:
+    case NARU_TCP_KIND_ACCECN_FIRST1:
+        accecn_parse(kind == NARU_TCP_KIND_ACCECN_FIRST1, data, len, h);
         break;
-    case EXPERIMENT:
-        if (len >= 2 && naru_get16(data) == FASTOPEN_EXID)
+    case NARU_TCP_KIND_EXPERIMENT:
+        if (len >= 2 && naru_get16(data) == NARU_TCP_FASTOPEN_EXID)
             fastopen_parse(data + 2, len - 2, NARU_TCP_OPT_FASTOPEN | NARU_TCP_OPT_FASTOPEN_EXP, h);
         break;
     default:
@@ -149,8 +138,8 @@ static void option_parse(uint8_t kind, const uint8_t *data, size_t len, struct n
 static NARU_NOINLINE void options_parse(const uint8_t *p, const uint8_t *end,
                                         struct naru_tcp_hdr *h)
 {
-    while (p < end && *p != EOL) {
-        if (*p == NOP) {
+    while (p < end && *p != NARU_TCP_KIND_EOL) {
+        if (*p == NARU_TCP_KIND_NOP) {
             p++;
             continue;
         }
@@ -280,7 +269,8 @@ static uint8_t *ts_emit(uint8_t *p, const struct naru_tcp_hdr *h)
 
 static uint8_t *sack_emit(uint8_t *p, const struct naru_tcp_hdr *h)
 {
-    p = put4(p, NOP, NOP, SACK, 2U + SACK_BLOCK_LEN * (unsigned)h->sack_count);
+    p = put4(p, NARU_TCP_KIND_NOP, NARU_TCP_KIND_NOP, NARU_TCP_KIND_SACK,
+             2U + SACK_BLOCK_LEN * (unsigned)h->sack_count);
     for (unsigned i = 0; i < h->sack_count; i++, p += SACK_BLOCK_LEN) {
         naru_put32(p, h->sack[i].left.v);
         naru_put32(p + 4, h->sack[i].right.v);
@@ -293,15 +283,16 @@ static uint8_t *fastopen_emit(uint8_t *p, const struct naru_tcp_hdr *h)
     size_t len = fastopen_len(h);
     uint8_t *end = p + naru_round_up(len, 4);
     if (has(h, NARU_TCP_OPT_FASTOPEN_EXP)) {
-        p = put4(p, EXPERIMENT, (unsigned)len, FASTOPEN_EXID >> 8, FASTOPEN_EXID & 0xff);
+        p = put4(p, NARU_TCP_KIND_EXPERIMENT, (unsigned)len, NARU_TCP_FASTOPEN_EXID >> 8,
+                 NARU_TCP_FASTOPEN_EXID & 0xff);
     } else {
-        *p++ = FASTOPEN;
+        *p++ = NARU_TCP_KIND_FASTOPEN;
         *p++ = (uint8_t)len;
     }
     if (h->cookie_len > 0)
         memcpy(p, h->cookie, h->cookie_len);
     for (p += h->cookie_len; p < end; p++)
-        *p = NOP;
+        *p = NARU_TCP_KIND_NOP;
     return end;
 }
 
@@ -309,7 +300,7 @@ static uint8_t *accecn_emit(uint8_t *p, const struct naru_tcp_hdr *h)
 {
     bool first1 = has(h, NARU_TCP_OPT_ACCECN_FIRST1);
     uint8_t *end = p + naru_round_up(accecn_len(h), 4);
-    *p++ = first1 ? ACCECN_FIRST1 : ACCECN_FIRST0;
+    *p++ = first1 ? NARU_TCP_KIND_ACCECN_FIRST1 : NARU_TCP_KIND_ACCECN_FIRST0;
     *p++ = (uint8_t)accecn_len(h);
     for (unsigned i = 0; i < h->accecn_count; i++, p += ACCECN_COUNTER_LEN) {
         uint32_t value = h->accecn[accecn_at(first1, i)];
@@ -317,7 +308,7 @@ static uint8_t *accecn_emit(uint8_t *p, const struct naru_tcp_hdr *h)
         naru_put16(p + 1, value & 0xffff);
     }
     while (p < end)
-        *p++ = NOP;
+        *p++ = NARU_TCP_KIND_NOP;
     return end;
 }
 
@@ -336,20 +327,21 @@ static NARU_NOINLINE void options_emit(uint8_t *p, const struct naru_tcp_hdr *h)
 {
     bool sack_ok = has(h, NARU_TCP_OPT_SACK_OK), ts = has(h, NARU_TCP_OPT_TS);
     if (has(h, NARU_TCP_OPT_MSS))
-        p = put4(p, MSS, MSS_LEN, h->mss >> 8, h->mss & 0xff);
+        p = put4(p, NARU_TCP_KIND_MSS, MSS_LEN, h->mss >> 8, h->mss & 0xff);
     if (ts) {
-        p = sack_ok ? put4(p, SACK_OK, SACK_OK_LEN, TS, TS_LEN) : put4(p, NOP, NOP, TS, TS_LEN);
+        p = sack_ok ? put4(p, NARU_TCP_KIND_SACK_OK, SACK_OK_LEN, NARU_TCP_KIND_TS, TS_LEN)
+                    : put4(p, NARU_TCP_KIND_NOP, NARU_TCP_KIND_NOP, NARU_TCP_KIND_TS, TS_LEN);
         p = ts_emit(p, h);
     }
     if (has(h, NARU_TCP_OPT_ACCECN))
         p = accecn_emit(p, h);
     if (sack_ok && !ts)
-        p = put4(p, NOP, NOP, SACK_OK, SACK_OK_LEN);
+        p = put4(p, NARU_TCP_KIND_NOP, NARU_TCP_KIND_NOP, NARU_TCP_KIND_SACK_OK, SACK_OK_LEN);
     if (has(h, NARU_TCP_OPT_WSCALE))
-        p = put4(p, NOP, WSCALE, WSCALE_LEN, h->wscale);
+        p = put4(p, NARU_TCP_KIND_NOP, NARU_TCP_KIND_WSCALE, WSCALE_LEN, h->wscale);
     if (has(h, NARU_TCP_OPT_USER_TIMEOUT)) {
         unsigned raw = user_timeout_raw(h->user_timeout_s);
-        p = put4(p, USER_TIMEOUT, USER_TIMEOUT_LEN, raw >> 8, raw & 0xff);
+        p = put4(p, NARU_TCP_KIND_USER_TIMEOUT, USER_TIMEOUT_LEN, raw >> 8, raw & 0xff);
     }
     if (has(h, NARU_TCP_OPT_SACK))
         p = sack_emit(p, h);

@@ -36,6 +36,25 @@ enum naru_tcp_flag {
     NARU_TCP_AE = 0x100,
 };
 
+/* Options as the wire numbers them. */
+enum naru_tcp_kind {
+    NARU_TCP_KIND_EOL = 0,
+    NARU_TCP_KIND_NOP = 1,
+    NARU_TCP_KIND_MSS = 2,
+    NARU_TCP_KIND_WSCALE = 3,
+    NARU_TCP_KIND_SACK_OK = 4,
+    NARU_TCP_KIND_SACK = 5,
+    NARU_TCP_KIND_TS = 8,
+    NARU_TCP_KIND_MD5 = 19,
+    NARU_TCP_KIND_USER_TIMEOUT = 28,
+    NARU_TCP_KIND_FASTOPEN = 34,
+    NARU_TCP_KIND_ACCECN_FIRST0 = 172,
+    NARU_TCP_KIND_ACCECN_FIRST1 = 174,
+    NARU_TCP_KIND_EXPERIMENT = 254,
+};
+
+enum { NARU_TCP_FASTOPEN_EXID = 0xf989 }; /* with KIND_EXPERIMENT (RFC 6994) */
+
 /* Which options there are. */
 enum naru_tcp_opt {
     NARU_TCP_OPT_MSS = 0x01,
