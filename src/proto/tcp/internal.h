@@ -434,7 +434,7 @@ void naru_tcp_rack_episode_over(struct naru_tcp *c);
 /* PTO from now, or NARU_NEVER: no probe would be sent. */
 naru_time naru_tcp_tlp_pto(const struct naru_tcp *c, bool *alone);
 /* PTO has come. */
-void naru_tcp_tlp_fired(struct naru_tcp *c, naru_time now);
+void naru_tcp_tlp_fired(struct naru_tcp *c);
 uint32_t naru_tcp_tlp_next(struct naru_tcp *c, uint32_t max, naru_seq *start);
 void naru_tcp_tlp_sent(struct naru_tcp *c, bool again);
 void naru_tcp_tlp_acked(struct naru_tcp *c, const struct naru_tcp_acked *a, naru_time now);
@@ -584,7 +584,7 @@ void naru_tcp_timer_ack_sent(struct naru_tcp *c);
 void naru_tcp_timer_corked(struct naru_tcp *c, naru_time now);
 void naru_tcp_timer_uncorked(struct naru_tcp *c); /* nothing is held back any more */
 void naru_tcp_timer_paced(struct naru_tcp *c);    /* data wait for more->pace_at */
-void naru_tcp_timer_keepalive(struct naru_tcp *c, naru_time now); /* options changed */
+void naru_tcp_timer_keepalive(struct naru_tcp *c); /* options changed */
 void naru_tcp_timer_entered(struct naru_tcp *c, naru_time now);   /* a new state */
 void naru_tcp_timer_user_timeout(struct naru_tcp *c, naru_time now);
 

@@ -198,7 +198,7 @@ static void apply(struct naru_tcp *c, enum naru_opt opt, naru_time now)
         c->ssthresh = ssthresh;
     } else if (opt == NARU_OPT_KEEPALIVE || opt == NARU_OPT_KEEPIDLE_MS ||
                opt == NARU_OPT_KEEPINTVL_MS) {
-        naru_tcp_timer_keepalive(c, now);
+        naru_tcp_timer_keepalive(c);
     } else if (opt == NARU_OPT_USER_TIMEOUT_MS) {
         naru_tcp_timer_user_timeout(c, now);
     } else if (opt == NARU_OPT_PACING || opt == NARU_OPT_MAX_PACING_RATE) {

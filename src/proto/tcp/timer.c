@@ -214,7 +214,7 @@ static naru_time last_heard(const struct naru_tcp *c)
     return NARU_MAX(c->last_recv, c->last_ack_recv);
 }
 
-void naru_tcp_timer_keepalive(struct naru_tcp *c, naru_time now)
+void naru_tcp_timer_keepalive(struct naru_tcp *c)
 {
     bool on = (c->opt_flags & NARU_TCP_SET_KEEPALIVE) && naru_tcp_synchronized(c);
     if (c->state == NARU_TCP_TIME_WAIT)
@@ -223,7 +223,6 @@ void naru_tcp_timer_keepalive(struct naru_tcp *c, naru_time now)
         return;
     if (!(c->flags & NARU_TCP_F_PROBING))
         c->probes = 0;
-    (void)now;
     set(c, NARU_TCP_TIMER_IDLE,
         on ? last_heard(c) + NARU_MS(naru_tcp_opts(c)->keepidle_ms) : NARU_NEVER);
 }
@@ -241,7 +240,7 @@ void naru_tcp_timer_entered(struct naru_tcp *c, naru_time now)
         naru_tcp_timer_reset(c);
         break;
     case NARU_TCP_ESTABLISHED:
-        naru_tcp_timer_keepalive(c, now);
+        naru_tcp_timer_keepalive(c);
         break;
     case NARU_TCP_FIN_WAIT_2:
         if (c->flags & NARU_TCP_F_ORPHAN)
@@ -304,7 +303,7 @@ static void pto_fired(struct naru_tcp *c, naru_time now)
         return;
     }
     naru_tcp_timer_rearm(c, now);
-    naru_tcp_tlp_fired(c, now);
+    naru_tcp_tlp_fired(c);
 }
 
 static void reo_fired(struct naru_tcp *c, naru_time now)

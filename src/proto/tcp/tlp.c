@@ -29,9 +29,8 @@ naru_time naru_tcp_tlp_pto(const struct naru_tcp *c, bool *alone)
 }
 
 /* 7.3: new data if the window lets them go, else the last segment again. */
-NARU_NOINLINE void naru_tcp_tlp_fired(struct naru_tcp *c, naru_time now)
+NARU_NOINLINE void naru_tcp_tlp_fired(struct naru_tcp *c)
 {
-    (void)now;
     if (c->retransmits > 0 || naru_tcp_sent_count(c) == 0 || (c->flags & NARU_TCP_F_TLP) ||
         naru_tcp_loss_need(c) == NULL)
         return; /* RTO will see to it */
