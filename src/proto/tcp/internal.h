@@ -582,10 +582,10 @@ void naru_tcp_timer_probe_answered(struct naru_tcp *c, naru_time now);
 void naru_tcp_timer_ack_wanted(struct naru_tcp *c, naru_time now);
 void naru_tcp_timer_ack_sent(struct naru_tcp *c);
 void naru_tcp_timer_corked(struct naru_tcp *c, naru_time now);
-void naru_tcp_timer_uncorked(struct naru_tcp *c); /* nothing is held back any more */
-void naru_tcp_timer_paced(struct naru_tcp *c);    /* data wait for more->pace_at */
-void naru_tcp_timer_keepalive(struct naru_tcp *c); /* options changed */
-void naru_tcp_timer_entered(struct naru_tcp *c, naru_time now);   /* a new state */
+void naru_tcp_timer_uncorked(struct naru_tcp *c);               /* nothing is held back any more */
+void naru_tcp_timer_paced(struct naru_tcp *c);                  /* data wait for more->pace_at */
+void naru_tcp_timer_keepalive(struct naru_tcp *c);              /* options changed */
+void naru_tcp_timer_entered(struct naru_tcp *c, naru_time now); /* a new state */
 void naru_tcp_timer_user_timeout(struct naru_tcp *c, naru_time now);
 
 /* ---- header.c ---- */
