@@ -2,28 +2,16 @@
  * System calls of a script about readiness: poll, and epoll with levels and edges.
  */
 #include "pkt/play.h"
+#include "pkt/ready.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 
-/* enum naru_ready in the bits that poll and epoll share. */
-static uint32_t bits_of(unsigned ready)
-{
-    uint32_t bits = 0;
-    bits |= ready & NARU_READY_READ ? POLLIN | POLLRDNORM : 0U;
-    bits |= ready & NARU_READY_WRITE ? POLLOUT | POLLWRNORM : 0U;
-    bits |= ready & NARU_READY_URGENT ? (uint32_t)POLLPRI : 0U;
-    bits |= ready & NARU_READY_READ_END ? (uint32_t)POLLRDHUP : 0U;
-    bits |= ready & NARU_READY_HANGUP ? (uint32_t)POLLHUP : 0U;
-    bits |= ready & NARU_READY_ERROR ? (uint32_t)POLLERR : 0U;
-    return bits;
-}
-
 static uint32_t level_of(const struct naru_play_fd *f)
 {
-    return f->sock != NULL ? bits_of(naru_sock_ready(f->sock)) : 0;
+    return f->sock != NULL ? naru_pkt_poll_bits(naru_sock_ready(f->sock)) : 0;
 }
 
 /* Waits until a timeout of milliseconds has passed since the call began; negative: for ever. */
@@ -129,7 +117,7 @@ void naru_poll_edge(struct naru_play *p, const struct naru_sock *sock, unsigned 
     for (unsigned i = 0; i < NARU_PLAY_FDS; i++) {
         struct naru_play_watch *w = find_watch(&p->fd[i], f->number);
         if (p->fd[i].number >= 0 && w != NULL)
-            w->edges |= bits_of(ready);
+            w->edges |= naru_pkt_poll_bits(ready);
     }
 }
 

@@ -2,25 +2,13 @@
  * naru-packetdrill.so: poll, and epoll with levels and edges; see drill.h.
  */
 #include "pkt/drill.h"
+#include "pkt/ready.h"
 
 #include <errno.h>
 
-/* enum naru_ready in the bits that poll and epoll share. */
-static uint32_t bits_of(unsigned ready)
-{
-    uint32_t bits = 0;
-    bits |= ready & NARU_READY_READ ? POLLIN | POLLRDNORM : 0U;
-    bits |= ready & NARU_READY_WRITE ? POLLOUT | POLLWRNORM : 0U;
-    bits |= ready & NARU_READY_URGENT ? (uint32_t)POLLPRI : 0U;
-    bits |= ready & NARU_READY_READ_END ? (uint32_t)POLLRDHUP : 0U;
-    bits |= ready & NARU_READY_HANGUP ? (uint32_t)POLLHUP : 0U;
-    bits |= ready & NARU_READY_ERROR ? (uint32_t)POLLERR : 0U;
-    return bits;
-}
-
 static uint32_t level_of(const struct drill_fd *f)
 {
-    return f->sock != NULL ? bits_of(naru_sock_ready(f->sock)) : 0;
+    return f->sock != NULL ? naru_pkt_poll_bits(naru_sock_ready(f->sock)) : 0;
 }
 
 /* A wait that ends by itself. */
@@ -146,7 +134,7 @@ void drill_edge(const struct naru_sock *sock, unsigned changed)
         struct drill_watch *w =
             drill.fd[i].number >= 0 ? find_watch(&drill.fd[i], f->number) : NULL;
         if (w != NULL)
-            w->edges |= bits_of(changed);
+            w->edges |= naru_pkt_poll_bits(changed);
     }
 }
 
