@@ -565,7 +565,6 @@ void naru_tcp_path_changed(struct naru_stack *stack, const struct naru_tuple *tu
 void naru_metrics_learn(struct naru_sock_tcp *st); /* c->progress tells what */
 void naru_metrics_end(struct naru_sock_tcp *st);   /* st has ended by itself */
 
-/* listen.c */
 /* fastopen.c */
 bool naru_fastopen_syn(struct naru_sock_tcp *listener, const struct naru_ip_in *in,
                        const struct naru_tcp_hdr *h, size_t payload_len,
@@ -581,6 +580,7 @@ bool naru_fastopen_ask(struct naru_sock_tcp *st, struct naru_tcp_fastopen *how);
 struct naru_tcp_verdict naru_fastopen_input(struct naru_sock_tcp *st, const struct naru_tcp_hdr *h,
                                             struct naru_pkt *pkt);
 
+/* listen.c */
 enum naru_err naru_listen_open(struct naru_sock_tcp *st, unsigned backlog);
 void naru_listen_close(struct naru_sock_tcp *listener);
 bool naru_listen_blocked(const struct naru_sock_tcp *child);
