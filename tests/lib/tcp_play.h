@@ -28,6 +28,20 @@
 #define TCP_PLAY_QUEUE 64
 #define TCP_PLAY_ISS   0xfffffffeu
 
+/* The first window: ten segments; and that everything was written then. */
+#define TCP_PLAY_TEN_SEGMENTS          \
+    "+0 > . 1:1461(1460) ack 1\n"      \
+    "+0 > . 1461:2921(1460) ack 1\n"   \
+    "+0 > . 2921:4381(1460) ack 1\n"   \
+    "+0 > . 4381:5841(1460) ack 1\n"   \
+    "+0 > . 5841:7301(1460) ack 1\n"   \
+    "+0 > . 7301:8761(1460) ack 1\n"   \
+    "+0 > . 8761:10221(1460) ack 1\n"  \
+    "+0 > . 10221:11681(1460) ack 1\n" \
+    "+0 > . 11681:13141(1460) ack 1\n" \
+    "+0 > P. 13141:14601(1460) ack 1\n"
+#define TCP_PLAY_TEN "+0 write 14600\n" TCP_PLAY_TEN_SEGMENTS
+
 struct tcp_play_out {
     naru_time at;
     struct naru_tcp_hdr hdr;

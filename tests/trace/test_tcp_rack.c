@@ -13,41 +13,27 @@
     (void)state;       \
     how(&p)
 
-/* 100 ms away; ten segments are in flight and everything is written. */
-#define TEN                            \
-    "+0 write 14600\n"                 \
-    "+0 > . 1:1461(1460) ack 1\n"      \
-    "+0 > . 1461:2921(1460) ack 1\n"   \
-    "+0 > . 2921:4381(1460) ack 1\n"   \
-    "+0 > . 4381:5841(1460) ack 1\n"   \
-    "+0 > . 5841:7301(1460) ack 1\n"   \
-    "+0 > . 7301:8761(1460) ack 1\n"   \
-    "+0 > . 8761:10221(1460) ack 1\n"  \
-    "+0 > . 10221:11681(1460) ack 1\n" \
-    "+0 > . 11681:13141(1460) ack 1\n" \
-    "+0 > P. 13141:14601(1460) ack 1\n"
-
 /* ---- RACK ---- */
 
 TEST(one_sack_is_enough_after_a_while)
 {
     BEGIN(tcp_play_accept_far);
-    tcp_play(&p, TEN "+100 < . 1:1(0) ack 1 win 65535 <sack 1461:2921>\n"
-                     "+36 info ca_state -> 1\n"
-                     "+1.5 > . 1:1461(1460) ack 1\n"
-                     "+0 info ca_state -> 3\n");
+    tcp_play(&p, TCP_PLAY_TEN "+100 < . 1:1(0) ack 1 win 65535 <sack 1461:2921>\n"
+                              "+36 info ca_state -> 1\n"
+                              "+1.5 > . 1:1461(1460) ack 1\n"
+                              "+0 info ca_state -> 3\n");
     tcp_play_end(&p);
 }
 
 TEST(the_third_sack_does_not_wait)
 {
     BEGIN(tcp_play_accept_far);
-    tcp_play(&p, TEN "+100 < . 1:1(0) ack 1 win 65535 <sack 2921:4381>\n"
-                     "+0 < . 1:1(0) ack 1 win 65535 <sack 2921:5841>\n"
-                     "+0 < . 1:1(0) ack 1 win 65535 <sack 2921:7301>\n"
-                     "+0 > . 1:1461(1460) ack 1\n"
-                     "+0 info lost -> 2 # both of the hole\n"
-                     "+0 info retrans -> 1\n");
+    tcp_play(&p, TCP_PLAY_TEN "+100 < . 1:1(0) ack 1 win 65535 <sack 2921:4381>\n"
+                              "+0 < . 1:1(0) ack 1 win 65535 <sack 2921:5841>\n"
+                              "+0 < . 1:1(0) ack 1 win 65535 <sack 2921:7301>\n"
+                              "+0 > . 1:1461(1460) ack 1\n"
+                              "+0 info lost -> 2 # both of the hole\n"
+                              "+0 info retrans -> 1\n");
     tcp_play_end(&p);
 }
 
@@ -55,13 +41,14 @@ TEST(the_third_sack_does_not_wait)
 TEST(what_comes_late_is_not_sent_again)
 {
     BEGIN(tcp_play_accept_far);
-    tcp_play(&p, TEN "+100 < . 1:1(0) ack 1 win 65535 <sack 1461:2921>\n"
-                     "+10 < . 1:1(0) ack 2921 win 65535\n"
-                     "+0 info ca_state -> 0\n"
-                     "+0 info reord_seen -> 1\n"
-                     "+0 < . 1:1(0) ack 2921 win 65535 <sack 4381:8761>\n"
-                     "+36 info total_retrans -> 0 # three are no reason any more, time is\n"
-                     "+1.5 > . 2921:4381(1460) ack 1\n");
+    tcp_play(&p,
+             TCP_PLAY_TEN "+100 < . 1:1(0) ack 1 win 65535 <sack 1461:2921>\n"
+                          "+10 < . 1:1(0) ack 2921 win 65535\n"
+                          "+0 info ca_state -> 0\n"
+                          "+0 info reord_seen -> 1\n"
+                          "+0 < . 1:1(0) ack 2921 win 65535 <sack 4381:8761>\n"
+                          "+36 info total_retrans -> 0 # three are no reason any more, time is\n"
+                          "+1.5 > . 2921:4381(1460) ack 1\n");
     tcp_play_end(&p);
 }
 
@@ -69,41 +56,41 @@ TEST(what_comes_late_is_not_sent_again)
 TEST(a_lost_retransmission_is_sent_again_without_a_timeout)
 {
     BEGIN(tcp_play_accept_far);
-    tcp_play(&p, TEN "+100 < . 1:1(0) ack 1 win 65535 <sack 1461:5841>\n"
-                     "+0 > . 1:1461(1460) ack 1\n"
-                     "+1 write 14600\n"
-                     "+0 < . 1:1(0) ack 1 win 65535 <sack 1461:8761>\n"
-                     "+0 > . 14601:16061(1460) ack 1\n"
-                     "+0 > P. 16061:17521(1460) ack 1\n"
-                     "+100 < . 1:1(0) ack 1 win 65535 <sack 14601:16061 1461:8761>\n"
-                     "+0 > . 1:1461(1460) ack 1 # what was sent after it has arrived\n"
-                     "+0 > . 8761:10221(1460) ack 1\n"
-                     "+0 > . 10221:11681(1460) ack 1\n"
-                     "+0 info ca_state -> 3\n");
+    tcp_play(&p, TCP_PLAY_TEN "+100 < . 1:1(0) ack 1 win 65535 <sack 1461:5841>\n"
+                              "+0 > . 1:1461(1460) ack 1\n"
+                              "+1 write 14600\n"
+                              "+0 < . 1:1(0) ack 1 win 65535 <sack 1461:8761>\n"
+                              "+0 > . 14601:16061(1460) ack 1\n"
+                              "+0 > P. 16061:17521(1460) ack 1\n"
+                              "+100 < . 1:1(0) ack 1 win 65535 <sack 14601:16061 1461:8761>\n"
+                              "+0 > . 1:1461(1460) ack 1 # what was sent after it has arrived\n"
+                              "+0 > . 8761:10221(1460) ack 1\n"
+                              "+0 > . 10221:11681(1460) ack 1\n"
+                              "+0 info ca_state -> 3\n");
     tcp_play_end(&p);
 }
 
 TEST(duplicates_widen_the_window)
 {
     BEGIN(tcp_play_accept_far);
-    tcp_play(&p, TEN "+100 < . 1:1(0) ack 1 win 65535 <sack 1461:2921>\n"
-                     "+37.5 > . 1:1461(1460) ack 1\n"
-                     "+2.5 < . 1:1(0) ack 2921 win 65535\n"
-                     "+95 < . 1:1(0) ack 2921 win 65535 <sack 1:1461>\n"
-                     "+0 < . 1:1(0) ack 2921 win 65535 <sack 4381:5841>\n"
-                     "+37.5 info total_retrans -> 1\n"
-                     "+24 info total_retrans -> 1\n"
-                     "+1 > . 2921:4381(1460) ack 1 # two quarters now\n");
+    tcp_play(&p, TCP_PLAY_TEN "+100 < . 1:1(0) ack 1 win 65535 <sack 1461:2921>\n"
+                              "+37.5 > . 1:1461(1460) ack 1\n"
+                              "+2.5 < . 1:1(0) ack 2921 win 65535\n"
+                              "+95 < . 1:1(0) ack 2921 win 65535 <sack 1:1461>\n"
+                              "+0 < . 1:1(0) ack 2921 win 65535 <sack 4381:5841>\n"
+                              "+37.5 info total_retrans -> 1\n"
+                              "+24 info total_retrans -> 1\n"
+                              "+1 > . 2921:4381(1460) ack 1 # two quarters now\n");
     tcp_play_end(&p);
 }
 
 TEST(a_part_of_a_segment_is_not_believed)
 {
     BEGIN(tcp_play_accept_far);
-    tcp_play(&p, TEN "+100 < . 1:1(0) ack 1 win 65535 <sack 14600:14601>\n"
-                     "+0 info sacked -> 0\n"
-                     "+0 < . 1:1(0) ack 1 win 65535 <sack 4000:8000>\n"
-                     "+0 info sacked -> 2 # 4381:7301\n");
+    tcp_play(&p, TCP_PLAY_TEN "+100 < . 1:1(0) ack 1 win 65535 <sack 14600:14601>\n"
+                              "+0 info sacked -> 0\n"
+                              "+0 < . 1:1(0) ack 1 win 65535 <sack 4000:8000>\n"
+                              "+0 info sacked -> 2 # 4381:7301\n");
     tcp_play_end(&p);
 }
 
@@ -113,35 +100,24 @@ TEST(a_part_of_a_segment_is_not_believed)
 TEST(the_tail_is_probed_after_two_round_trips)
 {
     BEGIN(tcp_play_accept_far);
-    tcp_play(&p, TEN "+100 < . 1:1(0) ack 10221 win 65535\n"
-                     "+202 > P. 13141:14601(1460) ack 1\n"
-                     "+0 info ca_state -> 0\n"
-                     "+0 info retrans -> 0\n"
-                     "+100 < . 1:1(0) ack 10221 win 65535 <sack 13141:14601>\n"
-                     "+0 > . 10221:11681(1460) ack 1 # sent long before the probe\n"
-                     "+100 < . 1:1(0) ack 11681 win 65535 <sack 13141:14601>\n"
-                     "+0 > . 11681:13141(1460) ack 1\n"
-                     "+90 < . 1:1(0) ack 14601 win 65535\n"
-                     "+0 info ca_state -> 0\n"
-                     "+0 info backoff -> 0\n");
+    tcp_play(&p, TCP_PLAY_TEN "+100 < . 1:1(0) ack 10221 win 65535\n"
+                              "+202 > P. 13141:14601(1460) ack 1\n"
+                              "+0 info ca_state -> 0\n"
+                              "+0 info retrans -> 0\n"
+                              "+100 < . 1:1(0) ack 10221 win 65535 <sack 13141:14601>\n"
+                              "+0 > . 10221:11681(1460) ack 1 # sent long before the probe\n"
+                              "+100 < . 1:1(0) ack 11681 win 65535 <sack 13141:14601>\n"
+                              "+0 > . 11681:13141(1460) ack 1\n"
+                              "+90 < . 1:1(0) ack 14601 win 65535\n"
+                              "+0 info ca_state -> 0\n"
+                              "+0 info backoff -> 0\n");
     tcp_play_end(&p);
 }
 
 TEST(a_probe_is_new_data_if_there_are_any)
 {
     BEGIN(tcp_play_accept_far);
-    tcp_play(&p, "+0 write 20440\n"
-                 "+0 > . 1:1461(1460) ack 1\n"
-                 "+0 > . 1461:2921(1460) ack 1\n"
-                 "+0 > . 2921:4381(1460) ack 1\n"
-                 "+0 > . 4381:5841(1460) ack 1\n"
-                 "+0 > . 5841:7301(1460) ack 1\n"
-                 "+0 > . 7301:8761(1460) ack 1\n"
-                 "+0 > . 8761:10221(1460) ack 1\n"
-                 "+0 > . 10221:11681(1460) ack 1\n"
-                 "+0 > . 11681:13141(1460) ack 1\n"
-                 "+0 > P. 13141:14601(1460) ack 1\n"
-                 "+202 > . 14601:16061(1460) ack 1\n"
+    tcp_play(&p, "+0 write 20440\n" TCP_PLAY_TEN_SEGMENTS "+202 > . 14601:16061(1460) ack 1\n"
                  "+299 info ca_state -> 0\n"
                  "+1 > . 1:1461(1460) ack 1 # RTO counts from the probe\n"
                  "+0 info ca_state -> 4\n");
@@ -215,29 +191,29 @@ TEST(a_probe_that_was_not_needed_costs_nothing)
 TEST(the_window_shrinks_in_proportion)
 {
     BEGIN(tcp_play_accept_far);
-    tcp_play(&p, TEN "+0 write 29200\n"
-                     "+100 < . 1:1(0) ack 1 win 65535 <sack 1461:2921>\n"
-                     "+0 > . 14601:16061(1460) ack 1\n"
-                     "+0 < . 1:1(0) ack 1 win 65535 <sack 1461:4381>\n"
-                     "+0 > . 16061:17521(1460) ack 1\n"
-                     "+0 < . 1:1(0) ack 1 win 65535 <sack 1461:5841>\n"
-                     "+0 > . 1:1461(1460) ack 1\n"
-                     "+0 info ssthresh -> 7\n"
-                     "+0 info cwnd -> 9\n"
-                     "+0 < . 1:1(0) ack 1 win 65535 <sack 1461:7301>\n"
-                     "+0 > . 17521:18981(1460) ack 1\n"
-                     "+0 info cwnd -> 9\n"
-                     "+0 < . 1:1(0) ack 1 win 65535 <sack 1461:8761>\n"
-                     "+0 > . 18981:20441(1460) ack 1 # ceil(3 * 0.7) = 3\n"
-                     "+0 info cwnd -> 9\n"
-                     "+0 < . 1:1(0) ack 1 win 65535 <sack 1461:10221>\n"
-                     "+0 info cwnd -> 8 # ceil(4 * 0.7) = 3, all gone\n"
-                     "+0 < . 1:1(0) ack 1 win 65535 <sack 1461:11681>\n"
-                     "+0 info cwnd -> 7 # nothing: pipe is ssthresh\n"
-                     "+0 hold\n"
-                     "+100 < . 1:1(0) ack 20441 win 65535\n"
-                     "+0 info ca_state -> 0\n"
-                     "+0 info cwnd -> 7\n");
+    tcp_play(&p, TCP_PLAY_TEN "+0 write 29200\n"
+                              "+100 < . 1:1(0) ack 1 win 65535 <sack 1461:2921>\n"
+                              "+0 > . 14601:16061(1460) ack 1\n"
+                              "+0 < . 1:1(0) ack 1 win 65535 <sack 1461:4381>\n"
+                              "+0 > . 16061:17521(1460) ack 1\n"
+                              "+0 < . 1:1(0) ack 1 win 65535 <sack 1461:5841>\n"
+                              "+0 > . 1:1461(1460) ack 1\n"
+                              "+0 info ssthresh -> 7\n"
+                              "+0 info cwnd -> 9\n"
+                              "+0 < . 1:1(0) ack 1 win 65535 <sack 1461:7301>\n"
+                              "+0 > . 17521:18981(1460) ack 1\n"
+                              "+0 info cwnd -> 9\n"
+                              "+0 < . 1:1(0) ack 1 win 65535 <sack 1461:8761>\n"
+                              "+0 > . 18981:20441(1460) ack 1 # ceil(3 * 0.7) = 3\n"
+                              "+0 info cwnd -> 9\n"
+                              "+0 < . 1:1(0) ack 1 win 65535 <sack 1461:10221>\n"
+                              "+0 info cwnd -> 8 # ceil(4 * 0.7) = 3, all gone\n"
+                              "+0 < . 1:1(0) ack 1 win 65535 <sack 1461:11681>\n"
+                              "+0 info cwnd -> 7 # nothing: pipe is ssthresh\n"
+                              "+0 hold\n"
+                              "+100 < . 1:1(0) ack 20441 win 65535\n"
+                              "+0 info ca_state -> 0\n"
+                              "+0 info cwnd -> 7\n");
     tcp_play_end(&p);
 }
 
@@ -246,65 +222,45 @@ TEST(the_window_shrinks_in_proportion)
 TEST(without_new_data_a_timeout_is_believed)
 {
     BEGIN(tcp_play_accept_far);
-    tcp_play(&p, TEN "+202 > P. 13141:14601(1460) ack 1\n"
-                     "+300 > . 1:1461(1460) ack 1\n"
-                     "+0 info ca_state -> 4\n"
-                     "+50 < . 1:1(0) ack 1461 win 65535 # of the first copy, but who knows\n"
-                     "+0 > . 1461:2921(1460) ack 1\n"
-                     "+0 > . 2921:4381(1460) ack 1\n"
-                     "+0 < . 1:1(0) ack 2921 win 65535 # it was sent twice, too\n"
-                     "+0 > . 4381:5841(1460) ack 1\n"
-                     "+0 > . 5841:7301(1460) ack 1\n"
-                     "+0 info ca_state -> 4 # no new data to find out with\n");
+    tcp_play(&p,
+             TCP_PLAY_TEN "+202 > P. 13141:14601(1460) ack 1\n"
+                          "+300 > . 1:1461(1460) ack 1\n"
+                          "+0 info ca_state -> 4\n"
+                          "+50 < . 1:1(0) ack 1461 win 65535 # of the first copy, but who knows\n"
+                          "+0 > . 1461:2921(1460) ack 1\n"
+                          "+0 > . 2921:4381(1460) ack 1\n"
+                          "+0 < . 1:1(0) ack 2921 win 65535 # it was sent twice, too\n"
+                          "+0 > . 4381:5841(1460) ack 1\n"
+                          "+0 > . 5841:7301(1460) ack 1\n"
+                          "+0 info ca_state -> 4 # no new data to find out with\n");
     tcp_play_end(&p);
 }
 
 TEST(new_data_tell_that_a_timeout_was_wrong)
 {
     BEGIN(tcp_play_accept_far);
-    tcp_play(&p, "+0 write 20440\n"
-                 "+0 > . 1:1461(1460) ack 1\n"
-                 "+0 > . 1461:2921(1460) ack 1\n"
-                 "+0 > . 2921:4381(1460) ack 1\n"
-                 "+0 > . 4381:5841(1460) ack 1\n"
-                 "+0 > . 5841:7301(1460) ack 1\n"
-                 "+0 > . 7301:8761(1460) ack 1\n"
-                 "+0 > . 8761:10221(1460) ack 1\n"
-                 "+0 > . 10221:11681(1460) ack 1\n"
-                 "+0 > . 11681:13141(1460) ack 1\n"
-                 "+0 > P. 13141:14601(1460) ack 1\n"
-                 "+202 > . 14601:16061(1460) ack 1 # a probe\n"
-                 "+300 > . 1:1461(1460) ack 1\n"
-                 "+0 info ca_state -> 4\n"
-                 "+0 info ssthresh -> 7\n"
-                 "+50 < . 1:1(0) ack 1461 win 65535\n"
-                 "+0 > . 16061:17521(1460) ack 1 # new data, nothing again\n"
-                 "+0 > P. 17521:18981(1460) ack 1\n"
-                 "+0 info ca_state -> 4\n"
-                 "+0 hold\n"
-                 "+0 < . 1:1(0) ack 2921 win 65535 # never sent again: RTO was wrong\n"
-                 "+0 info ca_state -> 0\n"
-                 "+0 info lost -> 0\n"
-                 "+0 info ssthresh -> 2147483647\n"
-                 "+0 info total_retrans -> 1\n");
+    tcp_play(&p,
+             "+0 write 20440\n" TCP_PLAY_TEN_SEGMENTS "+202 > . 14601:16061(1460) ack 1 # a probe\n"
+             "+300 > . 1:1461(1460) ack 1\n"
+             "+0 info ca_state -> 4\n"
+             "+0 info ssthresh -> 7\n"
+             "+50 < . 1:1(0) ack 1461 win 65535\n"
+             "+0 > . 16061:17521(1460) ack 1 # new data, nothing again\n"
+             "+0 > P. 17521:18981(1460) ack 1\n"
+             "+0 info ca_state -> 4\n"
+             "+0 hold\n"
+             "+0 < . 1:1(0) ack 2921 win 65535 # never sent again: RTO was wrong\n"
+             "+0 info ca_state -> 0\n"
+             "+0 info lost -> 0\n"
+             "+0 info ssthresh -> 2147483647\n"
+             "+0 info total_retrans -> 1\n");
     tcp_play_end(&p);
 }
 
 TEST(a_timeout_that_was_right)
 {
     BEGIN(tcp_play_accept_far);
-    tcp_play(&p, "+0 write 20440\n"
-                 "+0 > . 1:1461(1460) ack 1\n"
-                 "+0 > . 1461:2921(1460) ack 1\n"
-                 "+0 > . 2921:4381(1460) ack 1\n"
-                 "+0 > . 4381:5841(1460) ack 1\n"
-                 "+0 > . 5841:7301(1460) ack 1\n"
-                 "+0 > . 7301:8761(1460) ack 1\n"
-                 "+0 > . 8761:10221(1460) ack 1\n"
-                 "+0 > . 10221:11681(1460) ack 1\n"
-                 "+0 > . 11681:13141(1460) ack 1\n"
-                 "+0 > P. 13141:14601(1460) ack 1\n"
-                 "+202 > . 14601:16061(1460) ack 1\n"
+    tcp_play(&p, "+0 write 20440\n" TCP_PLAY_TEN_SEGMENTS "+202 > . 14601:16061(1460) ack 1\n"
                  "+300 > . 1:1461(1460) ack 1\n"
                  "+100 < . 1:1(0) ack 1461 win 65535\n"
                  "+0 > . 16061:17521(1460) ack 1\n"
@@ -318,15 +274,15 @@ TEST(a_timeout_that_was_right)
 TEST(duplicates_tell_that_nothing_was_lost)
 {
     BEGIN(tcp_play_accept_far);
-    tcp_play(&p, TEN "+100 < . 1:1(0) ack 1 win 65535 <sack 1461:5841>\n"
-                     "+0 > . 1:1461(1460) ack 1\n"
-                     "+0 info ssthresh -> 7\n"
-                     "+10 < . 1:1(0) ack 14601 win 65535\n"
-                     "+0 info cwnd -> 7\n"
-                     "+90 < . 1:1(0) ack 14601 win 65535 <sack 1:1461>\n"
-                     "+0 info cwnd -> 10\n"
-                     "+0 info ssthresh -> 2147483647\n"
-                     "+0 info dsack_dups -> 1\n");
+    tcp_play(&p, TCP_PLAY_TEN "+100 < . 1:1(0) ack 1 win 65535 <sack 1461:5841>\n"
+                              "+0 > . 1:1461(1460) ack 1\n"
+                              "+0 info ssthresh -> 7\n"
+                              "+10 < . 1:1(0) ack 14601 win 65535\n"
+                              "+0 info cwnd -> 7\n"
+                              "+90 < . 1:1(0) ack 14601 win 65535 <sack 1:1461>\n"
+                              "+0 info cwnd -> 10\n"
+                              "+0 info ssthresh -> 2147483647\n"
+                              "+0 info dsack_dups -> 1\n");
     tcp_play_end(&p);
 }
 
