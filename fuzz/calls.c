@@ -6,6 +6,7 @@
  * events (stack/check.h) there is a twin: of every connection what was written.  What is read must
  * be the beginning of it; the end comes only where the end is; all memory returns.
  */
+#include "input.h"
 #include "stack/check.h"
 
 #include <naru/naru.h>
@@ -20,19 +21,6 @@ enum {
     STEPS_MAX = 2000,
     PORT = 80,
     FRAME_MAX = 1500
-};
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(cond)  \
-    do {             \
-        if (!(cond)) \
-            abort(); \
-    } while (0)
-
-struct input {
-    const uint8_t *at;
-    size_t len;
 };
 
 struct frame {
@@ -58,14 +46,6 @@ struct world {
     struct frame wire[2][WIRE_MAX];
     unsigned wire_count[2];
 };
-
-static uint8_t take8(struct input *in)
-{
-    if (in->len == 0)
-        return 0;
-    in->len--;
-    return *in->at++;
-}
 
 static uint8_t byte_of(unsigned n, unsigned side, uint32_t i)
 {

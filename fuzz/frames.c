@@ -10,11 +10,10 @@
  *
  * Not covered here: offloaded packets.
  */
+#include "input.h"
 #include "world.h"
 
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum act {
     ACT_FRAME,    /* interface and repair, length, bytes */
@@ -27,25 +26,6 @@ enum act {
     ACT_NO_MEMORY,
     ACTS,
 };
-
-struct input {
-    const uint8_t *at;
-    size_t len;
-};
-
-static uint8_t take8(struct input *in)
-{
-    if (in->len == 0)
-        return 0;
-    in->len--;
-    return *in->at++;
-}
-
-static uint16_t take16(struct input *in)
-{
-    uint8_t high = take8(in);
-    return (uint16_t)(high << 8 | take8(in));
-}
 
 /* Up to len bytes of the input. */
 static const uint8_t *take(struct input *in, size_t *len)

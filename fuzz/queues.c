@@ -8,6 +8,7 @@
  *
  * The first byte of the input chooses; then acts of a few bytes each.
  */
+#include "input.h"
 #include "lib/tcp_host.h"
 #include "proto/frag.h"
 #include "proto/tcp/internal.h"
@@ -17,35 +18,8 @@
 
 enum { SPACE = 1 << 16, MSS = 1000 };
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(cond)  \
-    do {             \
-        if (!(cond)) \
-            abort(); \
-    } while (0)
-
-struct input {
-    const uint8_t *at;
-    size_t len;
-};
-
 static struct tcp_host host;
 static uint8_t twin[SPACE + 8192]; /* of each byte of the stream */
-
-static unsigned take8(struct input *in)
-{
-    if (in->len == 0)
-        return 0;
-    in->len--;
-    return *in->at++;
-}
-
-static uint32_t take16(struct input *in)
-{
-    uint32_t high = take8(in);
-    return high << 8 | take8(in);
-}
 
 static uint8_t stream(uint32_t i) { return (uint8_t)(i * 31 ^ i >> 8); }
 
@@ -298,7 +272,7 @@ static void fragments(struct input *in, unsigned how)
                                        .more = (act & 32) != 0,
                                        .protocol = 50,
                                        .header_len = v6 ? V6_HEADER : V4_HEADER,
-                                       .payload_len = (uint16_t)((take8(in) + 1) * 8 - act / 128),
+                                       .payload_len = (uint16_t)((take8(in) + 1u) * 8 - act / 128),
                                        .next_header_at = 6 };
         for (uint32_t i = 0; i < info.payload_len && info.offset + i < sizeof(came[0]); i++)
             came[info.ident][info.offset + i] = 1;

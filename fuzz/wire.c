@@ -4,6 +4,7 @@
  * Beside the sanitizers, this checks that a header that was parsed says the same when it is written
  * and parsed again, and that no span leads out of the input.
  */
+#include "input.h"
 #include "wire/arp.h"
 #include "wire/dhcp.h"
 #include "wire/dns.h"
@@ -23,14 +24,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(cond)  \
-    do {             \
-        if (!(cond)) \
-            abort(); \
-    } while (0)
 
 static struct naru_span whole; /* the input */
 
