@@ -11,12 +11,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 /* ---- setsockopt ---- */
@@ -209,17 +207,7 @@ struct naru_outcome naru_call_ioctl(struct naru_play *p, const struct naru_scrip
     enum naru_err err = NARU_OK;
     if (f == NULL || f->sock == NULL)
         return naru_outcome_error(EBADF);
-    if (request == FIONREAD)
-        err = naru_sock_get(f->sock, NARU_OPT_UNREAD, &value);
-    else if (request == SIOCOUTQ)
-        err = naru_sock_get(f->sock, NARU_OPT_UNSENT, &value);
-    else if (request == SIOCATMARK)
-        err = naru_sock_get(f->sock, NARU_OPT_AT_MARK, &value);
-    else if (request == SIOCOUTQNSD) {
-        struct naru_tcp_info info = { 0 };
-        err = naru_sock_tcp_info(f->sock, &info, p->now);
-        value = info.notsent_bytes;
-    } else
+    if (!naru_pkt_ioctl(f->sock, request, p->now, &value, &err))
         return naru_outcome_error(ENOTTY);
     return err != NARU_OK ? naru_outcome_of(err) : check_value(p, call, "ioctl", 2, value);
 }

@@ -6,15 +6,14 @@
 #include "base/addr.h"
 #include "base/bytes.h"
 #include "host/errno.h"
+#include "pkt/option_rows.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -332,19 +331,10 @@ int drill_fcntl(void *user, int fd, int command, ...)
 static int64_t ask(const struct drill_fd *f, unsigned long request, int *out)
 {
     int64_t value = 0;
-    enum naru_err err = NARU_ERR_OPNOTSUPP;
-    struct naru_tcp_info info = { 0 };
-    if (request == FIONREAD)
-        err = naru_sock_get(f->sock, NARU_OPT_UNREAD, &value);
-    else if (request == SIOCOUTQ)
-        err = naru_sock_get(f->sock, NARU_OPT_UNSENT, &value);
-    else if (request == SIOCATMARK)
-        err = naru_sock_get(f->sock, NARU_OPT_AT_MARK, &value);
-    else if (request == SIOCOUTQNSD)
-        err = naru_sock_tcp_info(f->sock, &info, drill.now);
-    else
+    enum naru_err err = NARU_OK;
+    if (!naru_pkt_ioctl(f->sock, (int64_t)request, drill.now, &value, &err))
         return drill_fail(ENOTTY);
-    *out = request == SIOCOUTQNSD ? (int)info.notsent_bytes : (int)value;
+    *out = (int)value;
     return drill_result(err);
 }
 

@@ -3,8 +3,10 @@
 
 #include "base/defs.h"
 
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 static const struct naru_pkt_option rows[] = {
@@ -63,4 +65,24 @@ const struct naru_pkt_option *naru_pkt_option_find(int64_t level, int64_t name)
         if (rows[i].level == level && rows[i].name == name)
             return &rows[i];
     return NULL;
+}
+
+bool naru_pkt_ioctl(struct naru_sock *sock, int64_t request, naru_time now, int64_t *value,
+                    enum naru_err *err)
+{
+    struct naru_tcp_info info = { 0 };
+    *value = 0;
+    if (request == FIONREAD) {
+        *err = naru_sock_get(sock, NARU_OPT_UNREAD, value);
+    } else if (request == SIOCOUTQ) {
+        *err = naru_sock_get(sock, NARU_OPT_UNSENT, value);
+    } else if (request == SIOCATMARK) {
+        *err = naru_sock_get(sock, NARU_OPT_AT_MARK, value);
+    } else if (request == SIOCOUTQNSD) {
+        *err = naru_sock_tcp_info(sock, &info, now);
+        *value = info.notsent_bytes;
+    } else {
+        return false;
+    }
+    return true;
 }

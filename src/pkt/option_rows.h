@@ -1,5 +1,6 @@
 /*
- * Socket options of scripts whose value is a number: Linux's names, and naru's for the same.
+ * Socket options of scripts whose value is a number: Linux's names, and naru's for the same; and
+ * what ioctl tells.
  */
 #ifndef NARU_PKT_OPTION_ROWS_H
 #define NARU_PKT_OPTION_ROWS_H
@@ -28,5 +29,9 @@ struct naru_pkt_option {
 
 /* NULL: no such option. */
 const struct naru_pkt_option *naru_pkt_option_find(int64_t level, int64_t name);
+
+/* SIOCOUTQ and its like: 0 in *value where *err is not OK.  False: no such request. */
+bool naru_pkt_ioctl(struct naru_sock *sock, int64_t request, naru_time now, int64_t *value,
+                    enum naru_err *err);
 
 #endif
