@@ -508,7 +508,6 @@ void naru_nd_settle(struct naru_stack *stack);    /* applies what autoconfigurat
 void naru_neigh_settle(struct naru_stack *stack); /* sends and wakes what waited for neighbours */
 void naru_nd_chores(struct naru_stack *stack,
                     struct naru_iface *iface); /* makes the messages that are due */
-bool naru_nd_chores_pending(const struct naru_stack *stack, const struct naru_iface *iface);
 enum naru_drop naru_igmp_input(struct naru_stack *stack, const struct naru_ip_in *in,
                                struct naru_pkt *pkt);
 enum naru_drop naru_mld_input(struct naru_stack *stack, const struct naru_ip_in *in, uint8_t type,

@@ -575,7 +575,6 @@ void naru_tcp_timer_retransmitted(struct naru_tcp *c, naru_time now);
 /* RACK's timer; and RTO again, counted from when the first segment in flight was sent. */
 void naru_tcp_timer_reordering(struct naru_tcp *c, naru_time at);
 void naru_tcp_timer_rearm(struct naru_tcp *c, naru_time now);
-void naru_tcp_timer_probed(struct naru_tcp *c, naru_time now);  /* a tail loss probe has gone */
 void naru_tcp_timer_blocked(struct naru_tcp *c, naru_time now); /* the window holds data back */
 void naru_tcp_timer_unblocked(struct naru_tcp *c);
 void naru_tcp_timer_probe_answered(struct naru_tcp *c, naru_time now);
