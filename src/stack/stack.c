@@ -37,6 +37,7 @@ void naru_config_init(struct naru_config *config)
         .tcp_sack = true,
         .tcp_window_scale = true,
         .tcp_quickack = true,
+        .tcp_quick = true,
         .tcp_syn_cookies = true,
         .tcp_ecn = NARU_ECN_MODE_ACCEPT,
         .tcp_fastopen = NARU_FASTOPEN_CLIENT,

@@ -10,6 +10,7 @@
 #include "wire/eth.h"
 #include "wire/ipv4.h"
 #include "wire/ipv6.h"
+#include "wire/plain.h"
 
 enum {
     DISCARD_MAX = 64,   /* segments that a connection without a route loses in one go */
@@ -478,25 +479,31 @@ NARU_NOINLINE NARU_FLATTEN enum naru_drop naru_tcp_segment_in(struct naru_stack 
 
 /*
  * A small payload rides with its headers: one piece is cheaper to sum, to copy and to send than
- * two.  Returns its length, 0 if it stays where it is; behind it are zeros up to a multiple of
- * four.
+ * two.  Returns its length, 0 if it stays where it is.
  */
-static size_t take_along(const struct naru_tcp_segment *segment, uint8_t *at, size_t room)
+static size_t rides_along(const struct naru_tcp_segment *segment, size_t room)
 {
-    if (segment->slice_count != 1 || segment->len > SMALL_PAYLOAD || room < SMALL_PAYLOAD + 4)
-        return 0;
-    memcpy(at, segment->slice[0].at, segment->len);
-    naru_put32(at + segment->len, 0);
-    return segment->len;
+    bool may = segment->slice_count == 1 && segment->len <= SMALL_PAYLOAD && segment->len <= room;
+    return may ? segment->len : 0;
+}
+
+static void finish_slices(const struct naru_tcp_segment *segment, struct naru_frame *frame,
+                          size_t header_len, size_t along)
+{
+    frame->slice[0] = (struct naru_slice){ frame->head, header_len + along };
+    frame->slice_count = 1;
+    for (unsigned i = 0; along == 0 && i < segment->slice_count; i++)
+        frame->slice[frame->slice_count++] = segment->slice[i];
+    frame->len = header_len + segment->len;
 }
 
 /*
- * Over the TCP header, what rides along, and the slices otherwise: every segment carries a checksum
- * (there is no off switch; MUST-2).
+ * Over the TCP header and the slices: every segment carries a checksum (there is no off switch;
+ * MUST-2).
  */
 static void finish_checksum(const struct naru_sock_tcp *st, const struct naru_iface *iface,
                             const struct naru_tcp_segment *segment, struct naru_frame *frame,
-                            size_t tcp_at, size_t tcp_len, size_t along)
+                            size_t tcp_at, size_t tcp_len)
 {
     const struct naru_tuple *t = &st->s.flow.tuple;
     uint8_t *tcp = frame->head + tcp_at;
@@ -509,45 +516,107 @@ static void finish_checksum(const struct naru_sock_tcp *st, const struct naru_if
         frame->offload.csum_offset = NARU_TCP_CHECKSUM_AT;
         return;
     }
-    uint16_t checksum =
-        naru_tcp_checksum(st->s.stack->csum, sum, tcp, tcp_len + naru_round_up(along, 4),
-                          segment->slice, along > 0 ? 0 : segment->slice_count);
-    naru_tcp_checksum_set(tcp, checksum);
+    naru_tcp_checksum_set(tcp, naru_tcp_checksum(st->s.stack->csum, sum, tcp, tcp_len,
+                                                 segment->slice, segment->slice_count));
+}
+
+static uint8_t hop_limit_of(const struct naru_sock_tcp *st, const struct naru_iface *iface)
+{
+    return st->s.ttl >= 0 ? (uint8_t)st->s.ttl : iface->hop_limit;
+}
+
+/* A frame with any headers. */
+static NARU_NOINLINE void build_any(struct naru_sock_tcp *st, struct naru_iface *iface,
+                                    const uint8_t mac[6], struct naru_tcp_segment *segment,
+                                    struct naru_frame *frame)
+{
+    const struct naru_tuple *t = &st->s.flow.tuple;
+    uint16_t ethertype = naru_addr_is_v4(&t->remote) ? NARU_ETHERTYPE_IPV4 : NARU_ETHERTYPE_IPV6;
+    size_t link_len = naru_link_emit(iface, mac, ethertype, frame->head);
+    size_t tcp_at = link_len + ip_header_len(t);
+    size_t tcp_len = naru_tcp_emit(frame->head + tcp_at, &segment->hdr), end = tcp_at + tcp_len;
+    struct ip_ends ends = {
+        .src = &t->local,
+        .dst = &t->remote,
+        .hop_limit = hop_limit_of(st, iface),
+        .tos = (uint8_t)(st->s.tos | segment->hdr.ecn),
+        .df = st->s.mtu_discover != 0,
+    };
+    (void)emit_ip(st->s.stack, &ends, tcp_len + segment->len, frame->head + link_len);
+    finish_checksum(st, iface, segment, frame, tcp_at, tcp_len);
+
+    size_t along = rides_along(segment, NARU_FRAME_HEAD - end);
+    if (along != 0)
+        memcpy(frame->head + end, segment->slice[0].at, along);
+    finish_slices(segment, frame, end, along);
+}
+
+static uint16_t slices_sum(const struct naru_csum_ops *ops, const struct naru_tcp_segment *segment)
+{
+    uint32_t sum = 0;
+    size_t offset = 0;
+    for (unsigned i = 0; i < segment->slice_count; i++) {
+        const struct naru_slice *s = &segment->slice[i];
+        sum = naru_csum_join(sum, ops->add(0, s->at, s->len), offset);
+        offset += s->len;
+    }
+    return naru_csum_fold(sum);
+}
+
+/* The same for the headers of wire/plain.h. */
+static void build_plain(struct naru_sock_tcp *st, const struct naru_iface *iface,
+                        const uint8_t mac[6], const struct naru_tcp_segment *segment,
+                        struct naru_frame *frame)
+{
+    const struct naru_tuple *t = &st->s.flow.tuple;
+    bool v4 = naru_addr_is_v4(&t->remote);
+    size_t end = v4 ? NARU_PLAIN_LEN4 : NARU_PLAIN_LEN6;
+    size_t along = rides_along(segment, NARU_FRAME_HEAD - NARU_PLAIN_LEN6);
+    struct naru_plain plain = {
+        .dst_mac = mac,
+        .src_mac = iface->mac,
+        .src = &t->local,
+        .dst = &t->remote,
+        .tcp = &segment->hdr,
+        .tos = (uint8_t)(st->s.tos | segment->hdr.ecn),
+        .hop_limit = hop_limit_of(st, iface),
+        .csum_partial = (iface->offload & NARU_OFFLOAD_TX_CSUM) != 0,
+        .payload_len = segment->len,
+    };
+    if (along != 0)
+        plain.payload_sum =
+            naru_csum_fold(naru_csum_copy_small(frame->head + end, segment->slice[0].at, along));
+    else if (!plain.csum_partial && segment->len != 0)
+        plain.payload_sum = slices_sum(st->s.stack->csum, segment);
+    if (v4)
+        naru_plain_emit4(frame->head, &plain);
+    else
+        naru_plain_emit6(frame->head, &plain);
+    if (plain.csum_partial) {
+        frame->offload.csum_partial = 1;
+        frame->offload.csum_start = (uint16_t)(end - NARU_PLAIN_TCP_LEN);
+        frame->offload.csum_offset = NARU_TCP_CHECKSUM_AT;
+    }
+    finish_slices(segment, frame, end, along);
 }
 
 static void build_frame(struct naru_sock_tcp *st, struct naru_iface *iface, const uint8_t mac[6],
                         struct naru_tcp_segment *segment, struct naru_frame *frame)
 {
     const struct naru_tuple *t = &st->s.flow.tuple;
-    bool v4 = naru_addr_is_v4(&t->remote);
-    size_t link_len =
-        naru_link_emit(iface, mac, v4 ? NARU_ETHERTYPE_IPV4 : NARU_ETHERTYPE_IPV6, frame->head);
-    size_t tcp_at = link_len + (v4 ? NARU_IPV4_LEN : NARU_IPV6_LEN);
     segment->hdr.sport = t->local_port;
     segment->hdr.dport = t->remote_port;
-    size_t tcp_len = naru_tcp_emit(frame->head + tcp_at, &segment->hdr), end = tcp_at + tcp_len;
-    struct ip_ends ends = {
-        .src = &t->local,
-        .dst = &t->remote,
-        .hop_limit = st->s.ttl >= 0 ? (uint8_t)st->s.ttl : iface->hop_limit,
-        .tos = (uint8_t)(st->s.tos | segment->hdr.ecn),
-        .df = st->s.mtu_discover != 0,
-    };
-    (void)emit_ip(st->s.stack, &ends, tcp_len + segment->len, frame->head + link_len);
-
-    size_t along = take_along(segment, frame->head + end, NARU_FRAME_HEAD - end);
     frame->offload = (struct naru_offload){ 0 };
-    finish_checksum(st, iface, segment, frame, tcp_at, tcp_len, along);
-    if (segment->gso_size != 0) {
-        frame->offload.gso = v4 ? NARU_GSO_TCP4 : NARU_GSO_TCP6;
+    if (NARU_LIKELY(segment->hdr.opts == NARU_TCP_OPT_TS && iface->link_layer &&
+                    iface->kind != NARU_IFACE_VLAN && st->s.mtu_discover != 0))
+        build_plain(st, iface, mac, segment, frame);
+    else
+        build_any(st, iface, mac, segment, frame);
+    if (NARU_UNLIKELY(segment->gso_size != 0)) {
+        frame->offload.gso = naru_addr_is_v4(&t->remote) ? NARU_GSO_TCP4 : NARU_GSO_TCP6;
         frame->offload.gso_size = segment->gso_size;
-        frame->offload.header_len = (uint16_t)end;
+        frame->offload.header_len = (uint16_t)(frame->len - segment->len);
     }
-    frame->slice[0] = (struct naru_slice){ frame->head, end + along };
-    frame->slice_count = 1;
-    for (unsigned i = 0; along == 0 && i < segment->slice_count; i++)
-        frame->slice[frame->slice_count++] = segment->slice[i];
-    frame->len = end + segment->len;
 }
 
 /* Where st's next segment goes; false: not through iface, or not now (st has left the ready list).

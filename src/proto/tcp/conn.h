@@ -112,7 +112,7 @@ struct naru_tcp {
     uint8_t events;     /* enum naru_ready: edges since the stack last looked */
     uint8_t progress;   /* enum naru_tcp_progress: what other machines want to know */
     uint16_t opt_flags; /* enum naru_tcp_set_flag */
-    uint8_t slow;       /* not 0: no header prediction (enum naru_tcp_slow) */
+    uint8_t slow;       /* 0: all is as usual (quick.c); else why not: enum naru_tcp_slow */
     uint8_t ca_state;   /* enum naru_ca_state */
 
     struct {
@@ -278,12 +278,13 @@ enum naru_tcp_fastopen_fact {
     NARU_TCP_FASTOPEN_TAKEN = 8,  /* data of a SYN were, by us or by the peer */
 };
 
-/* Why header prediction is off. */
+/* Why a connection is none of the usual kind. */
 enum naru_tcp_slow {
     NARU_TCP_SLOW_STATE = 1, /* not ESTABLISHED */
     NARU_TCP_SLOW_OOO = 2,   /* out-of-order data wait */
     NARU_TCP_SLOW_LOSS = 4,  /* the peer reported holes, or we retransmitted, or reduced cwnd */
     NARU_TCP_SLOW_ECN = 8,   /* RFC 9768: every segment counts */
+    NARU_TCP_SLOW_ODD = 16,  /* something else, or nobody has looked since something happened */
 };
 
 enum naru_tcp_urgent {

@@ -44,6 +44,7 @@ void naru_tcp_enter(struct naru_tcp *c, enum naru_tcp_state to, naru_time now)
 {
     enum naru_tcp_state from = c->state;
     NARU_ASSERT(edges[from] & (1u << to));
+    naru_tcp_odd(c);
     c->state = (uint8_t)to;
     naru_tcp_set_slow(c, NARU_TCP_SLOW_STATE, to != NARU_TCP_ESTABLISHED);
     naru_tcp_timer_entered(c, now);
