@@ -146,7 +146,8 @@ void naru_tcp_ack_process(struct naru_tcp *c, struct naru_tcp_seg *s)
         naru_tcp_tell_writer(c, s->now);
         naru_tcp_sent_trim(c);
     }
-    if (naru_tcp_unsent_new(c) > 0 || naru_tcp_fin_unsent(c))
+    bool news = a.acked > 0 || window_changed || s->len == 0 || a.sacked > 0 || a.dsack || a.ece;
+    if (news && (naru_tcp_unsent_new(c) > 0 || naru_tcp_fin_unsent(c)))
         c->due |= NARU_TCP_DUE_DATA;
 }
 
