@@ -6,6 +6,7 @@
  *
  *   stack.c   making, ending, time                    in.c       frames in: link layer
  *   iface.c   interfaces and their addresses          in_ip.c    IPv4 and IPv6 in, reassembly
+ *                                                in_quick.c the next segment, at one go
  *   out.c     frames out: who speaks next             icmp_in.c  echo, errors to their flow
  *   out_ip.c  packets we make: headers, fragments     icmp_out.c errors we send
  *   path.c    routes, neighbours, path MTU together   nd.c       ARP, ND, autoconfiguration, groups
@@ -466,7 +467,9 @@ void naru_sock_deinit(struct naru_sock *sock);
 void naru_tuple_ends(const struct naru_tuple *tuple, struct naru_endpoint *local,
                      struct naru_endpoint *remote);
 
-/* in.c, in_ip.c */
+/* in.c, in_quick.c, in_ip.c */
+bool naru_quick_segment_in(struct naru_stack *stack, const struct naru_iface *iface,
+                           struct naru_pkt *pkt);
 void naru_trace_frame(struct naru_stack *stack, const struct naru_iface *iface,
                       enum naru_trace_kind kind, const struct naru_slice *slice,
                       unsigned slice_count, const struct naru_offload *offload);

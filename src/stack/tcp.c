@@ -570,10 +570,11 @@ static void build_plain(struct naru_sock_tcp *st, const struct naru_iface *iface
 {
     const struct naru_tuple *t = &st->s.flow.tuple;
     bool v4 = naru_addr_is_v4(&t->remote);
-    size_t end = v4 ? NARU_PLAIN_LEN4 : NARU_PLAIN_LEN6;
-    size_t along = rides_along(segment, NARU_FRAME_HEAD - NARU_PLAIN_LEN6);
+    size_t link_len = iface->link_layer ? NARU_ETH_LEN : 0;
+    size_t end = link_len + (v4 ? NARU_PLAIN_LEN4 : NARU_PLAIN_LEN6);
+    size_t along = rides_along(segment, NARU_FRAME_HEAD - NARU_ETH_LEN - NARU_PLAIN_LEN6);
     struct naru_plain plain = {
-        .dst_mac = mac,
+        .dst_mac = iface->link_layer ? mac : NULL,
         .src_mac = iface->mac,
         .src = &t->local,
         .dst = &t->remote,
@@ -607,8 +608,8 @@ static void build_frame(struct naru_sock_tcp *st, struct naru_iface *iface, cons
     segment->hdr.sport = t->local_port;
     segment->hdr.dport = t->remote_port;
     frame->offload = (struct naru_offload){ 0 };
-    if (NARU_LIKELY(segment->hdr.opts == NARU_TCP_OPT_TS && iface->link_layer &&
-                    iface->kind != NARU_IFACE_VLAN && st->s.mtu_discover != 0))
+    if (NARU_LIKELY(segment->hdr.opts == NARU_TCP_OPT_TS && iface->kind != NARU_IFACE_VLAN &&
+                    st->s.mtu_discover != 0))
         build_plain(st, iface, mac, segment, frame);
     else
         build_any(st, iface, mac, segment, frame);

@@ -1,6 +1,6 @@
 /*
- * The headers of nearly every segment there is, at one go: Ethernet II without tags, IPv4 without
- * options or IPv6 without extension headers, TCP with a timestamp and nothing else.
+ * The headers of nearly every segment there is, at one go: Ethernet II without tags (or nothing),
+ * IPv4 without options or IPv6 without extension headers, TCP with a timestamp and nothing else.
  *
  * Layer by layer, eth.h, ipv4.h, ipv6.h and tcp.h read and write the same bytes; what they do for
  * any header is here done for one shape of it, in registers: each number is loaded or stored once,
@@ -19,13 +19,13 @@
 
 enum {
     NARU_PLAIN_TCP_LEN = NARU_TCP_LEN + NARU_TCP_TS_LEN,
-    NARU_PLAIN_LEN4 = NARU_ETH_LEN + NARU_IPV4_LEN + NARU_PLAIN_TCP_LEN,
-    NARU_PLAIN_LEN6 = NARU_ETH_LEN + NARU_IPV6_LEN + NARU_PLAIN_TCP_LEN,
+    NARU_PLAIN_LEN4 = NARU_IPV4_LEN + NARU_PLAIN_TCP_LEN,
+    NARU_PLAIN_LEN6 = NARU_IPV6_LEN + NARU_PLAIN_TCP_LEN,
     NARU_PLAIN_NOP_NOP_TS = 0x0101080a,
 };
 
 struct naru_plain {
-    const uint8_t *dst_mac, *src_mac;
+    const uint8_t *dst_mac, *src_mac;  /* dst_mac NULL: nothing stands in front of IP */
     const struct naru_addr *src, *dst; /* of one family */
     const struct naru_tcp_hdr *tcp;    /* opts is NARU_TCP_OPT_TS; checksum and ecn are not read */
     uint8_t tos, hop_limit;
@@ -44,6 +44,8 @@ NARU_INLINE uint16_t naru_plain_fold(uint64_t sum)
 }
 
 NARU_INLINE uint64_t naru_plain_words(uint64_t pair) { return (pair >> 32) + (uint32_t)pair; }
+
+/* ---- Writing ---- */
 
 /* pseudo: the sum of the two addresses. */
 NARU_INLINE void naru_plain_emit_tcp(uint8_t *at, const struct naru_plain *p, uint64_t pseudo)
@@ -68,11 +70,16 @@ NARU_INLINE void naru_plain_emit_tcp(uint8_t *at, const struct naru_plain *p, ui
     naru_put32(at + 28, ecr);
 }
 
-NARU_INLINE void naru_plain_emit_eth(uint8_t *at, const struct naru_plain *p, uint16_t ethertype)
+/* Where IP begins. */
+NARU_INLINE uint8_t *naru_plain_emit_eth(uint8_t *at, const struct naru_plain *p,
+                                         uint16_t ethertype)
 {
+    if (p->dst_mac == NULL)
+        return at;
     memcpy(at, p->dst_mac, NARU_MAC_LEN);
     memcpy(at + NARU_MAC_LEN, p->src_mac, NARU_MAC_LEN);
     naru_put16(at + NARU_ETH_LEN - 2, ethertype);
+    return at + NARU_ETH_LEN;
 }
 
 /* DF is set, so that the identification means nothing and is 0 (RFC 6864 4.1). */
@@ -85,8 +92,7 @@ NARU_INLINE void naru_plain_emit4(uint8_t *at, const struct naru_plain *p)
     uint64_t pseudo = (uint64_t)src + dst;
     uint16_t checksum = (uint16_t)~naru_plain_fold(pseudo + version + ident + ttl);
 
-    naru_plain_emit_eth(at, p, NARU_ETHERTYPE_IPV4);
-    at += NARU_ETH_LEN;
+    at = naru_plain_emit_eth(at, p, NARU_ETHERTYPE_IPV4);
     naru_put32(at, version);
     naru_put32(at + 4, ident);
     naru_put32(at + 8, ttl | checksum);
@@ -103,8 +109,7 @@ NARU_INLINE void naru_plain_emit6(uint8_t *at, const struct naru_plain *p)
     uint64_t pseudo = naru_plain_words(src[0]) + naru_plain_words(src[1]) +
                       naru_plain_words(dst[0]) + naru_plain_words(dst[1]);
 
-    naru_plain_emit_eth(at, p, NARU_ETHERTYPE_IPV6);
-    at += NARU_ETH_LEN;
+    at = naru_plain_emit_eth(at, p, NARU_ETHERTYPE_IPV6);
     naru_put32(at, 6U << 28 | (uint32_t)p->tos << 20);
     naru_put32(at + 4, len << 16 | NARU_PROTO_TCP << 8 | p->hop_limit);
     naru_put64(at + 8, src[0]);
@@ -112,6 +117,83 @@ NARU_INLINE void naru_plain_emit6(uint8_t *at, const struct naru_plain *p)
     naru_put64(at + 24, dst[0]);
     naru_put64(at + 32, dst[1]);
     naru_plain_emit_tcp(at + NARU_IPV6_LEN, p, pseudo);
+}
+
+/* ---- Reading ---- */
+
+struct naru_plain_in {
+    struct naru_addr src, dst;
+    struct naru_tcp_hdr tcp; /* as naru_tcp_parse has it, but for ecn, which is IP's */
+    uint32_t header_len;     /* of IP and TCP */
+    uint32_t payload_len;
+    uint64_t sum; /* of all under the TCP checksum but the payload */
+};
+
+NARU_INLINE bool naru_plain_parse_tcp(const uint8_t *p, uint32_t len, uint64_t pseudo,
+                                      struct naru_plain_in *in)
+{
+    struct naru_tcp_hdr *h = &in->tcp;
+    uint32_t ports = naru_get32(p), flags = naru_get32(p + 12), checksum = naru_get32(p + 16);
+    if (flags >> 28 != NARU_PLAIN_TCP_LEN / 4 || naru_get32(p + 20) != NARU_PLAIN_NOP_NOP_TS)
+        return false;
+    h->sport = (uint16_t)(ports >> 16);
+    h->dport = (uint16_t)ports;
+    h->seq = naru_seq_of(naru_get32(p + 4));
+    h->ack = naru_seq_of(naru_get32(p + 8));
+    h->flags = flags >> 16 & 0x1ff;
+    h->wnd = (uint16_t)flags;
+    h->checksum = (uint16_t)(checksum >> 16);
+    h->urg = (uint16_t)checksum;
+    h->ts_val = naru_get32(p + 24);
+    h->ts_ecr = naru_get32(p + 28);
+    h->opts = NARU_TCP_OPT_TS;
+    h->header_len = NARU_PLAIN_TCP_LEN;
+    h->sack_count = h->cookie_len = 0;
+    h->cookie = NULL;
+    in->header_len += NARU_PLAIN_TCP_LEN;
+    in->payload_len = len - NARU_PLAIN_TCP_LEN;
+    in->sum = pseudo + NARU_PROTO_TCP + len + ports + h->seq.v + h->ack.v + flags + checksum +
+              NARU_PLAIN_NOP_NOP_TS + h->ts_val + h->ts_ecr;
+    return true;
+}
+
+/* An IPv4 packet in len bytes; its header's checksum is looked at. */
+NARU_INLINE bool naru_plain_parse4(const uint8_t *p, size_t len, struct naru_plain_in *in)
+{
+    if (len < NARU_PLAIN_LEN4)
+        return false;
+    uint32_t version = naru_get32(p), ident = naru_get32(p + 4), ttl = naru_get32(p + 8);
+    uint32_t src = naru_get32(p + 12), dst = naru_get32(p + 16), total = version & 0xffff;
+    uint64_t pseudo = (uint64_t)src + dst;
+    if (version >> 24 != 0x45 || (ident & 0xbfff) != 0 || (ttl >> 16 & 0xff) != NARU_PROTO_TCP ||
+        total < NARU_PLAIN_LEN4 || total > len ||
+        naru_plain_fold(pseudo + version + ident + ttl) != 0xffff)
+        return false;
+    in->src = naru_addr_v4(src);
+    in->dst = naru_addr_v4(dst);
+    in->tcp.ecn = version >> 16 & 3;
+    in->header_len = NARU_IPV4_LEN;
+    return naru_plain_parse_tcp(p + NARU_IPV4_LEN, total - NARU_IPV4_LEN, pseudo, in);
+}
+
+NARU_INLINE bool naru_plain_parse6(const uint8_t *p, size_t len, struct naru_plain_in *in)
+{
+    if (len < NARU_PLAIN_LEN6)
+        return false;
+    uint32_t version = naru_get32(p), next = naru_get32(p + 4), payload = next >> 16;
+    uint64_t src[2] = { naru_get64(p + 8), naru_get64(p + 16) };
+    uint64_t dst[2] = { naru_get64(p + 24), naru_get64(p + 32) };
+    if (version >> 28 != 6 || (next >> 8 & 0xff) != NARU_PROTO_TCP ||
+        payload < NARU_PLAIN_TCP_LEN || payload > len - NARU_IPV6_LEN)
+        return false;
+    in->src = naru_addr_from16(p + 8);
+    in->dst = naru_addr_from16(p + 24);
+    in->tcp.ecn = version >> 20 & 3;
+    in->header_len = NARU_IPV6_LEN;
+    return naru_plain_parse_tcp(p + NARU_IPV6_LEN, payload,
+                                naru_plain_words(src[0]) + naru_plain_words(src[1]) +
+                                    naru_plain_words(dst[0]) + naru_plain_words(dst[1]),
+                                in);
 }
 
 #endif

@@ -331,9 +331,7 @@ struct naru_tcp_rare {
 /* At the end of a call that could take anything: is the next one as usual? */
 void naru_tcp_look_usual(struct naru_tcp *c);
 
-/* Each false, or 0, having changed nothing: it is not as usual. */
-bool naru_tcp_quick_input(struct naru_tcp *c, const struct naru_tcp_hdr *h, struct naru_pkt *pkt,
-                          naru_time now);
+/* Each false, or 0, having changed nothing: it is not as usual.  And naru_tcp_quick_input. */
 bool naru_tcp_quick_output(struct naru_tcp *c, const struct naru_tcp_room *room,
                            struct naru_tcp_segment *out, naru_time now);
 int64_t naru_tcp_quick_send(struct naru_tcp *c, const struct naru_slice *slice, naru_time now);

@@ -159,6 +159,13 @@ struct naru_tcp_verdict {
 struct naru_tcp_verdict naru_tcp_input(struct naru_tcp *c, const struct naru_tcp_hdr *h,
                                        struct naru_pkt *pkt, naru_time now);
 
+/*
+ * The same for a segment about which nothing is special; false, and nothing has happened, where
+ * something is.
+ */
+bool naru_tcp_quick_input(struct naru_tcp *c, const struct naru_tcp_hdr *h, struct naru_pkt *pkt,
+                          naru_time now);
+
 /* Length in sequence space: payload, SYN and FIN. */
 uint32_t naru_tcp_seg_len(const struct naru_tcp_hdr *h, size_t payload_len);
 
