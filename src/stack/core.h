@@ -115,13 +115,17 @@ enum naru_tx_list {
     TX_WANT_WRITE, /* a datagram socket that met a full queue */
 };
 
-/* What an application holds, and what a connection is; the first member of each kind. */
+/*
+ * What an application holds, and what a connection is; the first member of each kind.  Two lines
+ * of cache that each packet touches, and what is for opening and closing.
+ */
 struct naru_sock {
     struct naru_flow flow;
     struct naru_stack *stack;
     void *user;
     struct naru_list_node event_node; /* stack->events, or the accept queue of its listener */
     struct naru_list_node tx_node;    /* iface: ready, parked, or wants to write */
+    struct naru_sock *memory_next;    /* stack->memory_waiters */
     uint8_t type;                     /* enum naru_sock_type */
     uint8_t changed;                  /* enum naru_ready, not yet told */
     int8_t error;                     /* enum naru_err, pending */
@@ -150,7 +154,6 @@ struct naru_sock {
     uint16_t bind_iface;
     struct naru_list_node port_node; /* struct port_bucket: bound sockets */
     struct naru_list_node all_node;  /* stack->socks */
-    struct naru_sock *memory_next;   /* stack->memory_waiters */
 };
 
 /* A listener's own. */
@@ -165,6 +168,9 @@ struct naru_sock_tcp {
     struct naru_sock s;
     struct naru_sock_tcp *listener; /* it waits in, or will go to, this accept queue */
     struct naru_listen *listen;     /* LISTEN: its own */
+    uint16_t fast_max;              /* NARU_OPT_FASTOPEN */
+    struct naru_path path;
+    struct naru_timer timer;
     union {
         uint32_t mtu_told; /* the path MTU that tcp knows of; 0: it is to be told */
         naru_seq iss;      /* connect_waits: until SYN leaves */
@@ -180,18 +186,23 @@ struct naru_sock_tcp {
     bool fast_no_cookie : 1; /* NARU_OPT_FASTOPEN_NO_COOKIE */
     bool fast_keyed : 1;     /* it has keys of its own in stack->fast_own */
     bool ended : 1;          /* out of the tables; only the application's view is left */
-    uint16_t fast_max;       /* NARU_OPT_FASTOPEN */
-    struct naru_path path;
-    struct naru_timer timer;
     struct naru_tcp tcp;
 };
 
-_Static_assert(offsetof(struct naru_sock_tcp, tcp) % NARU_CACHE_LINE == 0 &&
-                   sizeof(struct naru_sock_tcp) % NARU_CACHE_LINE == 0,
-               "lines of cache are not shared, and none is wasted");
+/*
+ * Where it is touched: the lines that each segment needs, and one between them that it does not,
+ * from the end of the first two to where the path's next hop ends.
+ */
+enum {
+    SOCK_HOT_END = offsetof(struct naru_sock, port_node),
+    SOCK_TCP_WARM = offsetof(struct naru_sock_tcp, path.fib_gen),
+    SOCK_TCP_HOT_END = offsetof(struct naru_sock_tcp, tcp.sacked),
+};
 
-/* So much of it a segment touches: all but the end. */
-enum { SOCK_TCP_HOT = offsetof(struct naru_sock_tcp, tcp.space_rtt_at) };
+_Static_assert(SOCK_HOT_END <= 2 * NARU_CACHE_LINE && SOCK_TCP_WARM == 3 * NARU_CACHE_LINE &&
+                   SOCK_TCP_HOT_END == 10 * NARU_CACHE_LINE &&
+                   sizeof(struct naru_sock_tcp) == 12 * NARU_CACHE_LINE,
+               "a segment touches nine lines of a connection, and none is shared with another");
 
 struct naru_join {
     struct naru_addr group;
@@ -352,7 +363,9 @@ static inline struct naru_sock_tcp *naru_sock_tcp_of(const struct naru_sock *soc
 /* A segment touches most of a connection, and among many it is in no cache: ask for it now. */
 static inline void naru_connection_prefetch(const void *at)
 {
-    for (size_t i = 0; i < SOCK_TCP_HOT; i += NARU_CACHE_LINE)
+    for (size_t i = 0; i < SOCK_HOT_END; i += NARU_CACHE_LINE)
+        NARU_PREFETCH((const char *)at + i);
+    for (size_t i = SOCK_TCP_WARM; i < SOCK_TCP_HOT_END; i += NARU_CACHE_LINE)
         NARU_PREFETCH((const char *)at + i);
 }
 

@@ -23,15 +23,17 @@ static bool update_window(struct naru_tcp *c, const struct naru_tcp_seg *s)
 }
 
 /* Does the window let the next thing go that was held back? */
-static void look_at_persist(struct naru_tcp *c, naru_time now)
+static bool persist_ends(struct naru_tcp *c, naru_time now)
 {
     if (!(c->flags & NARU_TCP_F_PROBING))
-        return;
+        return false;
     uint32_t next = NARU_MIN(naru_tcp_unsent_new(c), (uint32_t)c->snd.mss);
-    if (c->snd.wnd >= NARU_MAX(next, 1u))
+    bool ends = c->snd.wnd >= NARU_MAX(next, 1u);
+    if (ends)
         naru_tcp_timer_unblocked(c);
     else
         naru_tcp_timer_probe_answered(c, now);
+    return ends;
 }
 
 /* ---- Round trips ---- */
@@ -124,7 +126,7 @@ void naru_tcp_ack_process(struct naru_tcp *c, struct naru_tcp_seg *s)
         naru_tcp_timer_acked(c, s->now);
         c->soft_error = 0;
     }
-    look_at_persist(c, s->now);
+    bool unblocked = persist_ends(c, s->now);
     if (NARU_UNLIKELY(c->ecn != 0))
         a.ece = naru_tcp_ecn_acked(c, s->h, &a);
     if (NARU_UNLIKELY(a.dup || a.sacked > 0 || a.dsack || a.ece ||
@@ -146,7 +148,8 @@ void naru_tcp_ack_process(struct naru_tcp *c, struct naru_tcp_seg *s)
         naru_tcp_tell_writer(c, s->now);
         naru_tcp_sent_trim(c);
     }
-    bool news = a.acked > 0 || window_changed || s->len == 0 || a.sacked > 0 || a.dsack || a.ece;
+    bool news = a.acked > 0 || window_changed || unblocked || s->len == 0 || a.sacked > 0 ||
+                a.dsack || a.ece; /* else it is the peer's data and no more */
     if (news && (naru_tcp_unsent_new(c) > 0 || naru_tcp_fin_unsent(c)))
         c->due |= NARU_TCP_DUE_DATA;
 }
