@@ -51,6 +51,7 @@ enum {
     IFADDRS_MAX = 40,      /* proto/autoconf's and some of IPv4 */
     TXQ_MAX = 512,         /* packets waiting on an interface */
     TXQ_LOW = TXQ_MAX / 2, /* datagram senders that were told AGAIN go on below this */
+    HERE_BITS = 9,         /* of stack->here: a line of cache */
     LOOPBACK = 1,          /* its ifindex */
     LOOPBACK_MTU = 65535,
     LOOPBACK_BUDGET = 64, /* frames turned around in one tick */
@@ -228,7 +229,8 @@ struct port_bucket {
 
 struct naru_ifaddr {
     struct naru_addr addr;
-    uint8_t prefix_len; /* in 128 bits */
+    uint32_t broadcast; /* of its network, in host order; 255.255.255.255: it has none of its own */
+    uint8_t prefix_len;
     bool tentative, duplicate, deprecated, automatic;
 };
 
@@ -268,6 +270,10 @@ struct naru_iface {
         struct naru_addr src, dst;
     } seen;
 
+    /* Out: the neighbour that the last path led to; others that lead there need not look it up. */
+    struct naru_addr hop;
+    struct naru_neigh_ref hop_neigh;
+
     uint64_t rx_packets, rx_bytes, rx_drops, tx_packets, tx_bytes;
 };
 
@@ -282,6 +288,7 @@ struct naru_stack {
     struct naru_pool tcp_pool, udp_pool, time_wait_pool, bucket_pool, listen_pool;
     struct naru_rand rand;
     struct naru_siphash_key flow_key;
+    uint64_t port_key; /* odd */
     const struct naru_csum_ops *csum;
     naru_time now;
     uint16_t in_ifindex; /* whose frame is being taken in; 0: none */
@@ -303,6 +310,9 @@ struct naru_stack {
     struct naru_ports ephemeral;
 
     struct naru_fib fib;
+    struct naru_path last_path; /* the one found last, without a neighbour, and what for */
+    struct naru_addr last_dst;
+    unsigned last_ifindex;
     struct naru_neigh_table neigh;
     struct naru_frag frag;
     struct naru_frag_ident ident;
@@ -318,6 +328,7 @@ struct naru_stack {
 
     struct naru_iface *ifaces[IFACES_MAX + 1]; /* by ifindex; [0] is NULL */
     unsigned iface_count;
+    uint64_t here[(1 << HERE_BITS) / 64]; /* a bit for each address that means us; see iface.c */
 
     struct naru_fastopen_keys fast_keys; /* made when first needed */
     struct naru_fastopen_own *fast_own;  /* keys of single sockets */
@@ -404,10 +415,38 @@ enum naru_drop naru_pkt_drop(struct naru_pkt *pkt, enum naru_drop reason);
 
 /* iface.c */
 unsigned naru_iface_first_up(const struct naru_stack *stack);
-bool naru_iface_is_broadcast(const struct naru_iface *iface, const struct naru_addr *addr);
+bool naru_iface_has_broadcast(const struct naru_iface *iface, const struct naru_addr *addr);
 bool naru_names_many(const struct naru_stack *stack, const struct naru_addr *addr);
-struct naru_iface *naru_ifaddr_find(const struct naru_stack *stack, const struct naru_addr *addr,
-                                    unsigned ifindex);
+struct naru_iface *naru_ifaddr_search(const struct naru_stack *stack, const struct naru_addr *addr,
+                                      unsigned ifindex);
+
+/* Which bit of stack->here stands for an address. */
+static inline unsigned naru_here_bit(const struct naru_addr *addr)
+{
+    uint32_t low = naru_get32(addr->b + 12) ^ naru_get32(addr->b + 8);
+    return low * 0x9e3779b1u >> (32 - HERE_BITS);
+}
+
+/* False: addr is none of ours, nor a broadcast address of our networks. */
+static inline bool naru_maybe_here(const struct naru_stack *stack, const struct naru_addr *addr)
+{
+    unsigned bit = naru_here_bit(addr);
+    return (stack->here[bit / 64] >> bit % 64 & 1) != 0;
+}
+
+/* The interface that has addr and may use it (not tentative), or NULL; ifindex 0: any. */
+static inline struct naru_iface *naru_ifaddr_find(const struct naru_stack *stack,
+                                                  const struct naru_addr *addr, unsigned ifindex)
+{
+    return naru_maybe_here(stack, addr) ? naru_ifaddr_search(stack, addr, ifindex) : NULL;
+}
+
+/* 255.255.255.255, or the directed broadcast of one of the interface's networks. */
+static inline bool naru_iface_is_broadcast(const struct naru_iface *iface,
+                                           const struct naru_addr *addr)
+{
+    return naru_maybe_here(iface->stack, addr) && naru_iface_has_broadcast(iface, addr);
+}
 enum naru_err naru_ifaddr_insert(struct naru_stack *stack, struct naru_iface *iface,
                                  const struct naru_ifaddr *row);
 struct naru_ifaddr *naru_ifaddr_row(struct naru_iface *iface, const struct naru_addr *addr);
@@ -432,19 +471,23 @@ bool naru_path_source(const struct naru_stack *stack, const struct naru_path *pa
                       const struct naru_addr *dst, struct naru_addr *source);
 
 /* demux.c */
+struct naru_name { /* of a connection that is to be: its hash, and who has had it */
+    uint32_t hash;
+    struct naru_flow *rests; /* in TIME-WAIT, and may be taken over; NULL: nobody */
+};
 uint32_t naru_tuple_hash(const struct naru_stack *stack, const struct naru_tuple *tuple);
 struct naru_flow *naru_flow_find(const struct naru_stack *stack, const struct naru_tuple *tuple,
                                  uint32_t hash);
 uint32_t naru_flow_prepare(const struct naru_stack *stack, const struct naru_tuple *tuple);
 struct naru_flow *naru_flow_of(struct naru_stack *stack, const struct naru_tuple *tuple,
                                uint32_t hash);
-bool naru_flow_add(struct naru_stack *stack, struct naru_flow *flow);
+bool naru_flow_add(struct naru_stack *stack, struct naru_flow *flow, uint32_t hash);
 void naru_flow_remove(struct naru_stack *stack, struct naru_flow *flow);
 void naru_flow_replace(struct naru_stack *stack, struct naru_flow *from, struct naru_flow *to);
 bool naru_port_may_listen(struct naru_sock *sock);
 enum naru_err naru_port_bind(struct naru_sock *sock, uint16_t port);
 void naru_port_release(struct naru_sock *sock);
-enum naru_err naru_port_for_connection(struct naru_sock *sock);
+enum naru_err naru_port_for_connection(struct naru_sock *sock, struct naru_name *name);
 struct naru_sock *naru_port_lookup(const struct naru_stack *stack, const struct naru_tuple *tuple,
                                    const struct naru_iface *iface, uint32_t hash);
 struct naru_sock *naru_port_next_group(const struct naru_stack *stack,
@@ -526,8 +569,9 @@ enum naru_err naru_ip_output(struct naru_stack *stack, const struct naru_ip_out 
                              struct naru_pkt *pkt);
 
 /* tcp.c */
-struct naru_tcp_setup naru_tcp_setup_for(const struct naru_stack *stack, const struct naru_tuple *t,
-                                         uint32_t mtu);
+struct naru_tcp_secret naru_tcp_secret_of(const struct naru_stack *stack,
+                                          const struct naru_tuple *t);
+struct naru_tcp_setup naru_tcp_setup_for(const struct naru_tuple *t, uint32_t mtu);
 void naru_stack_tcp_init(struct naru_stack *stack);
 void naru_stack_tcp_expire(struct naru_stack *stack);
 enum naru_drop naru_tcp_segment_in(struct naru_stack *stack, const struct naru_ip_in *in,
@@ -539,8 +583,10 @@ bool naru_tcp_frame(struct naru_stack *stack, struct naru_iface *iface, struct n
 void naru_tcp_settle(struct naru_sock_tcp *st);
 void naru_tcp_settle_user(struct naru_sock_tcp *st);
 unsigned naru_tcp_sock_level(const struct naru_sock_tcp *st);
-struct naru_sock_tcp *naru_tcp_sock_new(struct naru_stack *stack, const struct naru_tcp *like,
-                                        const struct naru_tuple *tuple);
+struct naru_sock_tcp *naru_tcp_sock_new(struct naru_stack *stack);
+struct naru_sock_tcp *naru_tcp_sock_child(struct naru_sock_tcp *listener,
+                                          const struct naru_tuple *tuple,
+                                          const struct naru_tcp_secret *secret);
 void naru_tcp_sock_release(struct naru_sock_tcp *st);
 void naru_tcp_reply(struct naru_stack *stack, const struct naru_ip_in *in,
                     const struct naru_tcp_hdr *h);
@@ -552,7 +598,7 @@ enum naru_drop naru_time_wait_in(struct naru_stack *stack, struct naru_time_wait
                                  const struct naru_ip_in *in, const struct naru_tcp_hdr *h,
                                  struct naru_pkt *pkt);
 bool naru_time_wait_over(const struct naru_stack *stack, struct naru_flow *flow);
-bool naru_time_wait_take(struct naru_stack *stack, struct naru_flow *flow, struct naru_tcp_tw *old);
+void naru_time_wait_take(struct naru_stack *stack, struct naru_flow *flow, struct naru_tcp_tw *old);
 enum naru_drop naru_tcp_icmp_in(struct naru_stack *stack, const struct naru_tuple *tuple,
                                 enum naru_err err, bool hard, naru_seq seq);
 bool naru_tcp_in_flight(struct naru_stack *stack, const struct naru_tuple *tuple, naru_seq seq);
@@ -587,8 +633,9 @@ void naru_listen_promote(struct naru_sock_tcp *child);
 void naru_listen_forget(struct naru_sock_tcp *child);
 struct naru_sock_tcp *naru_listen_take(struct naru_sock_tcp *listener);
 enum naru_drop naru_listen_input(struct naru_sock_tcp *listener, const struct naru_ip_in *in,
-                                 const struct naru_tuple *tuple, const struct naru_tcp_hdr *h,
-                                 struct naru_pkt *pkt, const struct naru_tcp_tw *old);
+                                 const struct naru_tuple *tuple, uint32_t hash,
+                                 const struct naru_tcp_hdr *h, struct naru_pkt *pkt,
+                                 const struct naru_tcp_tw *old);
 
 /* udp.c */
 struct naru_sock_udp *naru_udp_sock_new(struct naru_stack *stack, enum naru_sock_type type,

@@ -61,14 +61,9 @@ static bool route_group(struct naru_stack *stack, struct naru_path *path,
     return true;
 }
 
-/*
- * Makes path the way to dst, unless it is good already; ifindex 0: any interface.  False: there
- * is no route (H-3.3.1.2-1).
- */
-NARU_NOINLINE bool naru_path_find(struct naru_stack *stack, struct naru_path *path,
-                                  const struct naru_addr *dst, unsigned ifindex)
+static bool find_anew(struct naru_stack *stack, struct naru_path *path, const struct naru_addr *dst,
+                      unsigned ifindex)
 {
-    path->ifindex = 0;
     if (naru_addr_is_loopback(dst) || naru_ifaddr_find(stack, dst, 0) != NULL) {
         path_set(stack, path, dst, LOOPBACK, PATH_LINK_NONE, dst);
         return true;
@@ -76,6 +71,60 @@ NARU_NOINLINE bool naru_path_find(struct naru_stack *stack, struct naru_path *pa
     if (naru_addr_is_multicast(dst) || naru_addr_is_limited_broadcast(dst))
         return route_group(stack, path, dst, ifindex);
     return route_unicast(stack, path, dst, ifindex);
+}
+
+/*
+ * Makes path the way to dst, unless it is good already; ifindex 0: any interface.  False: there
+ * is no route (H-3.3.1.2-1).
+ */
+NARU_NOINLINE bool naru_path_find(struct naru_stack *stack, struct naru_path *path,
+                                  const struct naru_addr *dst, unsigned ifindex)
+{
+    const struct naru_path *last = &stack->last_path;
+    if (last->fib_gen == stack->fib.generation && last->pmtu_gen == stack->pmtu.generation &&
+        stack->last_ifindex == ifindex && naru_addr_eq(&stack->last_dst, dst)) {
+        *path = *last;
+        return true;
+    }
+    path->ifindex = 0;
+    if (!find_anew(stack, path, dst, ifindex))
+        return false;
+    stack->last_path = *path;
+    stack->last_dst = *dst;
+    stack->last_ifindex = ifindex;
+    return true;
+}
+
+/* The neighbour of the path is that of the path before, as of all that lead through one router. */
+static bool same_hop(const struct naru_stack *stack, struct naru_path *path)
+{
+    const struct naru_iface *iface = stack->ifaces[path->ifindex];
+    if (!naru_neigh_ref_good(&iface->hop_neigh) || !naru_addr_eq(&iface->hop, &path->next_hop))
+        return false;
+    path->neigh = iface->hop_neigh;
+    return true;
+}
+
+static enum naru_path_state look_up_neigh(struct naru_stack *stack, struct naru_path *path,
+                                          const struct naru_addr *src)
+{
+    struct naru_iface *iface = stack->ifaces[path->ifindex];
+    enum naru_neigh_verdict verdict = naru_neigh_lookup(
+        &stack->neigh, path->ifindex, &path->next_hop, src, stack->now, &path->neigh);
+    stack->chores |= verdict != NARU_NEIGH_READY; /* it may have to be asked for */
+    switch (verdict) {
+    case NARU_NEIGH_READY:
+        iface->hop = path->next_hop;
+        iface->hop_neigh = path->neigh;
+        return PATH_READY;
+    case NARU_NEIGH_WAIT:
+        return PATH_WAIT;
+    case NARU_NEIGH_NO:
+        return PATH_UNREACHABLE;
+    case NARU_NEIGH_NO_ROOM:
+        return PATH_NO_ROOM;
+    }
+    NARU_UNREACHABLE();
 }
 
 /* The link-layer destination of the path; src is the packet's source, for the solicitation. */
@@ -95,25 +144,13 @@ enum naru_path_state naru_path_link(struct naru_stack *stack, struct naru_path *
     case PATH_LINK_NEIGH:
         break;
     }
-    if (NARU_LIKELY(naru_neigh_ref_good(&path->neigh))) {
-        memcpy(mac, path->neigh.entry->mac, 6);
-        return PATH_READY;
+    if (NARU_UNLIKELY(!naru_neigh_ref_good(&path->neigh)) && !same_hop(stack, path)) {
+        enum naru_path_state state = look_up_neigh(stack, path, src);
+        if (state != PATH_READY)
+            return state;
     }
-    enum naru_neigh_verdict verdict = naru_neigh_lookup(
-        &stack->neigh, path->ifindex, &path->next_hop, src, stack->now, &path->neigh);
-    stack->chores = true;
-    switch (verdict) {
-    case NARU_NEIGH_READY:
-        memcpy(mac, path->neigh.entry->mac, 6);
-        return PATH_READY;
-    case NARU_NEIGH_WAIT:
-        return PATH_WAIT;
-    case NARU_NEIGH_NO:
-        return PATH_UNREACHABLE;
-    case NARU_NEIGH_NO_ROOM:
-        return PATH_NO_ROOM;
-    }
-    NARU_UNREACHABLE();
+    memcpy(mac, path->neigh.entry->mac, 6);
+    return PATH_READY;
 }
 
 /* ---- Source addresses ---- */

@@ -155,6 +155,7 @@ enum naru_err naru_stack_new(const struct naru_config *config, naru_time now,
                   config->memory_max - sizeof(*stack));
     naru_rand_init(&stack->rand, config->seed, RAND_STREAM);
     naru_siphash_key_init(&stack->flow_key, &stack->rand);
+    stack->port_key = naru_rand_u64(&stack->rand) | 1;
     stack->csum = naru_csum_ops_best();
     naru_wheel_init(&stack->wheel, now, &stack->timer_pages);
     init_pools(stack);

@@ -65,11 +65,12 @@ NARU_NOINLINE enum naru_drop naru_time_wait_in(struct naru_stack *stack, struct 
     case NARU_TCP_TW_NEW_SYN: {
         struct naru_tcp_tw old = tw->tw;
         struct naru_tuple tuple = tw->flow.tuple;
-        struct naru_sock *listener = naru_port_lookup(stack, &tuple, in->iface, tw->flow.hash);
+        uint32_t hash = tw->flow.hash;
+        struct naru_sock *listener = naru_port_lookup(stack, &tuple, in->iface, hash);
         if (listener == NULL)
             break;
         naru_time_wait_end(stack, tw);
-        return naru_listen_input(naru_sock_tcp_of(listener), in, &tuple, h, pkt, &old);
+        return naru_listen_input(naru_sock_tcp_of(listener), in, &tuple, hash, h, pkt, &old);
     }
     }
     return naru_pkt_drop(pkt, NARU_DROP_TCP_TIME_WAIT);
@@ -83,13 +84,10 @@ bool naru_time_wait_over(const struct naru_stack *stack, struct naru_flow *flow)
                                 stack->now);
 }
 
-/* It does, if it may: the record is gone, and *old is what it was. */
-bool naru_time_wait_take(struct naru_stack *stack, struct naru_flow *flow, struct naru_tcp_tw *old)
+/* It does: the record is gone, and *old is what it was. */
+void naru_time_wait_take(struct naru_stack *stack, struct naru_flow *flow, struct naru_tcp_tw *old)
 {
     struct naru_time_wait *tw = NARU_CONTAINER_OF(flow, struct naru_time_wait, flow);
-    if (!naru_time_wait_over(stack, flow))
-        return false;
     *old = tw->tw;
     naru_time_wait_end(stack, tw);
-    return true;
 }
