@@ -436,12 +436,14 @@ static enum naru_err connect_dgram(struct naru_sock_udp *su, const struct naru_e
 {
     struct naru_sock *sock = &su->s;
     disconnect(sock);
+    su->described = false;
     if (remote == NULL)
         return NARU_OK;
     if (naru_addr_is_limited_broadcast(&remote->addr) && !sock->broadcast)
         return NARU_ERR_ACCES;
     struct naru_tuple before = sock->flow.tuple;
-    enum naru_err err = set_remote(sock, remote, &su->path);
+    struct naru_path path;
+    enum naru_err err = set_remote(sock, remote, &path);
     if (err != NARU_OK)
         return err;
     if (!sock->bound)

@@ -198,13 +198,34 @@ struct naru_join {
     uint16_t ifindex;
 };
 
+/* An IP packet to be made. */
+struct naru_ip_out {
+    struct naru_addr src; /* all zero: chosen */
+    struct naru_addr dst;
+    uint16_t ifindex; /* 0: by the routing table */
+    uint8_t proto;
+    uint8_t hop_limit; /* 0: the stack's */
+    uint8_t tos;
+    bool dont_fragment; /* MSGSIZE instead */
+    bool ignore_pmtu;   /* fragments at the interface's MTU */
+    bool router_alert;
+    bool no_multicast_loop;
+    bool from_unspecified; /* src is all zero and stays so */
+    bool host_only;        /* to a group with a hop limit of 0: only members on this host hear it */
+    uint8_t csum_offset;   /* the transport checksum's place, made for whatever source is chosen;
+                              0xff: none */
+};
+
 struct naru_sock_udp {
     struct naru_sock s;
     struct naru_pktq rx;
     uint32_t rx_bytes, rx_max; /* truesize */
     uint16_t gso_size;
     bool gro;
-    struct naru_path path;
+    bool described;         /* out is good while described_gen is that of the routes */
+    struct naru_path path;  /* to the peer it is connected to ... */
+    struct naru_ip_out out; /* ... and what goes into the IP header there */
+    uint32_t described_gen;
     struct naru_join *joins; /* JOINS_MAX of them once one is made */
     uint8_t join_count;
 };
@@ -310,7 +331,7 @@ struct naru_stack {
     struct naru_ports ephemeral;
 
     struct naru_fib fib;
-    struct naru_path last_path; /* the one found last, without a neighbour, and what for */
+    struct naru_path last_path; /* the one found last, and what for */
     struct naru_addr last_dst;
     unsigned last_ifindex;
     struct naru_neigh_table neigh;
@@ -328,7 +349,8 @@ struct naru_stack {
 
     struct naru_iface *ifaces[IFACES_MAX + 1]; /* by ifindex; [0] is NULL */
     unsigned iface_count;
-    uint64_t here[(1 << HERE_BITS) / 64]; /* a bit for each address that means us; see iface.c */
+    uint64_t here[(1 << HERE_BITS) / 64];     /* a bit for each of our addresses; see iface.c */
+    uint64_t everyone[(1 << HERE_BITS) / 64]; /* ... and for each broadcast address */
 
     struct naru_fastopen_keys fast_keys; /* made when first needed */
     struct naru_fastopen_own *fast_own;  /* keys of single sockets */
@@ -383,24 +405,6 @@ struct naru_ip_in {
     uint32_t packet_len;
 };
 
-/* An IP packet to be made. */
-struct naru_ip_out {
-    struct naru_addr src; /* all zero: chosen */
-    struct naru_addr dst;
-    uint16_t ifindex; /* 0: by the routing table */
-    uint8_t proto;
-    uint8_t hop_limit; /* 0: the stack's */
-    uint8_t tos;
-    bool dont_fragment; /* MSGSIZE instead */
-    bool ignore_pmtu;   /* fragments at the interface's MTU */
-    bool router_alert;
-    bool no_multicast_loop;
-    bool from_unspecified; /* src is all zero and stays so */
-    bool host_only;        /* to a group with a hop limit of 0: only members on this host hear it */
-    uint8_t csum_offset;   /* the transport checksum's place, made for whatever source is chosen;
-                              0xff: none */
-};
-
 /* pressure.c */
 void naru_stack_relieve(struct naru_stack *stack);
 static inline bool naru_stack_pressed(const struct naru_stack *stack)
@@ -420,32 +424,32 @@ bool naru_names_many(const struct naru_stack *stack, const struct naru_addr *add
 struct naru_iface *naru_ifaddr_search(const struct naru_stack *stack, const struct naru_addr *addr,
                                       unsigned ifindex);
 
-/* Which bit of stack->here stands for an address. */
+/* Which bit of stack->here, or stack->everyone, stands for an address. */
 static inline unsigned naru_here_bit(const struct naru_addr *addr)
 {
     uint32_t low = naru_get32(addr->b + 12) ^ naru_get32(addr->b + 8);
     return low * 0x9e3779b1u >> (32 - HERE_BITS);
 }
 
-/* False: addr is none of ours, nor a broadcast address of our networks. */
-static inline bool naru_maybe_here(const struct naru_stack *stack, const struct naru_addr *addr)
+/* False: it is in no such set. */
+static inline bool naru_maybe_in(const uint64_t *set, const struct naru_addr *addr)
 {
     unsigned bit = naru_here_bit(addr);
-    return (stack->here[bit / 64] >> bit % 64 & 1) != 0;
+    return (set[bit / 64] >> bit % 64 & 1) != 0;
 }
 
 /* The interface that has addr and may use it (not tentative), or NULL; ifindex 0: any. */
 static inline struct naru_iface *naru_ifaddr_find(const struct naru_stack *stack,
                                                   const struct naru_addr *addr, unsigned ifindex)
 {
-    return naru_maybe_here(stack, addr) ? naru_ifaddr_search(stack, addr, ifindex) : NULL;
+    return naru_maybe_in(stack->here, addr) ? naru_ifaddr_search(stack, addr, ifindex) : NULL;
 }
 
 /* 255.255.255.255, or the directed broadcast of one of the interface's networks. */
 static inline bool naru_iface_is_broadcast(const struct naru_iface *iface,
                                            const struct naru_addr *addr)
 {
-    return naru_maybe_here(iface->stack, addr) && naru_iface_has_broadcast(iface, addr);
+    return naru_maybe_in(iface->stack->everyone, addr) && naru_iface_has_broadcast(iface, addr);
 }
 enum naru_err naru_ifaddr_insert(struct naru_stack *stack, struct naru_iface *iface,
                                  const struct naru_ifaddr *row);
@@ -454,6 +458,8 @@ void naru_ifaddr_erase(struct naru_stack *stack, struct naru_iface *iface,
                        const struct naru_addr *addr);
 
 /* path.c */
+struct naru_path *naru_path_to(struct naru_stack *stack, const struct naru_addr *dst,
+                               unsigned ifindex);
 bool naru_path_find(struct naru_stack *stack, struct naru_path *path, const struct naru_addr *dst,
                     unsigned ifindex);
 /* False: no route.  While nothing changed that path was made from, it stays as it is. */
@@ -565,8 +571,10 @@ void naru_loopback_turn(struct naru_stack *stack);
 size_t naru_link_emit(const struct naru_iface *iface, const uint8_t mac[6], uint16_t ethertype,
                       uint8_t *at);
 enum { NARU_IP_HEADROOM = 64 }; /* what naru_ip_output may put in front of a packet */
-enum naru_err naru_ip_output(struct naru_stack *stack, const struct naru_ip_out *request,
+enum naru_err naru_ip_output(struct naru_stack *stack, const struct naru_ip_out *out,
                              struct naru_pkt *pkt);
+enum naru_err naru_ip_output_by(struct naru_stack *stack, const struct naru_ip_out *out,
+                                struct naru_path *path, struct naru_pkt *pkt);
 
 /* tcp.c */
 struct naru_tcp_secret naru_tcp_secret_of(const struct naru_stack *stack,
@@ -589,7 +597,7 @@ struct naru_sock_tcp *naru_tcp_sock_child(struct naru_sock_tcp *listener,
                                           const struct naru_tcp_secret *secret);
 void naru_tcp_sock_release(struct naru_sock_tcp *st);
 void naru_tcp_reply(struct naru_stack *stack, const struct naru_ip_in *in,
-                    const struct naru_tcp_hdr *h);
+                    const struct naru_tcp_hdr *h, struct naru_pkt *pkt);
 void naru_tcp_reset_segment(struct naru_stack *stack, const struct naru_ip_in *in,
                             const struct naru_tcp_hdr *h, size_t payload_len);
 void naru_time_wait_begin(struct naru_sock_tcp *st);

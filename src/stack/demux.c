@@ -335,10 +335,12 @@ static unsigned score(const struct naru_sock *s, const struct naru_tuple *t, uns
 {
     if (s->flow.in_table || (s->type == NARU_SOCK_STREAM && !is_listening(s)))
         return 0;
-    if (!takes_address(s, &t->local) || (s->bind_iface != 0 && s->bind_iface != ifindex))
+    bool specific = naru_addr_eq(&s->flow.tuple.local, &t->local);
+    if (!(specific || takes_address(s, &t->local)) ||
+        (s->bind_iface != 0 && s->bind_iface != ifindex))
         return 0;
-    return 1 + 4 * (unsigned)!naru_addr_is_unspecified(&s->flow.tuple.local) +
-           2 * (unsigned)(s->bind_iface != 0) + (unsigned)(s->v6 == !naru_addr_is_v4(&t->local));
+    return 1 + 4 * (unsigned)specific + 2 * (unsigned)(s->bind_iface != 0) +
+           (unsigned)(s->v6 == !naru_addr_is_v4(&t->local));
 }
 
 static struct naru_sock *best_of(const struct naru_stack *stack, const struct naru_list *socks,

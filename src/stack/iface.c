@@ -195,27 +195,28 @@ static struct naru_ifaddr *ifaddr_on(struct naru_iface *iface, const struct naru
 }
 
 /*
- * Every packet asks of its addresses whether they are ours, and of most the answer is no: a bit for
- * each that may mean us, by a few bits of a hash, tells without a look at the rows.
+ * Every packet asks of its addresses whether they are ours, or a broadcast address, and of most the
+ * answer is no: a bit for each that is, by a few bits of a hash, tells without a look at the rows.
  */
-static void here_set(struct naru_stack *stack, const struct naru_addr *addr)
+static void set_add(uint64_t *set, const struct naru_addr *addr)
 {
     unsigned bit = naru_here_bit(addr);
-    stack->here[bit / 64] |= UINT64_C(1) << bit % 64;
+    set[bit / 64] |= UINT64_C(1) << bit % 64;
 }
 
 static void here_add(struct naru_stack *stack, const struct naru_ifaddr *row)
 {
     struct naru_addr broadcast = naru_addr_v4(row->broadcast);
-    here_set(stack, &row->addr);
-    here_set(stack, &broadcast);
+    set_add(stack->here, &row->addr);
+    set_add(stack->everyone, &broadcast);
 }
 
 static void here_anew(struct naru_stack *stack)
 {
     struct naru_addr everybody = naru_addr_v4(UINT32_MAX);
     memset(stack->here, 0, sizeof(stack->here));
-    here_set(stack, &everybody);
+    memset(stack->everyone, 0, sizeof(stack->everyone));
+    set_add(stack->everyone, &everybody);
     for (unsigned i = 1; i <= stack->iface_count; i++)
         for (unsigned n = 0; n < stack->ifaces[i]->addr_count; n++)
             here_add(stack, &stack->ifaces[i]->addrs[n]);
@@ -259,7 +260,7 @@ bool naru_names_many(const struct naru_stack *stack, const struct naru_addr *add
 {
     if (naru_addr_is_multicast(addr) || naru_addr_is_limited_broadcast(addr))
         return true;
-    if (!naru_maybe_here(stack, addr))
+    if (!naru_maybe_in(stack->everyone, addr))
         return false;
     for (unsigned i = 1; i <= stack->iface_count; i++)
         if (naru_iface_is_broadcast(stack->ifaces[i], addr))

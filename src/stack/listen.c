@@ -173,7 +173,8 @@ static void to_half_open(struct naru_sock_tcp *child)
 }
 
 static enum naru_drop cookie_answer(struct naru_sock_tcp *listener, const struct naru_ip_in *in,
-                                    const struct naru_tuple *tuple, const struct naru_tcp_hdr *h)
+                                    const struct naru_tuple *tuple, const struct naru_tcp_hdr *h,
+                                    struct naru_pkt *pkt)
 {
     struct naru_stack *stack = listener->s.stack;
     struct naru_hash_tuple key = hash_tuple(tuple);
@@ -184,7 +185,7 @@ static enum naru_drop cookie_answer(struct naru_sock_tcp *listener, const struct
         setup.secret = naru_tcp_secret_of(stack, tuple);
     naru_tcp_cookie_make(&stack->tcp, &key, &setup, h, stack->now, &reply);
     stack->cookies_until = stack->now + NARU_SEC(COOKIE_MEMORY_S);
-    naru_tcp_reply(stack, in, &reply);
+    naru_tcp_reply(stack, in, &reply, pkt);
     return NARU_DROP_NONE;
 }
 
@@ -223,15 +224,14 @@ static enum naru_drop syn_in(struct naru_sock_tcp *listener, const struct naru_i
     struct naru_listen *listen = listener->listen;
     struct naru_tcp_fastopen how;
     bool fast = naru_fastopen_syn(listener, in, h, pkt->len, &how);
-    pkt = fast ? pkt : put(pkt);
     if (accept_full(listen))
         return drop(pkt, NARU_DROP_TCP_BACKLOG_FULL);
     if (listen->half_open > listen->backlog || stack->half_open >= stack->config.syn_queue_max) {
         if (!stack->config.tcp_syn_cookies || listener->defer_answer)
             return drop(pkt, NARU_DROP_TCP_SYN_QUEUE_FULL);
-        put(pkt);
-        return cookie_answer(listener, in, tuple, h);
+        return cookie_answer(listener, in, tuple, h, pkt);
     }
+    pkt = fast ? pkt : put(pkt);
     struct naru_tcp_secret secret = naru_tcp_secret_of(stack, tuple);
     struct naru_sock_tcp *child = make_child(listener, tuple, hash, &secret);
     if (child == NULL)

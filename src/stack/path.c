@@ -74,24 +74,32 @@ static bool find_anew(struct naru_stack *stack, struct naru_path *path, const st
 }
 
 /*
- * Makes path the way to dst, unless it is good already; ifindex 0: any interface.  False: there
+ * The way to dst, good until the next one is asked for; ifindex 0: by any interface.  NULL: there
  * is no route (H-3.3.1.2-1).
  */
+NARU_NOINLINE struct naru_path *naru_path_to(struct naru_stack *stack, const struct naru_addr *dst,
+                                             unsigned ifindex)
+{
+    struct naru_path *path = &stack->last_path;
+    bool good = path->ifindex != 0 && path->fib_gen == stack->fib.generation &&
+                path->pmtu_gen == stack->pmtu.generation;
+    if (good && stack->last_ifindex == ifindex && naru_addr_eq(&stack->last_dst, dst))
+        return path;
+    path->ifindex = 0;
+    stack->last_dst = *dst;
+    stack->last_ifindex = ifindex;
+    return find_anew(stack, path, dst, ifindex) ? path : NULL;
+}
+
+/* Makes path that way. */
 NARU_NOINLINE bool naru_path_find(struct naru_stack *stack, struct naru_path *path,
                                   const struct naru_addr *dst, unsigned ifindex)
 {
-    const struct naru_path *last = &stack->last_path;
-    if (last->fib_gen == stack->fib.generation && last->pmtu_gen == stack->pmtu.generation &&
-        stack->last_ifindex == ifindex && naru_addr_eq(&stack->last_dst, dst)) {
-        *path = *last;
-        return true;
-    }
+    const struct naru_path *found = naru_path_to(stack, dst, ifindex);
     path->ifindex = 0;
-    if (!find_anew(stack, path, dst, ifindex))
+    if (found == NULL)
         return false;
-    stack->last_path = *path;
-    stack->last_dst = *dst;
-    stack->last_ifindex = ifindex;
+    *path = *found;
     return true;
 }
 

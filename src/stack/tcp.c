@@ -397,11 +397,17 @@ static NARU_COLD void trace_segment(const struct naru_sock_tcp *st, bool retrans
     stack->config.trace(stack->config.trace_user, &event);
 }
 
-/* Sends a segment that no connection stands behind, back to where in came from. */
+/*
+ * Sends a segment that no connection stands behind, back to where in came from; in the packet that
+ * is answered, if the caller has no more use for it (else NULL).
+ */
 void naru_tcp_reply(struct naru_stack *stack, const struct naru_ip_in *in,
-                    const struct naru_tcp_hdr *h)
+                    const struct naru_tcp_hdr *h, struct naru_pkt *pkt)
 {
-    struct naru_pkt *pkt = naru_pktpool_get(&stack->pkts, NARU_IP_HEADROOM, NARU_TCP_LEN_MAX);
+    if (pkt != NULL)
+        naru_pktpool_clear(pkt, NARU_IP_HEADROOM);
+    else
+        pkt = naru_pktpool_get(&stack->pkts, NARU_IP_HEADROOM, NARU_TCP_LEN_MAX);
     if (pkt == NULL) {
         naru_drop_count(stack, NARU_DROP_NO_MEMORY, 1);
         return;
@@ -423,7 +429,7 @@ NARU_NOINLINE void naru_tcp_reset_segment(struct naru_stack *stack, const struct
 {
     struct naru_tcp_hdr reply;
     if (naru_tcp_reset_reply(h, naru_tcp_seg_len(h, payload_len), &reply))
-        naru_tcp_reply(stack, in, &reply);
+        naru_tcp_reply(stack, in, &reply, NULL);
 }
 
 enum naru_drop naru_tcp_connection_in(struct naru_sock_tcp *st, const struct naru_ip_in *in,

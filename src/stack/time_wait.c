@@ -51,10 +51,10 @@ NARU_NOINLINE enum naru_drop naru_time_wait_in(struct naru_stack *stack, struct 
     case NARU_TCP_TW_DROP:
         break;
     case NARU_TCP_TW_REPLY:
-        naru_tcp_reply(stack, in, &reply);
+        naru_tcp_reply(stack, in, &reply, NULL);
         break;
     case NARU_TCP_TW_RESTART:
-        naru_tcp_reply(stack, in, &reply);
+        naru_tcp_reply(stack, in, &reply, NULL);
         naru_wheel_arm(&stack->wheel, &tw->timer, tw->tw.expires);
         naru_list_remove(&tw->node);
         naru_list_push_back(&stack->time_waits, &tw->node);
