@@ -232,9 +232,7 @@ struct naru_sock_udp {
 
 struct naru_time_wait {
     struct naru_flow flow;
-    struct naru_timer timer;
     struct naru_list_node node; /* stack->time_waits, the oldest first */
-    uint16_t ifindex;
     struct naru_tcp_tw tw;
 };
 
@@ -318,16 +316,17 @@ struct naru_stack {
     naru_time relieved_at; /* when caches were last given back; pressure.c */
     uint64_t refused_then; /* mem.refused at that time */
 
-    struct naru_wheel wheel;      /* struct naru_timer of connections and TIME-WAIT */
+    struct naru_wheel wheel;      /* struct naru_timer of connections */
     struct naru_table flows;      /* struct naru_flow */
     struct naru_flow *last_flow;  /* the one found last: a packet mostly follows one of its own */
     struct naru_table ports;      /* struct port_bucket */
     struct naru_list any_port[3]; /* by enum naru_sock_type: transparent sockets of port 0 */
     struct naru_list events;
-    struct naru_list time_waits;      /* the oldest first */
-    struct naru_list socks;           /* every struct naru_sock */
-    struct naru_sock *memory_waiters; /* senders that found no memory; told to try again ... */
-    struct naru_timer memory_timer;   /* ... when this fires */
+    struct naru_list time_waits;       /* the oldest first: all rest equally long */
+    struct naru_timer time_wait_timer; /* never later than the first of them */
+    struct naru_list socks;            /* every struct naru_sock */
+    struct naru_sock *memory_waiters;  /* senders that found no memory; told to try again ... */
+    struct naru_timer memory_timer;    /* ... when this fires */
     struct naru_ports ephemeral;
 
     struct naru_fib fib;
@@ -602,6 +601,7 @@ void naru_tcp_reset_segment(struct naru_stack *stack, const struct naru_ip_in *i
                             const struct naru_tcp_hdr *h, size_t payload_len);
 void naru_time_wait_begin(struct naru_sock_tcp *st);
 void naru_time_wait_end(struct naru_stack *stack, struct naru_time_wait *tw);
+void naru_time_wait_expire(struct naru_stack *stack);
 enum naru_drop naru_time_wait_in(struct naru_stack *stack, struct naru_time_wait *tw,
                                  const struct naru_ip_in *in, const struct naru_tcp_hdr *h,
                                  struct naru_pkt *pkt);

@@ -179,6 +179,21 @@ static unsigned candidates_of(const struct naru_iface *iface, struct naru_addrse
     return count;
 }
 
+/* The only IPv4 address that the interface has for use; NULL: there are none, or several. */
+static const struct naru_addr *only_v4(const struct naru_iface *iface)
+{
+    const struct naru_addr *only = NULL;
+    for (unsigned i = 0; i < iface->addr_count; i++) {
+        const struct naru_ifaddr *a = &iface->addrs[i];
+        if (!naru_addr_is_v4(&a->addr))
+            continue;
+        if (only != NULL || a->tentative || a->duplicate)
+            return NULL;
+        only = &a->addr;
+    }
+    return only;
+}
+
 /*
  * The address of ours that speaks to dst over that path (RFC 6724 section 5; RFC 1122 3.3.4.3): one
  * of the interface it leaves by, or, where that has none, of any other.  False: none of the family.
@@ -189,6 +204,12 @@ bool naru_path_source(const struct naru_stack *stack, const struct naru_path *pa
     struct naru_addrsel_candidate candidate[CANDIDATES_MAX];
     if (path->ifindex == LOOPBACK && !naru_addr_is_multicast(dst)) {
         *source = *dst; /* to ourselves, as who is spoken to */
+        return true;
+    }
+    const struct naru_addr *only =
+        naru_addr_is_v4(dst) ? only_v4(stack->ifaces[path->ifindex]) : NULL;
+    if (only != NULL) {
+        *source = *only;
         return true;
     }
     unsigned count = candidates_of(stack->ifaces[path->ifindex], candidate, 0, CANDIDATES_MAX);

@@ -94,6 +94,7 @@ static void init_pools(struct naru_stack *stack)
     naru_list_init(&stack->time_waits);
     naru_list_init(&stack->socks);
     naru_timer_init(&stack->memory_timer, TIMER_MEMORY);
+    naru_timer_init(&stack->time_wait_timer, TIMER_TIME_WAIT);
 }
 
 static enum naru_err init_machines(struct naru_stack *stack)

@@ -179,8 +179,11 @@ struct naru_sock_tcp *naru_tcp_sock_child(struct naru_sock_tcp *listener,
         return NULL;
     st->s.flow.tuple = *tuple;
     struct naru_tcp_setup setup = naru_tcp_setup_for(tuple, find_path(st) ? st->path.mtu : 1280);
-    struct naru_tcp_opts opts = naru_tcp_get_opts(&listener->tcp);
-    setup.opts = &opts;
+    struct naru_tcp_opts opts;
+    if (naru_tcp_own_opts(&listener->tcp)) {
+        opts = naru_tcp_get_opts(&listener->tcp);
+        setup.opts = &opts;
+    }
     setup.secret = *secret;
     return sock_begin(st, &setup);
 }
@@ -358,7 +361,7 @@ void naru_stack_tcp_expire(struct naru_stack *stack)
             continue;
         }
         if (timer->kind == TIMER_TIME_WAIT) {
-            naru_time_wait_end(stack, NARU_CONTAINER_OF(timer, struct naru_time_wait, timer));
+            naru_time_wait_expire(stack);
             continue;
         }
         struct naru_sock_tcp *st = NARU_CONTAINER_OF(timer, struct naru_sock_tcp, timer);

@@ -257,6 +257,12 @@ enum naru_err naru_tcp_get(struct naru_tcp *c, enum naru_opt opt, int64_t *value
 /* All of them at once, for the setup of a connection that inherits them. */
 struct naru_tcp_opts naru_tcp_get_opts(const struct naru_tcp *c);
 
+/* Do they differ from the stack's defaults? */
+static inline bool naru_tcp_own_opts(const struct naru_tcp *c)
+{
+    return c->own_opts != NULL || c->opt_flags != c->env->opts.flags;
+}
+
 /* The same for a socket that has no connection. */
 enum naru_err naru_tcp_opts_set(struct naru_tcp_opts *o, enum naru_opt opt, int64_t value);
 enum naru_err naru_tcp_opts_get(const struct naru_tcp_opts *o, enum naru_opt opt, int64_t *value);
