@@ -279,23 +279,45 @@ void bench_idle(const struct bench_options *options)
 
 /* ---- UDP ---- */
 
-static double udp_round(struct bench_pair *pair, struct naru_sock *const sock[2], double seconds)
+void bench_udp_pair(struct bench_pair *pair, uint16_t port, struct naru_sock *sock[2])
+{
+    bool v6 = pair->addr[0].b[0] == 0xfd;
+    struct naru_endpoint end[2];
+    for (int i = 0; i < 2; i++) {
+        end[i] = (struct naru_endpoint){ .addr = pair->addr[i], .port = port };
+        if (naru_sock_new(pair->stack[i], v6 ? NARU_IPV6 : NARU_IPV4, NARU_SOCK_DGRAM, &sock[i]) !=
+                NARU_OK ||
+            naru_sock_bind(sock[i], &end[i]) != NARU_OK)
+            bench_die("udp: bind");
+    }
+    for (int i = 0; i < 2; i++)
+        if (naru_sock_connect(sock[i], &end[!i], pair->now) != NARU_OK)
+            bench_die("udp: connect");
+}
+
+void bench_datagram(struct bench_pair *pair, struct naru_sock *const sock[2], int from)
 {
     uint8_t bytes[64] = { 0 };
     struct naru_slice slice = { bytes, sizeof(bytes) };
     struct naru_room room = { bytes, sizeof(bytes) };
+    if (naru_sock_send(sock[from], &slice, 1, 0, NULL, pair->now) != 64)
+        bench_die("udp: send");
+    for (unsigned turns = 0; !(naru_sock_ready(sock[!from]) & NARU_READY_READ); turns++) {
+        if (turns == 3) /* the first may resolve the neighbour */
+            bench_die("udp: lost");
+        bench_pair_turn(pair);
+    }
+    if (naru_sock_recv(sock[!from], &room, 1, 0, NULL, pair->now) != 64)
+        bench_die("udp: cut");
+}
+
+static double udp_round(struct bench_pair *pair, struct naru_sock *const sock[2], double seconds)
+{
     uint64_t datagrams = 0;
     double start = bench_now(), end;
     do {
-        for (unsigned i = 0; i < 1024; i++) {
-            int from = (int)(i & 1);
-            if (naru_sock_send(sock[from], &slice, 1, 0, NULL, pair->now) != 64)
-                bench_die("udp: send");
-            bench_pair_turn(pair);
-            bench_pair_turn(pair); /* the first also resolves the neighbour */
-            if (naru_sock_recv(sock[!from], &room, 1, 0, NULL, pair->now) != 64)
-                bench_die("udp: lost");
-        }
+        for (unsigned i = 0; i < 1024; i++)
+            bench_datagram(pair, sock, (int)(i & 1));
         datagrams += 1024;
         end = bench_now();
     } while (end - start < seconds);
@@ -311,17 +333,7 @@ void bench_udp(const struct bench_options *options)
     struct bench_pair pair;
     bench_pair_init(&pair, &(struct bench_link){ .mtu = 1500 }, options->v6);
     struct naru_sock *sock[2];
-    struct naru_endpoint end[2];
-    for (int i = 0; i < 2; i++) {
-        end[i] = (struct naru_endpoint){ .addr = pair.addr[i], .port = PORT };
-        if (naru_sock_new(pair.stack[i], options->v6 ? NARU_IPV6 : NARU_IPV4, NARU_SOCK_DGRAM,
-                          &sock[i]) != NARU_OK ||
-            naru_sock_bind(sock[i], &end[i]) != NARU_OK)
-            bench_die("udp: bind");
-    }
-    for (int i = 0; i < 2; i++)
-        if (naru_sock_connect(sock[i], &end[!i], pair.now) != NARU_OK)
-            bench_die("udp: connect");
+    bench_udp_pair(&pair, PORT, sock);
     double ns[32];
     for (unsigned i = 0; i < options->repeats; i++)
         ns[i] = udp_round(&pair, sock, options->seconds);

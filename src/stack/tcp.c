@@ -24,9 +24,8 @@ static uint32_t ip_header_len(const struct naru_tuple *t)
     return naru_addr_is_v4(&t->remote) ? NARU_IPV4_LEN : NARU_IPV6_LEN;
 }
 
-/* What the link can carry, and what a peer has that names no MSS (MUST-15, MUST-67). */
-struct naru_tcp_setup naru_tcp_setup_for(const struct naru_stack *stack, const struct naru_tuple *t,
-                                         uint32_t mtu)
+struct naru_tcp_secret naru_tcp_secret_of(const struct naru_stack *stack,
+                                          const struct naru_tuple *t)
 {
     struct naru_hash_tuple key = {
         .local = &t->local,
@@ -34,11 +33,17 @@ struct naru_tcp_setup naru_tcp_setup_for(const struct naru_stack *stack, const s
         .local_port = t->local_port,
         .remote_port = t->remote_port,
     };
+    return naru_tcp_secret(&stack->tcp, &key);
+}
+
+/* What the link can carry, and what a peer has that names no MSS (MUST-15, MUST-67); without the
+ * secret. */
+struct naru_tcp_setup naru_tcp_setup_for(const struct naru_tuple *t, uint32_t mtu)
+{
     bool v4 = naru_addr_is_v4(&t->remote);
     return (struct naru_tcp_setup){
         .mss = (uint16_t)(NARU_MIN(mtu, 65535u) - ip_header_len(t) - NARU_TCP_LEN),
         .mss_default = v4 ? 536 : 1220,
-        .ts_offset = naru_tcp_ts_offset(&stack->tcp, &key),
     };
 }
 
@@ -130,9 +135,8 @@ void naru_stack_tcp_init(struct naru_stack *stack)
     stack->tcp.state_changed = state_changed;
 }
 
-/* A connection object of that name, CLOSED, options as like's (NULL: the stack's). */
-struct naru_sock_tcp *naru_tcp_sock_new(struct naru_stack *stack, const struct naru_tcp *like,
-                                        const struct naru_tuple *tuple)
+/* All but the TCP of a connection object. */
+static struct naru_sock_tcp *sock_get(struct naru_stack *stack)
 {
     if (naru_mem_pressure(&stack->mem) == NARU_MEM_EXHAUSTED)
         return NULL;
@@ -140,22 +144,49 @@ struct naru_sock_tcp *naru_tcp_sock_new(struct naru_stack *stack, const struct n
     if (st == NULL)
         return NULL;
     memset(st, 0, offsetof(struct naru_sock_tcp, tcp));
-    struct naru_tcp_setup setup = { .mss = 536, .mss_default = 536 };
-    st->s.flow.tuple = *tuple;
-    if (tuple->remote_port != 0) {
-        st->s.stack = stack;
-        setup = naru_tcp_setup_for(stack, tuple, find_path(st) ? st->path.mtu : 1280);
-    }
-    struct naru_tcp_opts opts = like == NULL ? stack->tcp.opts : naru_tcp_get_opts(like);
-    setup.opts = &opts;
-    if (naru_tcp_init(&st->tcp, &stack->tcp, &setup, stack->now) != NARU_OK) {
+    st->s.stack = stack;
+    naru_timer_init(&st->timer, TIMER_CONNECTION);
+    return st;
+}
+
+static struct naru_sock_tcp *sock_begin(struct naru_sock_tcp *st,
+                                        const struct naru_tcp_setup *setup)
+{
+    struct naru_stack *stack = st->s.stack;
+    if (naru_tcp_init(&st->tcp, &stack->tcp, setup, stack->now) != NARU_OK) {
         naru_pool_put(&stack->tcp_pool, st);
         return NULL;
     }
     naru_sock_init(&st->s, stack, NARU_SOCK_STREAM, NARU_PROTO_TCP);
-    naru_timer_init(&st->timer, TIMER_CONNECTION);
     st->mtu_told = st->path.mtu;
     return st;
+}
+
+/* A connection object without a name, CLOSED. */
+struct naru_sock_tcp *naru_tcp_sock_new(struct naru_stack *stack)
+{
+    struct naru_sock_tcp *st = sock_get(stack);
+    struct naru_tcp_setup setup = { .mss = 536, .mss_default = 536 };
+    return st == NULL ? NULL : sock_begin(st, &setup);
+}
+
+/* One of that name, with the options of its listener. */
+struct naru_sock_tcp *naru_tcp_sock_child(struct naru_sock_tcp *listener,
+                                          const struct naru_tuple *tuple,
+                                          const struct naru_tcp_secret *secret)
+{
+    struct naru_sock_tcp *st = sock_get(listener->s.stack);
+    if (st == NULL)
+        return NULL;
+    st->s.flow.tuple = *tuple;
+    struct naru_tcp_setup setup = naru_tcp_setup_for(tuple, find_path(st) ? st->path.mtu : 1280);
+    struct naru_tcp_opts opts;
+    if (naru_tcp_own_opts(&listener->tcp)) {
+        opts = naru_tcp_get_opts(&listener->tcp);
+        setup.opts = &opts;
+    }
+    setup.secret = *secret;
+    return sock_begin(st, &setup);
 }
 
 /*
@@ -331,7 +362,7 @@ void naru_stack_tcp_expire(struct naru_stack *stack)
             continue;
         }
         if (timer->kind == TIMER_TIME_WAIT) {
-            naru_time_wait_end(stack, NARU_CONTAINER_OF(timer, struct naru_time_wait, timer));
+            naru_time_wait_expire(stack);
             continue;
         }
         struct naru_sock_tcp *st = NARU_CONTAINER_OF(timer, struct naru_sock_tcp, timer);
@@ -370,11 +401,17 @@ static NARU_COLD void trace_segment(const struct naru_sock_tcp *st, bool retrans
     stack->config.trace(stack->config.trace_user, &event);
 }
 
-/* Sends a segment that no connection stands behind, back to where in came from. */
+/*
+ * Sends a segment that no connection stands behind, back to where in came from; in the packet that
+ * is answered, if the caller has no more use for it (else NULL).
+ */
 void naru_tcp_reply(struct naru_stack *stack, const struct naru_ip_in *in,
-                    const struct naru_tcp_hdr *h)
+                    const struct naru_tcp_hdr *h, struct naru_pkt *pkt)
 {
-    struct naru_pkt *pkt = naru_pktpool_get(&stack->pkts, NARU_IP_HEADROOM, NARU_TCP_LEN_MAX);
+    if (pkt != NULL)
+        naru_pktpool_clear(pkt, NARU_IP_HEADROOM);
+    else
+        pkt = naru_pktpool_get(&stack->pkts, NARU_IP_HEADROOM, NARU_TCP_LEN_MAX);
     if (pkt == NULL) {
         naru_drop_count(stack, NARU_DROP_NO_MEMORY, 1);
         return;
@@ -396,7 +433,7 @@ NARU_NOINLINE void naru_tcp_reset_segment(struct naru_stack *stack, const struct
 {
     struct naru_tcp_hdr reply;
     if (naru_tcp_reset_reply(h, naru_tcp_seg_len(h, payload_len), &reply))
-        naru_tcp_reply(stack, in, &reply);
+        naru_tcp_reply(stack, in, &reply, NULL);
 }
 
 enum naru_drop naru_tcp_connection_in(struct naru_sock_tcp *st, const struct naru_ip_in *in,
@@ -433,7 +470,7 @@ static NARU_NOINLINE enum naru_drop no_connection(struct naru_stack *stack,
         return naru_pkt_drop(pkt, NARU_DROP_TCP_NOT_UNICAST);
     struct naru_sock *listener = naru_port_lookup(stack, tuple, in->iface, hash);
     if (listener != NULL)
-        return naru_listen_input(naru_sock_tcp_of(listener), in, tuple, h, pkt, NULL);
+        return naru_listen_input(naru_sock_tcp_of(listener), in, tuple, hash, h, pkt, NULL);
     naru_tcp_reset_segment(stack, in, h, pkt->len);
     return naru_pkt_drop(pkt, NARU_DROP_TCP_NO_LISTENER);
 }

@@ -118,7 +118,7 @@ void naru_tcp_set_path(struct naru_tcp *c, const struct naru_tcp_setup *setup)
     c->mss_path = setup->mss;
     c->mss_peer = setup->mss_default;
     c->mss_advertised = (uint16_t)advertised;
-    c->ts_offset = setup->ts_offset;
+    c->ts_offset = setup->secret.ts;
     naru_tcp_update_mss(c);
 }
 
