@@ -37,6 +37,13 @@ struct bench_setup {
     unsigned memory_mib; /* what both need; rows are left out where less is there */
 };
 
+/* The same work by somebody else, in turns with naru's. */
+struct bench_beside {
+    const char *name;
+    const struct bench_setup *setup;
+    double (*measure)(void *state, double seconds);
+};
+
 /* A row of the table.  value is at most target, or at least if more is better. */
 struct bench_row {
     const char *name;
@@ -49,6 +56,7 @@ struct bench_row {
     double limit_factor; /* at most so many times the limit; 0: the limit is only shown */
     bool nothing;        /* at all is the target: 0 */
     bool limit;          /* what memory alone asks for is measured beside it */
+    const struct bench_beside *beside; /* NULL: nobody */
 };
 
 extern const struct bench_row bench_rows[];
@@ -60,6 +68,7 @@ extern const struct bench_setup bench_rr_1, bench_rr_64, bench_rr_100, bench_rr_
     bench_rr_1m;
 extern const struct bench_setup bench_churn_1, bench_churn_64;
 extern const struct bench_setup bench_udp_1, bench_syn_flood;
+extern const struct bench_beside bench_lwip_bulk, bench_lwip_rr; /* if built with it */
 
 double bench_bulk_ns(void *state, double seconds); /* a segment */
 double bench_bulk_gb(void *state, double seconds); /* a second */
@@ -78,13 +87,13 @@ struct bench_options {
     unsigned repeats;
 };
 
-/* The figures of one row and family, one of each repeat. */
+/* The figures of one row and family, or of somebody else, one of each repeat. */
 struct bench_figures {
+    const char *name, *suffix;
     double value[BENCH_REPEATS_MAX];
     double limit[BENCH_REPEATS_MAX];
     unsigned count;
-    bool v6;
-    const struct bench_figures *twin; /* of IPv4, in the same repeats; NULL: this is it */
+    const struct bench_figures *v4, *naru; /* in the same repeats, to compare with; or NULL */
 };
 
 /* Measures what is wanted, prints it; false: there is no such row. */

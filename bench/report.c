@@ -24,6 +24,7 @@ struct judged {
     double value, best;
     double limit, limit_ratio; /* 0: none; how many times worse than the limit */
     double twin_ratio;         /* 0: none; how many times worse than IPv4 */
+    double naru_ratio;         /* 0: this is naru; how many times worse than naru */
     bool target_met, limit_met, twin_met;
 };
 
@@ -64,21 +65,21 @@ static struct judged judge(const struct bench_row *row, const struct bench_figur
     for (unsigned i = 1; i < f->count; i++)
         if (better(row, f->value[i], j.best))
             j.best = f->value[i];
-    if (row->limit) {
+    if (row->limit && f->naru == NULL) {
         j.limit = bench_median(f->limit, f->count);
         for (unsigned i = 0; i < f->count; i++)
             ratio[i] = worse(row, f->value[i], f->limit[i]);
         j.limit_ratio = bench_median(ratio, f->count);
     }
-    if (f->twin != NULL) {
-        for (unsigned i = 0; i < f->count; i++)
-            ratio[i] = worse(row, f->value[i], f->twin->value[i]);
-        j.twin_ratio = bench_median(ratio, f->count);
-    }
+    const struct bench_figures *than = f->v4 != NULL ? f->v4 : f->naru;
+    for (unsigned i = 0; than != NULL && i < f->count; i++)
+        ratio[i] = worse(row, f->value[i], than->value[i]);
+    if (than != NULL)
+        *(f->v4 != NULL ? &j.twin_ratio : &j.naru_ratio) = bench_median(ratio, f->count);
     j.target_met =
         row->nothing ? j.value <= 0 : row->target == 0 || !better(row, row->target, j.value);
     j.limit_met = row->limit_factor == 0 || j.limit_ratio <= row->limit_factor;
-    j.twin_met = f->twin == NULL || j.twin_ratio <= TWIN_FACTOR;
+    j.twin_met = f->v4 == NULL || j.twin_ratio <= TWIN_FACTOR;
     return j;
 }
 
@@ -91,9 +92,8 @@ void bench_report_head(const struct bench_options *options)
         return;
     cpu_model(model, sizeof(model));
     printf("%s, %ld cores; %s; %s\n", model, sysconf(_SC_NPROCESSORS_ONLN), COMPILER, BENCH_COMMIT);
-    printf(
-        "medians of %u times %.2f s of processor time, the best in brackets; both ends together\n\n",
-        options->repeats, options->seconds);
+    printf("medians of %u times %.2f s of processor time, best in brackets; both ends\n\n",
+           options->repeats, options->seconds);
 }
 
 /* The value in the row's own number of digits. */
@@ -132,7 +132,10 @@ static void print_row(const struct bench_row *row, const char *name, const struc
     if (!row->exact)
         snprintf(bracket, sizeof(bracket), "(%s)", figure(best, j->best));
     printf("%-22s %9s %9s %-14s", name, figure(value, j->value), bracket, row->unit);
-    print_target(row, j);
+    if (j->naru_ratio > 0)
+        printf("; naru's x %.2f", j->naru_ratio);
+    else
+        print_target(row, j);
     if (j->limit > 0) {
         printf("; limit %s x %.2f", figure(limit, j->limit), j->limit_ratio);
         if (row->limit_factor > 0)
@@ -177,22 +180,26 @@ static void print_object(struct json_object *object)
 static void print_json(const struct bench_row *row, const char *name, const struct judged *j)
 {
     struct json_object *object = object_of(name);
-    bool judged = row->target > 0 || row->nothing || row->limit_factor > 0 || j->twin_ratio > 0;
+    bool ours = j->naru_ratio == 0;
+    bool judged =
+        ours && (row->target > 0 || row->nothing || row->limit_factor > 0 || j->twin_ratio > 0);
     add_number(object, "value", j->value);
     add_number(object, "best", j->best);
     json_object_object_add(object, "unit", json_object_new_string(row->unit));
-    if (row->target > 0 || row->nothing)
+    if (ours && (row->target > 0 || row->nothing))
         add_number(object, "target", row->target);
     if (j->limit > 0) {
         add_number(object, "limit", j->limit);
         add_number(object, "limit_ratio", j->limit_ratio);
     }
-    if (row->limit_factor > 0)
+    if (ours && row->limit_factor > 0)
         add_number(object, "limit_ratio_target", row->limit_factor);
     if (j->twin_ratio > 0) {
         add_number(object, "v4_ratio", j->twin_ratio);
         add_number(object, "v4_ratio_target", TWIN_FACTOR);
     }
+    if (!ours)
+        add_number(object, "naru_ratio", j->naru_ratio);
     if (judged)
         json_object_object_add(
             object, "met", json_object_new_boolean(j->target_met && j->limit_met && j->twin_met));
@@ -204,7 +211,7 @@ void bench_report(const struct bench_options *options, const struct bench_row *r
 {
     struct judged j = judge(row, figures);
     char name[64];
-    snprintf(name, sizeof(name), "%s%s", row->name, figures->v6 ? "-v6" : "");
+    snprintf(name, sizeof(name), "%s%s", figures->name, figures->suffix);
     if (options->json)
         print_json(row, name, &j);
     else

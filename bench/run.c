@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { V4, LIMIT, V6, PARTS };
+enum { V4, LIMIT, BESIDE, V6, PARTS };
 
 double bench_median(const double *values, unsigned count)
 {
@@ -46,7 +46,9 @@ static bool mark(const char *name, size_t len, bool *wanted)
             return wanted[i] = true;
     }
     for (unsigned i = 0; i < bench_row_count && len > 0; i++) {
-        if (names(name, len, bench_rows[i].name, &exact))
+        const struct bench_beside *beside = bench_rows[i].beside;
+        if (names(name, len, bench_rows[i].name, &exact) ||
+            (beside != NULL && names(name, len, beside->name, &exact)))
             any = wanted[i] = true;
     }
     return any;
@@ -82,10 +84,12 @@ static unsigned memory_available(void)
 }
 
 static void measure(const struct bench_options *options, const struct bench_row *row,
-                    void *const state[2])
+                    void *const state[2], void *beside)
 {
-    struct bench_figures v4 = { .v6 = false }, v6 = { .v6 = true, .twin = &v4 };
-    v4.count = v6.count = row->exact ? 1 : options->repeats;
+    struct bench_figures v4 = { .name = row->name, .suffix = "" };
+    struct bench_figures v6 = { .name = row->name, .suffix = "-v6", .v4 = &v4 };
+    struct bench_figures other = { .suffix = "", .naru = &v4 };
+    v4.count = v6.count = other.count = row->exact ? 1 : options->repeats;
     for (unsigned i = 0; i < v4.count; i++) {
         for (unsigned n = 0; n < PARTS; n++) {
             unsigned part = i % 2 == 0 ? n : PARTS - 1 - n;
@@ -93,7 +97,9 @@ static void measure(const struct bench_options *options, const struct bench_row 
                 v4.value[i] = row->measure(state[0], options->seconds);
             else if (part == V6)
                 v6.value[i] = row->measure(state[1], options->seconds);
-            else if (row->limit) {
+            else if (part == BESIDE && beside != NULL)
+                other.value[i] = row->beside->measure(beside, options->seconds);
+            else if (part == LIMIT && row->limit) {
                 v4.limit[i] = bench_row_limit(row, false, options->seconds / 2);
                 v6.limit[i] = bench_row_limit(row, true, options->seconds / 2);
             }
@@ -101,6 +107,20 @@ static void measure(const struct bench_options *options, const struct bench_row 
     }
     bench_report(options, row, &v4);
     bench_report(options, row, &v6);
+    if (beside != NULL) {
+        other.name = row->beside->name;
+        bench_report(options, row, &other);
+    }
+}
+
+static void run_row(const struct bench_options *options, const struct bench_row *row,
+                    void *const state[2])
+{
+    const struct bench_beside *beside = row->beside;
+    void *other = beside != NULL ? beside->setup->open(beside->setup, false) : NULL;
+    measure(options, row, state, other);
+    if (other != NULL)
+        beside->setup->close(other);
 }
 
 bool bench_run(const struct bench_options *options)
@@ -129,7 +149,7 @@ bool bench_run(const struct bench_options *options)
             for (int f = 0; f < 2; f++)
                 state[f] = held->open(held, f == 1);
         }
-        measure(options, row, state);
+        run_row(options, row, state);
     }
     for (int f = 0; held != NULL && f < 2; f++)
         held->close(state[f]);

@@ -9,6 +9,12 @@
 
 #include "base/defs.h"
 
+#ifdef NARU_BENCH_LWIP
+#define LWIP(beside_) &(beside_)
+#else
+#define LWIP(beside_) NULL
+#endif
+
 #define SEGMENTS(setup_) \
     .unit = "ns/segment", .setup = (setup_), .measure = bench_bulk_ns, .limit = true
 #define BYTES(setup_) \
@@ -19,14 +25,15 @@
 
 const struct bench_row bench_rows[] = {
     { "bulk-1500-64k", SEGMENTS(&bench_bulk_64k), .target = 130, .limit_factor = 1.5 },
-    { "bulk-1500-64k-ack2", SEGMENTS(&bench_bulk_64k_ack2), .target = 130, .limit_factor = 1.5 },
+    { "bulk-1500-64k-ack2", SEGMENTS(&bench_bulk_64k_ack2), .target = 130, .limit_factor = 1.5,
+      .beside = LWIP(bench_lwip_bulk) },
     { "bulk-1500-1m", SEGMENTS(&bench_bulk_1m), .target = 130, .limit_factor = 1.5 },
     { "bulk-1500-4m", SEGMENTS(&bench_bulk_4m), .target = 130, .limit_factor = 1.5 },
     { "bulk-1500-4m-ack2", SEGMENTS(&bench_bulk_4m_ack2), .target = 130, .limit_factor = 1.5 },
     { "bulk-1500-4m-flight", SEGMENTS(&bench_bulk_4m_flight), .limit_factor = 1.5 },
     { "bulk-offload", BYTES(&bench_bulk_offload), .target = 20 },
     { "bulk-9000", BYTES(&bench_bulk_9000), .target = 14 },
-    { "rr-1", ROUNDS(&bench_rr_1), .target = 150 },
+    { "rr-1", ROUNDS(&bench_rr_1), .target = 150, .beside = LWIP(bench_lwip_rr) },
     { "rr-64", ROUNDS(&bench_rr_64), .target = 170 },
     { "rr-random-100", ROUNDS(&bench_rr_100) },
     { "rr-random-10k", ROUNDS(&bench_rr_10k), .target = 300 },
