@@ -145,6 +145,13 @@ void bench_round(struct bench_pair *pair, struct naru_sock *client, struct naru_
 /* A connection from its handshake over one round to the close of both ends. */
 void bench_churn_one(struct bench_pair *pair, struct naru_sock *listener);
 
+/* An Ethernet frame with a SYN to BENCH_PORT from the n-th name, where nobody answers; its length.
+ */
+enum { BENCH_FORGED_MAX = 128 };
+size_t bench_forge_syn(uint8_t *frame, const struct naru_addr *dst, bool v6, unsigned n);
+/* Stack 1 answers them to stack 0. */
+void bench_forge_route(struct bench_pair *pair, bool v6);
+
 /* Runs the named row's fixed work once; false: there is no such row. */
 bool bench_fixed(const char *row);
 

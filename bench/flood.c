@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FRAMES = 16384, FRAME_MAX = 128, AT_ONCE = 64 };
+enum { FRAMES = 16384, AT_ONCE = 64 };
 
 struct flood {
     struct bench_pair pair;
@@ -56,7 +56,7 @@ static size_t emit_ip(uint8_t *at, bool v6, const struct naru_addr *src,
     return naru_ipv4_emit(at, &ip);
 }
 
-static size_t forge(uint8_t *frame, const struct naru_addr *dst, bool v6, unsigned n)
+size_t bench_forge_syn(uint8_t *frame, const struct naru_addr *dst, bool v6, unsigned n)
 {
     struct naru_addr src = source(v6, n % 4096);
     struct naru_tcp_hdr syn = { .sport = (uint16_t)(1024 + n / 4096),
@@ -79,6 +79,17 @@ static size_t forge(uint8_t *frame, const struct naru_addr *dst, bool v6, unsign
     return len + tcp_len;
 }
 
+void bench_forge_route(struct bench_pair *pair, bool v6)
+{
+    struct naru_route beyond = {
+        .prefix = source(v6, 0), .prefix_len = 16, .has_gateway = true, .gateway = pair->addr[0]
+    };
+    static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 1 };
+    if (naru_route_add(pair->stack[1], &beyond) != NARU_OK ||
+        naru_neigh_add(pair->stack[1], pair->ifindex[1], &pair->addr[0], mac, pair->now) != NARU_OK)
+        bench_die("no route to those who do not exist");
+}
+
 /* A turn of the flooded stack: it is given so many frames, and says what it has to say. */
 static void flood(struct flood *f)
 {
@@ -88,7 +99,7 @@ static void flood(struct flood *f)
         struct naru_pkt *pkt = naru_pkt_new(stack, f->len);
         if (pkt == NULL)
             bench_die("syn-flood: no memory");
-        memcpy(pkt->data, f->frames + (size_t)f->next * FRAME_MAX, f->len);
+        memcpy(pkt->data, f->frames + (size_t)f->next * BENCH_FORGED_MAX, f->len);
         pkt->len = (uint32_t)f->len;
         naru_stack_input(stack, f->pair.ifindex[1], pkt, f->pair.now);
         f->next = (f->next + 1) % FRAMES;
@@ -113,21 +124,14 @@ static void *open_flood(const struct bench_setup *setup, bool v6)
     struct flood *f = bench_calloc(1, sizeof(*f));
     bench_pair_init(&f->pair, &setup->link, v6);
     (void)bench_listen(&f->pair, BENCH_PORT, 4096, 0);
-    struct naru_route beyond = {
-        .prefix = source(v6, 0), .prefix_len = 16, .has_gateway = true, .gateway = f->pair.addr[0]
-    };
-    static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 1 };
-    if (naru_route_add(f->pair.stack[1], &beyond) != NARU_OK ||
-        naru_neigh_add(f->pair.stack[1], f->pair.ifindex[1], &f->pair.addr[0], mac, f->pair.now) !=
-            NARU_OK)
-        bench_die("syn-flood: no route");
-    f->frames = bench_calloc(FRAMES, FRAME_MAX);
+    bench_forge_route(&f->pair, v6);
+    f->frames = bench_calloc(FRAMES, BENCH_FORGED_MAX);
     /* Other names than those that will wait in the queue: a SYN that comes again is another matter.
      */
     for (unsigned half = 2; half-- > 0;) {
         for (unsigned n = 0; n < FRAMES; n++)
-            f->len =
-                forge(f->frames + (size_t)n * FRAME_MAX, &f->pair.addr[1], v6, half * FRAMES + n);
+            f->len = bench_forge_syn(f->frames + (size_t)n * BENCH_FORGED_MAX, &f->pair.addr[1], v6,
+                                     half * FRAMES + n);
         for (unsigned n = 0; n < 2 * FRAMES; n += AT_ONCE)
             flood(f);
     }
