@@ -186,6 +186,7 @@ static void print_json(const struct bench_row *row, const char *name, const stru
     add_number(object, "value", j->value);
     add_number(object, "best", j->best);
     json_object_object_add(object, "unit", json_object_new_string(row->unit));
+    json_object_object_add(object, "better", json_object_new_string(row->more ? "more" : "less"));
     if (ours && (row->target > 0 || row->nothing))
         add_number(object, "target", row->target);
     if (j->limit > 0) {
