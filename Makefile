@@ -6,6 +6,7 @@
 #   make test-long  the long ones: gigabytes, loss, stalls
 #   make lint       every checker, no finding allowed
 #   make bench      figures, each with its limit (also make bench-NAME for one row)
+#   make bench-doc  the same into docs/performance.md, with profiles; some minutes
 #   make fuzz       all fuzzers, FUZZ_SECONDS each
 #   make install    PREFIX=/usr/local DESTDIR=
 #   make clean
@@ -14,7 +15,7 @@ PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
 MAKEFLAGS += --no-print-directory
 
-.PHONY: all configure deps run test test-long lint bench fuzz install clean
+.PHONY: all configure deps run test test-long lint bench bench-doc fuzz install clean
 
 all: configure
 	@ninja -C $(BUILD)
@@ -43,6 +44,11 @@ lint:
 
 bench: all
 	@tools/bench $(BUILD)
+
+bench-doc: all
+	@tools/deps build test
+	@tools/performance $(BUILD)
+	@tests/house/memory.py --write
 
 bench-%: all
 	@tools/bench $(BUILD) $*

@@ -1,6 +1,10 @@
 /*
  * Two stacks on an in-memory wire: each frame is copied once, into a packet of the receiver, as a
  * network card would do.
+ *
+ * The wire takes 64 frames of one side before it asks the other, as a network card with interrupts
+ * does; every_second makes it ask after two, which is as often as a TCP acknowledges; and flight
+ * lets all that the window allows be on the wire.
  */
 #include "bench.h"
 
@@ -10,12 +14,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TURNS_MAX = 10000000 };
+enum { TURNS_MAX = 10000000, BURST = 64, FLIGHT_MAX = 1 << 20 };
 
 _Noreturn void bench_die(const char *what)
 {
     fprintf(stderr, "naru-bench: %s\n", what);
     exit(1);
+}
+
+void *bench_calloc(size_t count, size_t size)
+{
+    void *ptr = calloc(count, size);
+    if (ptr == NULL)
+        bench_die("no memory");
+    return ptr;
 }
 
 static void add_stack(struct bench_pair *pair, int side, const struct bench_link *link, bool v6)
@@ -55,7 +67,9 @@ static void add_stack(struct bench_pair *pair, int side, const struct bench_link
 
 void bench_pair_init(struct bench_pair *pair, const struct bench_link *link, bool v6)
 {
-    *pair = (struct bench_pair){ .now = NARU_SEC(1) };
+    *pair = (struct bench_pair){ .now = NARU_SEC(1),
+                                 .burst = link->flight ? FLIGHT_MAX : BURST,
+                                 .every_second = link->every_second };
     add_stack(pair, 0, link, v6);
     add_stack(pair, 1, link, v6);
 }
@@ -66,12 +80,12 @@ void bench_pair_deinit(struct bench_pair *pair)
     naru_stack_free(pair->stack[1]);
 }
 
-static unsigned carry(struct bench_pair *pair, int from)
+static unsigned carry(struct bench_pair *pair, int from, unsigned max)
 {
     struct naru_frame frame;
     struct naru_stack *to = pair->stack[!from];
     unsigned count = 0;
-    while (count < 64 &&
+    while (count < max &&
            naru_stack_output(pair->stack[from], pair->ifindex[from], &frame, pair->now)) {
         struct naru_pkt *pkt = naru_pkt_new(to, frame.len);
         if (pkt == NULL)
@@ -87,13 +101,37 @@ static unsigned carry(struct bench_pair *pair, int from)
     return count;
 }
 
-unsigned bench_pair_turn(struct bench_pair *pair)
+static unsigned carry_every_second(struct bench_pair *pair)
 {
-    unsigned moved = carry(pair, 0) + carry(pair, 1);
+    unsigned moved = 0, count;
+    do {
+        count = carry(pair, 0, 2);
+        moved += count + carry(pair, 1, pair->burst);
+    } while (count == 2 && moved < pair->burst);
+    return moved;
+}
+
+static void advance(struct bench_pair *pair)
+{
     pair->now += NARU_US(1);
     for (int i = 0; i < 2; i++)
         if (naru_stack_deadline(pair->stack[i]) <= pair->now)
             naru_stack_tick(pair->stack[i], pair->now);
+}
+
+unsigned bench_pair_pass(struct bench_pair *pair, int from)
+{
+    unsigned moved = carry(pair, from, pair->burst);
+    advance(pair);
+    pair->frames += moved;
+    return moved;
+}
+
+unsigned bench_pair_turn(struct bench_pair *pair)
+{
+    unsigned moved = pair->every_second ? carry_every_second(pair)
+                                        : carry(pair, 0, pair->burst) + carry(pair, 1, pair->burst);
+    advance(pair);
     pair->frames += moved;
     return moved;
 }
@@ -114,13 +152,18 @@ void bench_pair_until(struct bench_pair *pair, bool (*cond)(void *), void *arg, 
     bench_die(what);
 }
 
+static enum naru_family family_of(const struct naru_addr *addr)
+{
+    return addr->b[0] == 0xfd ? NARU_IPV6 : NARU_IPV4;
+}
+
 struct naru_sock *bench_listen(struct bench_pair *pair, uint16_t port, unsigned backlog,
                                uint32_t window)
 {
     struct naru_sock *listener;
     struct naru_endpoint local = { .addr = pair->addr[1], .port = port };
-    enum naru_family family = pair->addr[1].b[0] == 0xfd ? NARU_IPV6 : NARU_IPV4;
-    if (naru_sock_new(pair->stack[1], family, NARU_SOCK_STREAM, &listener) != NARU_OK ||
+    if (naru_sock_new(pair->stack[1], family_of(&local.addr), NARU_SOCK_STREAM, &listener) !=
+            NARU_OK ||
         naru_sock_bind(listener, &local) != NARU_OK ||
         (window != 0 && naru_sock_set(listener, NARU_OPT_RCVBUF, window, pair->now) != NARU_OK) ||
         naru_sock_listen(listener, backlog, pair->now) != NARU_OK)
@@ -141,18 +184,25 @@ static bool established(void *arg)
     return (naru_sock_ready(h->client) & NARU_READY_WRITE) != 0;
 }
 
+struct naru_sock *bench_client(struct bench_pair *pair, struct naru_sock *listener)
+{
+    struct naru_sock *client;
+    struct naru_endpoint remote;
+    naru_sock_local(listener, &remote);
+    if (naru_sock_new(pair->stack[0], family_of(&remote.addr), NARU_SOCK_STREAM, &client) !=
+        NARU_OK)
+        bench_die("no socket");
+    int err = naru_sock_connect(client, &remote, pair->now);
+    if (err != NARU_ERR_INPROGRESS)
+        bench_die(naru_err_text(err));
+    return client;
+}
+
 void bench_connect(struct bench_pair *pair, struct naru_sock *listener, struct naru_sock **client,
                    struct naru_sock **server)
 {
     struct handshake h = { .listener = listener, .now = &pair->now };
-    struct naru_endpoint remote;
-    naru_sock_local(listener, &remote);
-    enum naru_family family = remote.addr.b[0] == 0xfd ? NARU_IPV6 : NARU_IPV4;
-    if (naru_sock_new(pair->stack[0], family, NARU_SOCK_STREAM, &h.client) != NARU_OK)
-        bench_die("no socket");
-    int err = naru_sock_connect(h.client, &remote, pair->now);
-    if (err != NARU_ERR_INPROGRESS)
-        bench_die(naru_err_text(err));
+    h.client = bench_client(pair, listener);
     bench_pair_until(pair, established, &h, "the handshake does not end");
     *client = h.client;
     *server = h.server;

@@ -136,6 +136,14 @@ struct naru_config {
 void naru_config_init(struct naru_config *config);
 
 /*
+ * Makes the limits of a config that was set up fit into so many bytes, 256 KiB at least (less: the
+ * stack is refused): memory_max is memory, and sockets, queues, tables and buffers shrink with it
+ * so that none of them can take what all the others need; none grows.  docs/memory.md says what
+ * becomes of 256 KiB, 4 MiB and 64 MiB.  Single limits may be changed afterwards.
+ */
+void naru_config_fit(struct naru_config *config, uint64_t memory);
+
+/*
  * A stack with one interface, the loopback (ifindex 1, 127.0.0.1/8 and ::1/128).  *out is set on
  * success.  NARU_ERR_INVAL: a value of config is out of its range.  NARU_ERR_NOMEM.
  * free ends everything at once and silently (no FIN, no RST); sockets and packets of it are gone.

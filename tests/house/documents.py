@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the documents promise is there: each `file:function`, each file named."""
+"""What the documents promise is there: each `file:function`, each file named, each row."""
 
 import os
 import re
@@ -45,5 +45,19 @@ def check_threats():
     print(f"ok threats: {len(rows) - 3} rows, {len(bound)} tests")
 
 
+def check_rows():
+    rows = re.findall(r'^    \{ "([\w-]+)"', read("bench/table.c"), re.M)
+    if len(rows) < 10:
+        sys.exit("bench/table.c: fewer than ten rows are found")
+    figures, manual = read("docs/performance.md"), read("man/naru-bench.1")
+    for row in rows:
+        if f"| {row} |" not in figures or f"| {row}-v6 |" not in figures:
+            sys.exit(f"docs/performance.md: {row} is missing; make bench-doc writes it")
+        if not re.search(r"\b%s\b(?!-)" % row, manual):
+            sys.exit(f"man/naru-bench.1: {row} is missing")
+    print(f"ok rows: {len(rows)}")
+
+
 check_stops()
 check_threats()
+check_rows()

@@ -106,12 +106,12 @@ def main():
         pc = next(tree.rglob("naru.pc"))
         include = next(tree.rglob("naru/naru.h")).parent
         shared = next(tree.rglob("libnaru.so"))
-        for program in ("naru", "naru-pkt", "naru-sim"):
+        for program in ("naru", "naru-bench", "naru-pkt", "naru-sim"):
             next(tree.rglob("bin/" + program))
             next(tree.rglob(f"man1/{program}.1*"))
         passed("everything is installed")
 
-        for program in ("naru-pkt", "naru-sim"):
+        for program in ("naru-bench", "naru-pkt", "naru-sim"):
             manual(program, tree)
         passed("the manual has the options of --help, and no others")
 

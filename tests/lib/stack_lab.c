@@ -13,24 +13,30 @@
 
 static void *lab_alloc(void *user, size_t size)
 {
-    struct lab *lab = user;
+    struct lab_memory *memory = user;
+    struct lab *lab = memory->lab;
     lab->allocations++;
     if (lab->fail_at != 0 &&
         (lab->allocations == lab->fail_at || (lab->fail_after && lab->allocations > lab->fail_at)))
         return NULL;
     void *ptr = malloc(size);
-    if (ptr != NULL)
-        lab->allocated += size;
+    if (ptr == NULL)
+        return NULL;
+    lab->allocated += size;
+    memory->allocated += size;
+    if (memory->allocated > memory->peak)
+        memory->peak = memory->allocated;
     return ptr;
 }
 
 static void lab_free(void *user, void *ptr, size_t size)
 {
-    struct lab *lab = user;
+    struct lab_memory *memory = user;
     if (ptr == NULL)
         return;
-    assert(lab->allocated >= size);
-    lab->allocated -= size;
+    assert(memory->allocated >= size);
+    memory->allocated -= size;
+    memory->lab->allocated -= size;
     free(ptr);
 }
 
@@ -40,7 +46,9 @@ static bool add_host(struct lab *lab, int n, const struct lab_options *options)
 {
     struct naru_config config;
     naru_config_init(&config);
-    config.alloc = (struct naru_alloc){ .alloc = lab_alloc, .free = lab_free, .user = lab };
+    lab->memory[n].lab = lab;
+    config.alloc =
+        (struct naru_alloc){ .alloc = lab_alloc, .free = lab_free, .user = &lab->memory[n] };
     config.seed[0] = (uint8_t)(n + 1);
     config.seed[1] = options->seed;
     if (options->tune != NULL)

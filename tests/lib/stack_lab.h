@@ -30,6 +30,12 @@ struct lab_frame {
     int wire, to;
 };
 
+/* What one stack has asked for: the sizes it named. */
+struct lab_memory {
+    struct lab *lab;
+    size_t allocated, peak;
+};
+
 struct lab {
     naru_time now;
     struct naru_stack *stack[LAB_STACKS];
@@ -42,7 +48,8 @@ struct lab {
     uint64_t frames, bytes;
     uint64_t digest; /* FNV-1a of every frame, its time and its direction */
     uint32_t random;
-    size_t allocated;     /* bytes not given back */
+    struct lab_memory memory[LAB_STACKS];
+    size_t allocated;     /* bytes not given back, of all stacks */
     uint64_t allocations; /* how many were asked for */
     uint64_t fail_at;     /* the allocation of that number fails; 0: none */
     bool fail_after;      /* and all later ones */

@@ -1,0 +1,125 @@
+/*
+ * Request and response: a byte there, a byte back, over one of many open connections; and what
+ * those that are idle cost in memory.
+ */
+#include "bench.h"
+
+#include "base/defs.h"
+
+#include <stdlib.h>
+
+enum { LISTENERS = 32 }; /* a million connections need more ports than one name has */
+
+struct conn {
+    struct naru_sock *client, *server;
+};
+
+struct rr {
+    struct bench_pair pair;
+    struct naru_sock *listener[LISTENERS];
+    struct conn *conns;
+    unsigned count;
+    uint32_t lcg;
+    uint64_t before, after; /* memory of both stacks, before the connections and after */
+};
+
+void bench_round(struct bench_pair *pair, struct naru_sock *client, struct naru_sock *server)
+{
+    uint8_t byte = 'x';
+    struct naru_slice slice = { &byte, 1 };
+    struct naru_room room = { &byte, 1 };
+    if (naru_sock_send(client, &slice, 1, 0, NULL, pair->now) != 1)
+        bench_die("rr: send");
+    bench_pair_pass(pair, 0);
+    if (naru_sock_recv(server, &room, 1, 0, NULL, pair->now) != 1)
+        bench_die("rr: request lost");
+    if (naru_sock_send(server, &slice, 1, 0, NULL, pair->now) != 1)
+        bench_die("rr: send back");
+    bench_pair_pass(pair, 1);
+    if (naru_sock_recv(client, &room, 1, 0, NULL, pair->now) != 1)
+        bench_die("rr: response lost");
+}
+
+static uint64_t memory_used(const struct rr *r)
+{
+    struct naru_stack_stats stats[2];
+    naru_stack_get_stats(r->pair.stack[0], &stats[0]);
+    naru_stack_get_stats(r->pair.stack[1], &stats[1]);
+    return stats[0].memory_used + stats[1].memory_used;
+}
+
+/* All of them are open at once, and each can transfer. */
+static void *open_rr(const struct bench_setup *setup, bool v6)
+{
+    struct rr *r = bench_calloc(1, sizeof(*r));
+    bench_pair_init(&r->pair, &setup->link, v6);
+    r->count = setup->count;
+    r->lcg = 1;
+    r->conns = bench_calloc(r->count, sizeof(*r->conns));
+    for (unsigned i = 0; i < LISTENERS; i++)
+        r->listener[i] = bench_listen(&r->pair, (uint16_t)(BENCH_PORT + i), 1024, 0);
+    r->before = memory_used(r);
+    for (unsigned i = 0; i < r->count; i++)
+        bench_connect(&r->pair, r->listener[i % LISTENERS], &r->conns[i].client,
+                      &r->conns[i].server);
+    r->after = memory_used(r);
+    for (unsigned i = 0; i < r->count; i++)
+        bench_round(&r->pair, r->conns[i].client, r->conns[i].server);
+    bench_rr_ns(r, 0.1);
+    return r;
+}
+
+static void close_rr(void *state)
+{
+    struct rr *r = state;
+    free(r->conns);
+    bench_pair_deinit(&r->pair);
+    free(r);
+}
+
+double bench_rr_ns(void *state, double seconds)
+{
+    struct rr *r = state;
+    uint64_t rounds = 0;
+    struct conn *next = r->conns;
+    double start = bench_now(), end;
+    do {
+        for (unsigned i = 0; i < 256; i++) {
+            struct conn *c = next;
+            r->lcg = r->lcg * 1664525u + 1013904223u;
+            next = &r->conns[(r->lcg >> 8) % r->count];
+            NARU_PREFETCH(next); /* the table of the application is not what is measured */
+            bench_round(&r->pair, c->client, c->server);
+        }
+        rounds += 256;
+        end = bench_now();
+    } while (end - start < seconds);
+    return (end - start) * 1e9 / (double)rounds;
+}
+
+double bench_rr_bytes(void *state, double seconds)
+{
+    const struct rr *r = state;
+    (void)seconds;
+    return (double)(r->after - r->before) / (2.0 * r->count);
+}
+
+double bench_rr_memory(void *state, double seconds)
+{
+    const struct rr *r = state;
+    (void)seconds;
+    return (double)r->after / 1e6;
+}
+
+#define RR(count_, memory_mib_)                                                         \
+    {                                                                                   \
+        .open = open_rr, .close = close_rr, .link = { .mtu = 1500 }, .count = (count_), \
+        .memory_mib = (memory_mib_),                                                    \
+    }
+
+const struct bench_setup bench_rr_1 = RR(1, 0);
+const struct bench_setup bench_rr_64 = RR(64, 0);
+const struct bench_setup bench_rr_100 = RR(100, 0);
+const struct bench_setup bench_rr_10k = RR(10000, 0);
+const struct bench_setup bench_rr_100k = RR(100000, 1000);
+const struct bench_setup bench_rr_1m = RR(1000000, 5000);
