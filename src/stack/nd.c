@@ -9,6 +9,7 @@
 #include "base/addr.h"
 #include "wire/arp.h"
 #include "wire/eth.h"
+#include "wire/icmp.h"
 #include "wire/icmpv6.h"
 #include "wire/nd.h"
 #include "wire/quote.h"
@@ -376,13 +377,13 @@ static void wake_parked(struct naru_iface *iface)
 
 /* A packet that waited in vain is news for its sender, as ICMP would have been (RFC 1122 2.3.2.2).
  */
-static void give_up(struct naru_stack *stack, const struct naru_iface *iface, struct naru_pkt *pkt)
+static void give_up(struct naru_stack *stack, struct naru_iface *iface, struct naru_pkt *pkt)
 {
     struct naru_quote q;
     enum naru_family family = pkt->data[0] >> 4 == 4 ? NARU_IPV4 : NARU_IPV6;
     naru_drop_count(stack, NARU_DROP_NEIGH_UNREACHABLE, 1);
     if (naru_quote_parse(naru_span(pkt->data, pkt->len), family, &q) == NARU_DROP_NONE &&
-        q.proto == NARU_PROTO_UDP && !q.fragment) {
+        q.proto != NARU_PROTO_TCP && !q.fragment) {
         struct naru_tuple tuple = {
             .local = q.src,
             .remote = q.dst,
@@ -391,7 +392,11 @@ static void give_up(struct naru_stack *stack, const struct naru_iface *iface, st
             .zone = naru_addr_is_link_local(&q.dst) ? iface->index : 0,
             .proto = q.proto,
         };
-        (void)naru_udp_icmp_in(stack, &tuple, iface, NARU_ERR_HOSTUNREACH, true);
+        struct naru_ip_in in = { .iface = iface, .src = q.src };
+        struct naru_icmp_fact fact = { .err = NARU_ERR_HOSTUNREACH, .hard = true };
+        fact.type = family == NARU_IPV4 ? NARU_ICMP_UNREACHABLE : NARU_ICMPV6_UNREACHABLE;
+        fact.code = family == NARU_IPV4 ? NARU_ICMP_HOST : NARU_ICMPV6_ADDRESS;
+        (void)naru_dgram_error_in(stack, &tuple, &in, &fact, q.transport);
     }
     naru_pktpool_put(pkt);
 }
