@@ -230,8 +230,8 @@ struct port_bucket {
 
 struct naru_ifaddr {
     struct naru_addr addr;
-    uint8_t prefix_len; /* in 128 bits */
-    bool tentative, duplicate, deprecated, automatic;
+    uint8_t prefix_len; /* of its own family */
+    bool tentative, duplicate, deprecated, automatic, temporary;
 };
 
 struct naru_iface {
@@ -287,6 +287,7 @@ struct naru_stack {
     const struct naru_csum_ops *csum;
     naru_time now;
     uint16_t in_ifindex; /* whose frame is being taken in; 0: none */
+    uint32_t dns_generation; /* what routers say of resolvers has changed so often */
     bool chores;         /* a machine may have something to send: look before the next frame */
 
     naru_time relieved_at; /* when caches were last given back; pressure.c */

@@ -188,6 +188,7 @@ static void ra_options(struct naru_stack *stack, unsigned ifindex, struct naru_s
     struct naru_nd_option o;
     struct naru_nd_prefix p;
     struct naru_nd_rdnss dns;
+    struct naru_nd_dnssl search;
     while (naru_nd_option_next(&options, &o)) {
         if (naru_nd_prefix_parse(&o, &p)) {
             struct naru_autoconf_prefix prefix = {
@@ -205,6 +206,11 @@ static void ra_options(struct naru_stack *stack, unsigned ifindex, struct naru_s
                 naru_autoconf_ra_dns(&stack->autoconf, ifindex, &server, dns.lifetime_s,
                                      stack->now);
             }
+        } else if (naru_nd_dnssl_parse(&o, &search)) {
+            char name[NARU_ND_DOMAIN_SIZE];
+            while (naru_nd_dnssl_next(&search, name))
+                naru_autoconf_ra_domain(&stack->autoconf, ifindex, name, search.lifetime_s,
+                                        stack->now);
         }
     }
 }
@@ -282,6 +288,7 @@ static void apply_addr(struct naru_stack *stack, struct naru_iface *iface,
             .addr = change->addr,
             .prefix_len = change->prefix_len,
             .automatic = change->automatic,
+            .temporary = change->temporary,
         };
         if (naru_ifaddr_insert(stack, iface, &fresh) != NARU_OK)
             return;
@@ -352,8 +359,11 @@ static void apply(struct naru_stack *stack, const struct naru_autoconf_change *c
         break;
     case NARU_AUTOCONF_DNS_ADDED:
     case NARU_AUTOCONF_DNS_REMOVED:
+    case NARU_AUTOCONF_DOMAINS_CHANGED:
+        stack->dns_generation++; /* the embedder's business */
+        break;
     case NARU_AUTOCONF_DISABLED:
-        break; /* resolvers are the embedder's business; a duplicate address is marked already */
+        break; /* a duplicate address is marked already */
     }
 }
 
@@ -364,6 +374,31 @@ void naru_nd_settle(struct naru_stack *stack)
         stack->chores = true;
         apply(stack, &change);
     }
+}
+
+/* ---- Resolvers, for the embedder ---- */
+
+uint32_t naru_dns_generation(const struct naru_stack *stack) { return stack->dns_generation; }
+
+enum naru_err naru_dns_server_get(const struct naru_stack *stack, unsigned ifindex, unsigned n,
+                                  struct naru_endpoint *server)
+{
+    *server = (struct naru_endpoint){ .port = 53 };
+    if (!naru_autoconf_dns_get(&stack->autoconf, ifindex, n, &server->addr))
+        return NARU_ERR_NOENT;
+    if (naru_addr_is_link_local(&server->addr))
+        server->ifindex = (uint16_t)ifindex;
+    return NARU_OK;
+}
+
+enum naru_err naru_dns_search_get(const struct naru_stack *stack, unsigned ifindex, unsigned n,
+                                  char name[NARU_DNS_SEARCH_SIZE])
+{
+    const char *text = naru_autoconf_domain_get(&stack->autoconf, ifindex, n);
+    if (text == NULL)
+        return NARU_ERR_NOENT;
+    memcpy(name, text, NARU_DNS_SEARCH_SIZE);
+    return NARU_OK;
 }
 
 /* ---- What neighbours have answered ---- */

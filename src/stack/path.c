@@ -128,22 +128,22 @@ static unsigned candidates_of(const struct naru_iface *iface, struct naru_addrse
             .ifindex = iface->index,
             .prefix_len = a->prefix_len,
             .deprecated = a->deprecated,
+            .temporary = a->temporary,
             .tentative = a->tentative || a->duplicate,
         };
     }
     return count;
 }
 
-/*
- * The address of ours that speaks to dst over that path (RFC 6724 section 5; RFC 1122 3.3.4.3): one
- * of the interface it leaves by, or, where that has none, of any other.  False: none of the family.
- */
-bool naru_path_source(const struct naru_stack *stack, const struct naru_path *path,
-                      const struct naru_addr *dst, struct naru_addr *source)
+/* Which address of ours speaks to dst over that path; false: none of the family. */
+static bool choose_source(const struct naru_stack *stack, const struct naru_path *path,
+                          const struct naru_addr *dst, struct naru_addrsel_candidate *source)
 {
     struct naru_addrsel_candidate candidate[CANDIDATES_MAX];
     if (path->ifindex == LOOPBACK && !naru_addr_is_multicast(dst)) {
-        *source = *dst; /* to ourselves, as who is spoken to */
+        /* To ourselves, as who is spoken to. */
+        *source = (struct naru_addrsel_candidate){ .addr = *dst, .ifindex = LOOPBACK };
+        source->prefix_len = (uint8_t)naru_addr_bits(dst);
         return true;
     }
     unsigned count = candidates_of(stack->ifaces[path->ifindex], candidate, 0, CANDIDATES_MAX);
@@ -155,8 +155,36 @@ bool naru_path_source(const struct naru_stack *stack, const struct naru_path *pa
                 count = candidates_of(stack->ifaces[i], candidate, count, CANDIDATES_MAX);
         best = naru_addrsel_source(candidate, count, dst, path->ifindex);
     }
-    if (best < 0)
+    if (best >= 0)
+        *source = candidate[best];
+    return best >= 0;
+}
+
+/*
+ * The address of ours that speaks to dst over that path (RFC 6724 section 5; RFC 1122 3.3.4.3): one
+ * of the interface it leaves by, or, where that has none, of any other.  False: none of the family.
+ */
+bool naru_path_source(const struct naru_stack *stack, const struct naru_path *path,
+                      const struct naru_addr *dst, struct naru_addr *source)
+{
+    struct naru_addrsel_candidate chosen;
+    if (!choose_source(stack, path, dst, &chosen))
         return false;
-    *source = candidate[best].addr;
+    *source = chosen.addr;
     return true;
+}
+
+void naru_addr_sort(struct naru_stack *stack, struct naru_addr *addr, unsigned count)
+{
+    struct naru_addrsel_dest dest[NARU_ADDR_SORT_MAX];
+    count = NARU_MIN(count, (unsigned)NARU_ADDR_SORT_MAX);
+    for (unsigned i = 0; i < count; i++) {
+        struct naru_path path = { 0 };
+        dest[i] = (struct naru_addrsel_dest){ .addr = addr[i] };
+        dest[i].usable = naru_path_route(stack, &path, &addr[i], 0) &&
+                         choose_source(stack, &path, &addr[i], &dest[i].source);
+    }
+    naru_addrsel_sort(dest, count);
+    for (unsigned i = 0; i < count; i++)
+        addr[i] = dest[i].addr;
 }
