@@ -13,7 +13,7 @@
  *   demux.c   who a segment or datagram is for        event.c    what sockets have to tell
  *   tcp.c     TCP in, out, in time                    udp.c      datagrams in and out
  *   listen.c  SYN to connection                       time_wait.c names that rest
- *   fastopen.c  data with SYN
+ *   fastopen.c  data with SYN                     dgram_error.c errors about datagrams
  *   pressure.c  what goes when memory is short          metrics.c  what connections tell the next
  */
 #ifndef NARU_STACK_CORE_H
@@ -232,8 +232,10 @@ struct naru_sock_udp {
     struct naru_sock s;
     struct naru_pktq rx;
     uint32_t rx_bytes, rx_max; /* truesize */
+    struct naru_pktq errors;   /* dgram_error.c */
     uint16_t gso_size;
     bool gro;
+    bool recverr;
     bool described;         /* out is good while described_gen is that of the routes */
     struct naru_path path;  /* to the peer it is connected to ... */
     struct naru_ip_out out; /* ... and what goes into the IP header there */
@@ -261,8 +263,8 @@ struct port_bucket {
 struct naru_ifaddr {
     struct naru_addr addr;
     uint32_t broadcast; /* of its network, in host order; 255.255.255.255: it has none of its own */
-    uint8_t prefix_len;
-    bool tentative, duplicate, deprecated, automatic;
+    uint8_t prefix_len; /* of its own family */
+    bool tentative, duplicate, deprecated, automatic, temporary;
 };
 
 struct naru_iface {
@@ -322,8 +324,9 @@ struct naru_stack {
     uint64_t port_key; /* odd */
     const struct naru_csum_ops *csum;
     naru_time now;
-    uint16_t in_ifindex; /* whose frame is being taken in; 0: none */
-    bool chores;         /* a machine may have something to send: look before the next frame */
+    uint16_t in_ifindex;     /* whose frame is being taken in; 0: none */
+    uint32_t dns_generation; /* what routers say of resolvers has changed so often */
+    bool chores;             /* a machine may have something to send: look before the next frame */
 
     naru_time relieved_at; /* when caches were last given back; pressure.c */
     uint64_t refused_then; /* mem.refused at that time */
@@ -677,9 +680,29 @@ struct naru_sock *naru_ping_sock_of(struct naru_stack *stack, const struct naru_
 struct naru_sock *naru_ping_relay_of(struct naru_stack *stack, const struct naru_ip_in *in);
 enum naru_drop naru_ping_relay(struct naru_sock *relay, const struct naru_ip_in *in, uint16_t ident,
                                struct naru_pkt *pkt);
-enum naru_drop naru_udp_icmp_in(struct naru_stack *stack, const struct naru_tuple *tuple,
-                                const struct naru_iface *iface, enum naru_err err, bool hard);
+struct naru_sock *naru_udp_sock_of(struct naru_stack *stack, const struct naru_iface *iface,
+                                   const struct naru_tuple *tuple);
 void naru_udp_unreachable(struct naru_stack *stack, const struct naru_endpoint *from,
                           const struct naru_endpoint *to, size_t len, enum naru_unreachable why);
+size_t naru_pkt_copy_out(const struct naru_pkt *pkt, const struct naru_room *room,
+                         unsigned room_count);
+
+/* dgram_error.c: what ICMP says about datagrams; quoted is from their transport header on */
+struct naru_icmp_fact {
+    enum naru_err err;
+    bool hard; /* will not go away by itself (RFC 1122 4.2.3.9) */
+    bool too_big;
+    uint8_t type, code;
+    uint32_t mtu;
+};
+struct naru_sock *naru_dgram_sender(struct naru_stack *stack, const struct naru_tuple *tuple,
+                                    const struct naru_iface *iface, struct naru_span quoted);
+enum naru_drop naru_dgram_error_in(struct naru_stack *stack, const struct naru_tuple *tuple,
+                                   const struct naru_ip_in *in, const struct naru_icmp_fact *fact,
+                                   struct naru_span quoted);
+void naru_dgram_error_queue(struct naru_sock_udp *su, const struct naru_msg_info *info,
+                            struct naru_span payload);
+int64_t naru_dgram_error_recv(struct naru_sock_udp *su, const struct naru_room *room,
+                              unsigned room_count, bool peek, struct naru_msg_info *info);
 
 #endif
