@@ -280,12 +280,11 @@ static void search_lists(void **state)
     };
     for (unsigned i = 0; i < NARU_ARRAY_LEN(rows); i++) {
         char got[256] = "", name[NARU_ND_DOMAIN_SIZE];
+        size_t used = 0;
         struct naru_nd_dnssl d = { .names =
                                        naru_span((const uint8_t *)rows[i].bytes, rows[i].len) };
-        while (naru_nd_dnssl_next(&d, name)) {
-            strcat(got, name);
-            strcat(got, " ");
-        }
+        while (naru_nd_dnssl_next(&d, name))
+            used += (size_t)snprintf(got + used, sizeof(got) - used, "%s ", name);
         assert_string_equal(got, rows[i].wanted);
     }
 
