@@ -144,6 +144,9 @@ uint64_t bench_drain(struct bench_pair *pair, struct naru_sock *server);
 void bench_round(struct bench_pair *pair, struct naru_sock *client, struct naru_sock *server);
 /* A connection from its handshake over one round to the close of both ends. */
 void bench_churn_one(struct bench_pair *pair, struct naru_sock *listener);
+/* Two connected UDP sockets, and a datagram of 64 bytes from one to the other. */
+void bench_udp_pair(struct bench_pair *pair, uint16_t port, struct naru_sock *sock[2]);
+void bench_datagram(struct bench_pair *pair, struct naru_sock *const sock[2], int from);
 
 /* An Ethernet frame with a SYN to BENCH_PORT from the n-th name, where nobody answers; its length.
  */

@@ -18,7 +18,8 @@ enum { PORT = 5001 };
 struct fixed {
     struct bench_pair pair;
     struct naru_sock *listener, *client, *server;
-    uint32_t forged; /* SYNs so far */
+    struct naru_sock *udp[2];
+    uint32_t forged, answers; /* SYNs so far */
 };
 
 struct fixed_row {
@@ -49,59 +50,95 @@ static void churn(struct fixed *f, unsigned connections)
         bench_churn_one(&f->pair, f->listener);
 }
 
-/* From somewhere beyond the other end, where nobody answers. */
-static void forge_syn(struct fixed *f)
+/* ---- A flood of forged SYNs ---- */
+
+enum { IP_AT = NARU_ETH_LEN, TCP_AT = IP_AT + NARU_IPV4_LEN, SYN_LEN = TCP_AT + NARU_TCP_LEN + 4 };
+
+/* The first SYN, which all others are made of. */
+static void first_syn(const struct bench_pair *pair, uint8_t at[SYN_LEN])
 {
-    struct naru_stack *to = f->pair.stack[1];
-    uint32_t n = f->forged++;
-    struct naru_addr src = naru_addr_v4(0xc0000000 + n % 0x10000);
-    struct naru_tcp_hdr syn = { .sport = (uint16_t)(1024 + n / 0x10000),
+    struct naru_addr src = naru_addr_v4(0xc0000000);
+    struct naru_eth_hdr eth = { .dst = { 2, 0, 0, 0, 0, 2 },
+                                .src = { 2, 0, 0, 0, 0, 1 },
+                                .ethertype = NARU_ETHERTYPE_IPV4 };
+    struct naru_ipv4_hdr ip = { .src = src,
+                                .dst = pair->addr[1],
+                                .ttl = 64,
+                                .protocol = NARU_PROTO_TCP,
+                                .total_len = SYN_LEN - IP_AT };
+    struct naru_tcp_hdr syn = { .sport = 1024,
                                 .dport = PORT,
-                                .seq = { n * 2654435761u },
                                 .flags = NARU_TCP_SYN,
                                 .wnd = 65535,
                                 .opts = NARU_TCP_OPT_MSS,
                                 .mss = 1460 };
-    struct naru_pkt *pkt = naru_pkt_new(to, NARU_ETH_LEN + NARU_IPV4_LEN + NARU_TCP_LEN_MAX);
-    if (pkt == NULL)
-        bench_die("syn-flood: no memory");
-    struct naru_eth_hdr eth = { .dst = { 2, 0, 0, 0, 0, 2 },
-                                .src = { 2, 0, 0, 0, 0, 1 },
-                                .ethertype = NARU_ETHERTYPE_IPV4 };
-    uint8_t *ip_at = pkt->data + naru_eth_emit(pkt->data, &eth), *tcp_at = ip_at + NARU_IPV4_LEN;
-    size_t tcp_len = naru_tcp_emit(tcp_at, &syn);
-    struct naru_ipv4_hdr ip = { .src = src,
-                                .dst = f->pair.addr[1],
-                                .ttl = 64,
-                                .protocol = NARU_PROTO_TCP,
-                                .total_len = (uint16_t)(NARU_IPV4_LEN + tcp_len) };
-    (void)naru_ipv4_emit(ip_at, &ip);
-    uint32_t sum = naru_csum_pseudo(&src, &f->pair.addr[1], NARU_PROTO_TCP, (uint32_t)tcp_len);
-    naru_tcp_checksum_set(tcp_at,
-                          naru_tcp_checksum(naru_csum_ops_best(), sum, tcp_at, tcp_len, NULL, 0));
-    pkt->len = (uint32_t)((size_t)(tcp_at - pkt->data) + tcp_len);
-    naru_stack_input(to, f->pair.ifindex[1], pkt, f->pair.now);
+    uint32_t sum = naru_csum_pseudo(&src, &pair->addr[1], NARU_PROTO_TCP, SYN_LEN - TCP_AT);
+    (void)naru_eth_emit(at, &eth);
+    (void)naru_ipv4_emit(at + IP_AT, &ip);
+    (void)naru_tcp_emit(at + TCP_AT, &syn);
+    naru_tcp_checksum_set(at + TCP_AT, naru_tcp_checksum(naru_csum_ops_portable(), sum, at + TCP_AT,
+                                                         SYN_LEN - TCP_AT, NULL, 0));
 }
 
+/* Writes value where a checksum is over it. */
+static void forge16(uint8_t *at, uint16_t value, uint8_t *checksum)
+{
+    uint16_t field = naru_csum_patch16(naru_get16(checksum), naru_get16(at), value);
+    naru_put16(checksum, field);
+    naru_put16(at, value);
+}
+
+/* From another host each, somewhere beyond the router. */
+static void forge_syn(uint8_t at[SYN_LEN], uint32_t n)
+{
+    uint16_t host = (uint16_t)n, old_host = naru_get16(at + IP_AT + 14);
+    uint8_t *ip_sum = at + IP_AT + 10, *tcp_sum = at + TCP_AT + NARU_TCP_CHECKSUM_AT;
+    uint32_t seq = n * 2654435761u;
+    naru_put16(tcp_sum, naru_csum_patch16(naru_get16(tcp_sum), old_host, host));
+    forge16(at + IP_AT + 14, host, ip_sum);
+    forge16(at + TCP_AT, (uint16_t)(1024 + n / 0x10000), tcp_sum);
+    forge16(at + TCP_AT + 4, (uint16_t)(seq >> 16), tcp_sum);
+    forge16(at + TCP_AT + 6, (uint16_t)seq, tcp_sum);
+}
+
+/* The flooded end alone: nobody hears the answers. */
 static void syn_flood(struct fixed *f, unsigned syns)
 {
+    struct naru_stack *to = f->pair.stack[1];
+    unsigned ifindex = f->pair.ifindex[1];
+    struct naru_frame frame;
+    uint8_t syn[SYN_LEN];
     struct naru_route beyond = { .prefix = naru_addr_v4(0xc0000000),
                                  .prefix_len = 16,
                                  .has_gateway = true,
                                  .gateway = f->pair.addr[0] };
-    if (f->forged == 0 && naru_route_add(f->pair.stack[1], &beyond) != NARU_OK)
+    if (f->forged == 0 && naru_route_add(to, &beyond) != NARU_OK)
         bench_die("syn-flood: no route");
+    first_syn(&f->pair, syn);
     while (syns-- > 0) {
-        forge_syn(f);
-        bench_pair_turn(&f->pair);
+        struct naru_pkt *pkt = naru_pkt_new(to, SYN_LEN);
+        if (pkt == NULL)
+            bench_die("syn-flood: no memory");
+        forge_syn(syn, f->forged++);
+        memcpy(pkt->data, syn, SYN_LEN);
+        pkt->len = SYN_LEN;
+        naru_stack_input(to, ifindex, pkt, f->pair.now);
+        f->answers += naru_stack_output(to, ifindex, &frame, f->pair.now);
     }
 }
 
+/* ---- UDP ---- */
+
+static void udp(struct fixed *f, unsigned datagrams)
+{
+    while (datagrams-- > 0)
+        bench_datagram(&f->pair, f->udp, (int)(datagrams & 1));
+}
+
 static const struct fixed_row rows[] = {
-    { "bulk", "segment", 20000, 20000, bulk },
-    { "rr", "round", 1000, 5000, rr },
-    { "churn", "connection", 500, 2000, churn },
-    { "syn-flood", "SYN", 2000, 5000, syn_flood },
+    { "bulk", "segment", 20000, 20000, bulk },   { "rr", "round", 1000, 5000, rr },
+    { "churn", "connection", 500, 2000, churn }, { "syn-flood", "SYN", 2000, 5000, syn_flood },
+    { "udp", "datagram", 1000, 5000, udp },
 };
 
 void bench_fixed_work(const struct fixed_row *row, struct fixed *f);
@@ -118,8 +155,11 @@ static void run(const struct fixed_row *row)
     bench_pair_init(&f.pair, &(struct bench_link){ .mtu = 1500 }, false);
     f.listener = bench_listen(&f.pair, PORT, 64, 65536);
     bench_connect(&f.pair, f.listener, &f.client, &f.server);
+    bench_udp_pair(&f.pair, PORT, f.udp);
     row->work(&f, row->warm_up);
     bench_fixed_work(row, &f);
+    if (f.answers < f.forged)
+        bench_die("syn-flood: a SYN without an answer");
     printf("%u %ss\n", row->units, row->unit);
     bench_pair_deinit(&f.pair);
 }

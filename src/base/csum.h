@@ -65,6 +65,52 @@ NARU_INLINE uint32_t naru_csum_header(uint32_t partial, const void *header, size
     return (uint32_t)(sum + (sum >> 32));
 }
 
+/* naru_csum_add from 0, inline, for a few bytes; and naru_csum_copy. */
+NARU_INLINE uint32_t naru_csum_add_small(const uint8_t *p, size_t len)
+{
+    uint64_t sum = 0;
+    for (; len >= 4; p += 4, len -= 4) {
+        uint32_t w;
+        memcpy(&w, p, 4);
+        sum += w;
+    }
+    if (len & 2) {
+        uint16_t w;
+        memcpy(&w, p, 2);
+        sum += w;
+        p += 2;
+    }
+    if (len & 1)
+        sum += NARU_BIG_ENDIAN ? (uint32_t)*p << 8 : *p;
+    sum = (sum & 0xffffffffU) + (sum >> 32);
+    return (uint32_t)(sum + (sum >> 32));
+}
+
+NARU_INLINE uint32_t naru_csum_copy_small(uint8_t *to, const uint8_t *from, size_t len)
+{
+    uint64_t sum = 0;
+    for (; len >= 4; to += 4, from += 4, len -= 4) {
+        uint32_t w;
+        memcpy(&w, from, 4);
+        memcpy(to, &w, 4);
+        sum += w;
+    }
+    if (len & 2) {
+        uint16_t w;
+        memcpy(&w, from, 2);
+        memcpy(to, &w, 2);
+        sum += w;
+        to += 2;
+        from += 2;
+    }
+    if (len & 1) {
+        *to = *from;
+        sum += NARU_BIG_ENDIAN ? (uint32_t)*from << 8 : *from;
+    }
+    sum = (sum & 0xffffffffU) + (sum >> 32);
+    return (uint32_t)(sum + (sum >> 32));
+}
+
 /* The sum of two partial sums. */
 NARU_INLINE uint32_t naru_csum_sum(uint32_t a, uint32_t b)
 {

@@ -56,6 +56,18 @@ static NARU_NOINLINE struct naru_pkt *get_slow(struct naru_pktpool *pool, unsign
     return pkt;
 }
 
+void naru_pktpool_clear(struct naru_pkt *pkt, size_t headroom)
+{
+    pkt->data = naru_pkt_buffer(pkt) + headroom;
+    pkt->len = 0;
+    pkt->offload = (struct naru_offload){ 0 };
+    pkt->next = NULL;
+    pkt->seq = 0;
+    pkt->flags = 0;
+    pkt->ifindex = 0;
+    pkt->tos = pkt->hop_limit = 0;
+}
+
 struct naru_pkt *naru_pktpool_get(struct naru_pktpool *pool, size_t headroom, size_t capacity)
 {
     unsigned size_class = 0;
@@ -76,17 +88,10 @@ struct naru_pkt *naru_pktpool_get(struct naru_pktpool *pool, size_t headroom, si
     }
     pool->outstanding += class_size(size_class);
 
-    pkt->data = naru_pkt_buffer(pkt) + headroom;
-    pkt->len = 0;
     pkt->capacity = room[size_class];
-    pkt->offload = (struct naru_offload){ 0 };
-    pkt->next = NULL;
     pkt->pool = pool;
-    pkt->seq = 0;
     pkt->size_class = (uint8_t)size_class;
-    pkt->flags = 0;
-    pkt->ifindex = 0;
-    pkt->tos = pkt->hop_limit = 0;
+    naru_pktpool_clear(pkt, headroom);
     return pkt;
 }
 

@@ -51,6 +51,10 @@ void naru_pktpool_trim(struct naru_pktpool *pool);
  */
 struct naru_pkt *naru_pktpool_get(struct naru_pktpool *pool, size_t headroom, size_t capacity);
 
+/* Makes pkt, which somebody owns, as empty as a new one; it has room for a small packet at least.
+ */
+void naru_pktpool_clear(struct naru_pkt *pkt, size_t headroom);
+
 /* The same as naru_pkt_free.  NULL is allowed. */
 void naru_pktpool_put(struct naru_pkt *pkt);
 

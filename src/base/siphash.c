@@ -38,6 +38,12 @@ uint64_t naru_hash_bytes(const struct naru_siphash_key *key, const void *data, s
     return sip(key, data, len, 1, 3);
 }
 
+NARU_NOINLINE uint64_t naru_siphash_flow(const struct naru_siphash_key *key,
+                                         const struct naru_hash_tuple *t)
+{
+    return naru_sip_flow(key, t, 2, 4);
+}
+
 void naru_siphash_key_init(struct naru_siphash_key *key, struct naru_rand *rand)
 {
     key->k[0] = naru_rand_u64(rand);

@@ -2,7 +2,7 @@
  * SipHash (Aumasson, Bernstein 2012): a keyed hash that a peer who does not know the key cannot
  * steer.
  *
- * Two strengths.  naru_siphash is SipHash-2-4, for what must stay unpredictable: initial sequence
+ * Two strengths.  naru_siphash* is SipHash-2-4, for what must stay unpredictable: initial sequence
  * numbers (RFC 6528), port offsets (RFC 6056), SYN cookies.  naru_hash_* is SipHash-1-3, for places
  * in a table.  The result of both depends on the bytes alone, not on the machine.
  */
@@ -31,7 +31,7 @@ struct naru_hash_tuple {
     uint32_t extra;
 };
 
-/* ---- the inline SipHash-1-3 of whole 64-bit words ---- */
+/* ---- the inline SipHash of whole 64-bit words ---- */
 
 struct naru_sip {
     uint64_t v[4];
@@ -80,11 +80,12 @@ NARU_INLINE uint64_t naru_sip_end(struct naru_sip *s, unsigned rounds)
 }
 
 /*
- * The place of a flow in a table.  Two IPv4 addresses take one word instead of four: the hash of a
- * tuple is its own function, not SipHash of some byte string.
+ * A flow.  Two IPv4 addresses take one word instead of four: the hash of a tuple is its own
+ * function, not SipHash of some byte string.
  */
-NARU_INLINE uint32_t naru_hash_flow(const struct naru_siphash_key *key,
-                                    const struct naru_hash_tuple *t)
+NARU_INLINE uint64_t naru_sip_flow(const struct naru_siphash_key *key,
+                                   const struct naru_hash_tuple *t, unsigned rounds,
+                                   unsigned end_rounds)
 {
     const uint8_t *a = t->local->b, *b = t->remote->b;
     uint64_t ports = (uint64_t)t->local_port << 48 | (uint64_t)t->remote_port << 32 | t->extra;
@@ -93,15 +94,31 @@ NARU_INLINE uint32_t naru_hash_flow(const struct naru_siphash_key *key,
     struct naru_sip s = naru_sip_begin(key);
 
     if ((a_hi | b_hi) == 0 && a_lo >> 32 == 0xffff && b_lo >> 32 == 0xffff) {
-        naru_sip_word(&s, a_lo << 32 | (b_lo & 0xffffffffU), 1);
+        naru_sip_word(&s, a_lo << 32 | (b_lo & 0xffffffffU), rounds);
     } else {
-        naru_sip_word(&s, a_hi, 1);
-        naru_sip_word(&s, a_lo, 1);
-        naru_sip_word(&s, b_hi, 1);
-        naru_sip_word(&s, b_lo, 1);
+        naru_sip_word(&s, a_hi, rounds);
+        naru_sip_word(&s, a_lo, rounds);
+        naru_sip_word(&s, b_hi, rounds);
+        naru_sip_word(&s, b_lo, rounds);
     }
-    naru_sip_word(&s, ports, 1);
-    uint64_t h = naru_sip_end(&s, 3);
+    naru_sip_word(&s, ports, rounds);
+    return naru_sip_end(&s, end_rounds);
+}
+
+/* What must stay unpredictable of a flow: 64 bits, each half good by itself. */
+uint64_t naru_siphash_flow(const struct naru_siphash_key *key, const struct naru_hash_tuple *t);
+
+/* The place of a flow in a table: of 64 bits, or of 32. */
+NARU_INLINE uint64_t naru_hash_flow64(const struct naru_siphash_key *key,
+                                      const struct naru_hash_tuple *t)
+{
+    return naru_sip_flow(key, t, 1, 3);
+}
+
+NARU_INLINE uint32_t naru_hash_flow(const struct naru_siphash_key *key,
+                                    const struct naru_hash_tuple *t)
+{
+    uint64_t h = naru_hash_flow64(key, t);
     return (uint32_t)(h ^ h >> 32);
 }
 

@@ -166,6 +166,7 @@ static void draw_config(struct sim *sim, struct naru_config *config, unsigned n)
         config->tcp_sndbuf_default = naru_rand_between(&sim->rand, 4096, 131072);
     if (sim->harsh)
         config->memory_max = (uint64_t)naru_rand_between(&sim->rand, 512, 2048) * 1024;
+    config->tcp_quick = !sim->options->long_way;
     config->trace = sim->options->trace;
     config->trace_user = sim->options->trace_user[n];
 }

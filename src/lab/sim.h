@@ -15,6 +15,7 @@ enum { NARU_SIM_HOSTS = 4 };
 
 struct naru_sim_options {
     uint64_t seed;
+    bool long_way; /* config.tcp_quick is false: nothing that can be seen may change */
     void (*trace)(void *user, const struct naru_trace_event *event); /* may be NULL */
     void *trace_user[NARU_SIM_HOSTS];
 };

@@ -37,8 +37,6 @@ NARU_NOINLINE uint32_t naru_frag_ident_next(struct naru_frag_ident *ident,
                                             const struct naru_addr *dst)
 {
     struct naru_hash_tuple tuple = { .local = src, .remote = dst };
-    uint32_t offset = naru_hash_flow(&ident->key, &tuple);
-    tuple.extra = 1;
-    uint32_t at = naru_hash_flow(&ident->key, &tuple) % NARU_ARRAY_LEN(ident->counter);
-    return offset + ident->counter[at]++;
+    uint64_t hash = naru_hash_flow64(&ident->key, &tuple);
+    return (uint32_t)hash + ident->counter[(hash >> 32) % NARU_ARRAY_LEN(ident->counter)]++;
 }

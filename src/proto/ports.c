@@ -1,14 +1,13 @@
 /*
  * Ephemeral ports; see ports.h.  RFC 6056 3.3.4: start = F(local, remote) + counter[G(local,
- * remote)].
+ * remote)]; F and G are the halves of one keyed hash.
  */
 #include "proto/ports.h"
 
 void naru_ports_init(struct naru_ports *ports, struct naru_rand *rand, uint16_t min, uint16_t max)
 {
     NARU_ASSERT(min > 0 && min <= max);
-    naru_siphash_key_init(&ports->offset_key, rand);
-    naru_siphash_key_init(&ports->index_key, rand);
+    naru_siphash_key_init(&ports->key, rand);
     ports->min = min;
     ports->max = max;
     naru_rand_fill(rand, ports->counter, sizeof(ports->counter));
@@ -22,9 +21,10 @@ void naru_ports_begin(const struct naru_ports *ports, struct naru_ports_walk *wa
         .remote = &remote->addr,
         .remote_port = remote->port,
     };
-    uint32_t index = naru_hash_flow(&ports->index_key, &tuple) % NARU_PORTS_COUNTERS;
+    uint64_t hash = naru_siphash_flow(&ports->key, &tuple);
+    uint32_t index = (uint32_t)(hash >> 32) % NARU_PORTS_COUNTERS;
     *walk = (struct naru_ports_walk){
-        .start = naru_hash_flow(&ports->offset_key, &tuple) + ports->counter[index],
+        .start = (uint32_t)hash + ports->counter[index],
         .count = (uint32_t)(ports->max - ports->min) + 1,
         .min = ports->min,
         .index = (uint16_t)index,

@@ -23,7 +23,7 @@
 enum { NARU_PORTS_COUNTERS = 1024 };
 
 struct naru_ports {
-    struct naru_siphash_key offset_key, index_key;
+    struct naru_siphash_key key;
     uint16_t min, max;
     uint32_t counter[NARU_PORTS_COUNTERS];
 };

@@ -5,11 +5,10 @@
 
 #include "base/addr.h"
 
-/* A stream that never was one, or is a listener, moves no data. */
+/* A stream that never was one moves no data; neither does a listener, which is not connected. */
 static enum naru_err check_stream(const struct naru_sock *sock)
 {
-    const struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
-    return st->listen != NULL || !sock->connected ? NARU_ERR_NOTCONN : NARU_OK;
+    return sock->connected ? NARU_OK : NARU_ERR_NOTCONN;
 }
 
 /* Nothing can be read yet while connect waits for something to send (Fast Open). */

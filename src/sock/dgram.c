@@ -59,15 +59,6 @@ static enum naru_err choose_ends(struct naru_sock *sock, const struct naru_msg_i
     return NARU_OK;
 }
 
-static size_t emit_header(const struct naru_sock *sock, const struct naru_endpoint *from,
-                          const struct naru_endpoint *to, struct naru_pkt *pkt, size_t len)
-{
-    struct naru_udp_hdr h = { .sport = from->port,
-                              .dport = to->port,
-                              .len = (uint16_t)(len + NARU_UDP_LEN) };
-    return sock->type == NARU_SOCK_DGRAM ? naru_udp_emit(pkt->data, &h) : 0;
-}
-
 static void copy_in(struct naru_pkt *pkt, const struct naru_slice *slice, unsigned slice_count)
 {
     for (unsigned i = 0; i < slice_count; i++)
@@ -114,41 +105,52 @@ static bool broadcast_refused(const struct naru_sock *sock, const struct naru_en
 }
 
 /* The interface's queue is full: its sender waits to be told. */
-static bool must_wait(struct naru_sock *sock, const struct naru_ip_out *out)
+static bool must_wait(struct naru_sock *sock, const struct naru_path *path)
 {
-    struct naru_path path = { 0 };
-    if (!naru_path_route(sock->stack, &path, &out->dst, out->ifindex))
-        return false;
-    struct naru_iface *iface = sock->stack->ifaces[path.ifindex];
-    if (iface->txq_count < TXQ_MAX)
+    struct naru_iface *iface = sock->stack->ifaces[path->ifindex];
+    if (NARU_LIKELY(iface->txq_count < TXQ_MAX))
         return false;
     if (sock->tx_list == TX_NONE)
         naru_sock_set_tx_list(sock, iface, TX_WANT_WRITE);
     return true;
 }
 
+/* What send needs to know of a datagram. */
+struct send {
+    const struct naru_ip_out *out;
+    struct naru_path *path;
+    uint16_t from_port, to_port;
+};
+
+static size_t emit_header(const struct naru_sock *sock, const struct send *send,
+                          struct naru_pkt *pkt, size_t len)
+{
+    struct naru_udp_hdr h = { .sport = send->from_port,
+                              .dport = send->to_port,
+                              .len = (uint16_t)(len + NARU_UDP_LEN) };
+    return sock->type == NARU_SOCK_DGRAM ? naru_udp_emit(pkt->data, &h) : 0;
+}
+
 /* The local address may be left open (wildcard; H-4.1.3.5-3). */
-static int64_t send_one(struct naru_sock *sock, const struct naru_ip_out *out,
-                        const struct naru_endpoint *from, const struct naru_endpoint *to,
+static int64_t send_one(struct naru_sock *sock, const struct send *send,
                         const struct naru_slice *slice, unsigned slice_count, size_t len)
 {
-    if (must_wait(sock, out))
+    if (must_wait(sock, send->path))
         return NARU_ERR_AGAIN;
     struct naru_pkt *pkt =
         naru_pktpool_get(&sock->stack->pkts, NARU_IP_HEADROOM, len + NARU_UDP_LEN);
     if (pkt == NULL)
         return NARU_ERR_NOMEM;
-    pkt->len = (uint32_t)emit_header(sock, from, to, pkt, len);
+    pkt->len = (uint32_t)emit_header(sock, send, pkt, len);
     copy_in(pkt, slice, slice_count);
     if (sock->type == NARU_SOCK_PING)
-        naru_put16(pkt->data + 4, from->port);
-    enum naru_err err = naru_ip_output(sock->stack, out, pkt);
+        naru_put16(pkt->data + 4, send->from_port);
+    enum naru_err err = naru_ip_output_by(sock->stack, send->out, send->path, pkt);
     return err != NARU_OK ? (int64_t)err : (int64_t)len;
 }
 
 /* Cuts one send into datagrams of size bytes (UDP_SEGMENT). */
-static int64_t send_cut(struct naru_sock *sock, const struct naru_ip_out *out,
-                        const struct naru_endpoint *from, const struct naru_endpoint *to,
+static int64_t send_cut(struct naru_sock *sock, const struct send *send,
                         const struct naru_slice *slice, unsigned slice_count, size_t size)
 {
     int64_t total = 0;
@@ -168,7 +170,7 @@ static int64_t send_cut(struct naru_sock *sock, const struct naru_ip_out *out,
                 skip = 0;
             }
         }
-        int64_t sent = send_one(sock, out, from, to, piece, n, len);
+        int64_t sent = send_one(sock, send, piece, n, len);
         if (sent < 0)
             return total > 0 ? total : sent;
         total += sent;
@@ -189,18 +191,11 @@ static bool may_echo(const struct naru_sock *sock, const struct naru_slice *slic
     return p[0] == (v4 ? NARU_ICMP_ECHO : NARU_ICMPV6_ECHO) && p[1] == 0;
 }
 
-NARU_NOINLINE int64_t naru_dgram_send(struct naru_sock_udp *su, const struct naru_slice *slice,
-                                      unsigned slice_count, const struct naru_msg_info *info)
+/* Who a datagram is from and for, what its header says, and its way; *out is the caller's. */
+static enum naru_err find_out(struct naru_sock *sock, const struct naru_msg_info *info,
+                              struct naru_ip_out *out, struct send *send)
 {
-    struct naru_sock *sock = &su->s;
     struct naru_endpoint from, to;
-    size_t len = 0;
-    for (unsigned i = 0; i < slice_count; i++)
-        len += slice[i].len;
-    if (sock->error != NARU_OK)
-        return take_error(sock);
-    if (sock->shut_write)
-        return NARU_ERR_PIPE;
     enum naru_err err = choose_ends(sock, info, &from, &to);
     if (err == NARU_OK && broadcast_refused(sock, &to))
         err = NARU_ERR_ACCES;
@@ -210,15 +205,62 @@ NARU_NOINLINE int64_t naru_dgram_send(struct naru_sock_udp *su, const struct nar
     }
     if (err != NARU_OK)
         return err;
+    *out = describe(sock, &from, &to, info);
+    *send = (struct send){ .out = out,
+                           .path = naru_path_to(sock->stack, &out->dst, out->ifindex),
+                           .from_port = from.port,
+                           .to_port = to.port };
+    if (send->path != NULL)
+        return NARU_OK;
+    naru_drop_count(sock->stack, NARU_DROP_NO_ROUTE, 1);
+    return NARU_ERR_NETUNREACH;
+}
+
+/* To the peer that a socket is connected to nothing changes from one datagram to the next. */
+static enum naru_err find_out_peer(struct naru_sock_udp *su, struct send *send)
+{
+    struct naru_stack *stack = su->s.stack;
+    if (NARU_UNLIKELY(!su->described || su->described_gen != stack->fib.generation ||
+                      su->path.pmtu_gen != stack->pmtu.generation)) {
+        enum naru_err err = find_out(&su->s, NULL, &su->out, send);
+        if (err != NARU_OK)
+            return err;
+        su->path = *send->path;
+        su->described_gen = stack->fib.generation;
+        su->described = true;
+    }
+    *send = (struct send){ .out = &su->out,
+                           .path = &su->path,
+                           .from_port = su->s.flow.tuple.local_port,
+                           .to_port = su->s.flow.tuple.remote_port };
+    return NARU_OK;
+}
+
+NARU_NOINLINE int64_t naru_dgram_send(struct naru_sock_udp *su, const struct naru_slice *slice,
+                                      unsigned slice_count, const struct naru_msg_info *info)
+{
+    struct naru_sock *sock = &su->s;
+    struct naru_ip_out out;
+    struct send send;
+    size_t len = 0;
+    for (unsigned i = 0; i < slice_count; i++)
+        len += slice[i].len;
+    if (sock->error != NARU_OK)
+        return take_error(sock);
+    if (sock->shut_write)
+        return NARU_ERR_PIPE;
+    enum naru_err err = info == NULL && sock->connected ? find_out_peer(su, &send)
+                                                        : find_out(sock, info, &out, &send);
+    if (err != NARU_OK)
+        return err;
     if (sock->type == NARU_SOCK_PING && !may_echo(sock, slice, slice_count))
         return NARU_ERR_INVAL;
-    struct naru_ip_out out = describe(sock, &from, &to, info);
     size_t cut = info != NULL && info->gso_size != 0 ? info->gso_size : su->gso_size;
     if (cut != 0 && len > cut)
-        return send_cut(sock, &out, &from, &to, slice, slice_count, cut);
-    if (len > PAYLOAD_MAX - NARU_UDP_LEN - (naru_addr_is_v4(&to.addr) ? NARU_IPV4_LEN : 0u))
+        return send_cut(sock, &send, slice, slice_count, cut);
+    if (len > PAYLOAD_MAX - NARU_UDP_LEN - (naru_addr_is_v4(&send.out->dst) ? NARU_IPV4_LEN : 0u))
         return NARU_ERR_MSGSIZE;
-    return send_one(sock, &out, &from, &to, slice, slice_count, len);
+    return send_one(sock, &send, slice, slice_count, len);
 }
 
 /* ---- In ---- */

@@ -158,12 +158,14 @@ size_t naru_sock_get_fastopen_key(const struct naru_sock *sock, uint8_t key[32])
 
 enum naru_err naru_sock_set(struct naru_sock *sock, enum naru_opt opt, int64_t value, naru_time now)
 {
-    bool known;
+    bool known, dgram = sock->type != NARU_SOCK_STREAM;
     naru_stack_at(sock->stack, now);
+    if (dgram)
+        naru_sock_udp_of(sock)->described = false;
     enum naru_err err = set_common(sock, opt, value, &known);
     if (known)
         return err;
-    if (sock->type != NARU_SOCK_STREAM)
+    if (dgram)
         return set_dgram(naru_sock_udp_of(sock), opt, value);
     struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
     if (set_fastopen(st, opt, value, &err))

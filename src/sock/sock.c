@@ -12,14 +12,13 @@ enum { BACKLOG_MAX = 65535 };
 enum naru_err naru_sock_new(struct naru_stack *stack, enum naru_family family,
                             enum naru_sock_type type, struct naru_sock **out)
 {
-    static const struct naru_tuple nobody;
     struct naru_sock *sock = NULL;
     if ((family != NARU_IPV4 && family != NARU_IPV6) || type > NARU_SOCK_PING)
         return NARU_ERR_INVAL;
     if (stack->sock_count >= stack->config.sockets_max)
         return NARU_ERR_NOBUFS;
     if (type == NARU_SOCK_STREAM) {
-        struct naru_sock_tcp *st = naru_tcp_sock_new(stack, NULL, &nobody);
+        struct naru_sock_tcp *st = naru_tcp_sock_new(stack);
         sock = st == NULL ? NULL : &st->s;
     } else {
         struct naru_sock_udp *su = naru_udp_sock_new(stack, type, family);
@@ -298,14 +297,12 @@ static enum naru_err stream_name(struct naru_sock_tcp *st, const struct naru_tup
 {
     struct naru_sock *sock = &st->s;
     struct naru_stack *stack = sock->stack;
-    const struct naru_tuple *t = &sock->flow.tuple;
-    enum naru_err err = sock->bound ? NARU_OK : naru_port_for_connection(sock);
-    struct naru_flow *flow =
-        err == NARU_OK ? naru_flow_find(stack, t, naru_tuple_hash(stack, t)) : NULL;
-    *reuse = flow != NULL && naru_time_wait_take(stack, flow, old);
-    if (flow != NULL && !*reuse)
-        err = NARU_ERR_ADDRNOTAVAIL;
-    if (err == NARU_OK && !naru_flow_add(stack, &sock->flow))
+    struct naru_name name;
+    enum naru_err err = naru_port_for_connection(sock, &name);
+    *reuse = err == NARU_OK && name.rests != NULL;
+    if (*reuse)
+        naru_time_wait_take(stack, name.rests, old);
+    if (err == NARU_OK && !naru_flow_add(stack, &sock->flow, name.hash))
         err = NARU_ERR_NOMEM;
     if (err != NARU_OK) {
         uint8_t proto = sock->flow.tuple.proto;
@@ -355,14 +352,9 @@ static enum naru_err connect_stream(struct naru_sock_tcp *st, const struct naru_
         err = stream_name(st, &before, &old, &reuse);
     if (err != NARU_OK)
         return err;
-    struct naru_tcp_setup setup = naru_tcp_setup_for(stack, &sock->flow.tuple, st->path.mtu);
-    struct naru_hash_tuple key = {
-        .local = &sock->flow.tuple.local,
-        .remote = &sock->flow.tuple.remote,
-        .local_port = sock->flow.tuple.local_port,
-        .remote_port = sock->flow.tuple.remote_port,
-    };
-    *iss = naru_tcp_isn(&stack->tcp, &key, stack->now);
+    struct naru_tcp_setup setup = naru_tcp_setup_for(&sock->flow.tuple, st->path.mtu);
+    setup.secret = naru_tcp_secret_of(stack, &sock->flow.tuple);
+    *iss = naru_tcp_isn(&setup.secret, stack->now);
     if (reuse)
         *iss = naru_tcp_tw_iss(&old, *iss);
     st->mtu_told = st->path.mtu;
@@ -444,12 +436,14 @@ static enum naru_err connect_dgram(struct naru_sock_udp *su, const struct naru_e
 {
     struct naru_sock *sock = &su->s;
     disconnect(sock);
+    su->described = false;
     if (remote == NULL)
         return NARU_OK;
     if (naru_addr_is_limited_broadcast(&remote->addr) && !sock->broadcast)
         return NARU_ERR_ACCES;
     struct naru_tuple before = sock->flow.tuple;
-    enum naru_err err = set_remote(sock, remote, &su->path);
+    struct naru_path path;
+    enum naru_err err = set_remote(sock, remote, &path);
     if (err != NARU_OK)
         return err;
     if (!sock->bound)
@@ -459,10 +453,10 @@ static enum naru_err connect_dgram(struct naru_sock_udp *su, const struct naru_e
         return err;
     }
     sock->connected = true;
+    uint32_t hash = naru_tuple_hash(sock->stack, &sock->flow.tuple);
     if (!naru_addr_is_multicast(&remote->addr) &&
-        naru_flow_find(sock->stack, &sock->flow.tuple,
-                       naru_tuple_hash(sock->stack, &sock->flow.tuple)) == NULL &&
-        !naru_flow_add(sock->stack, &sock->flow)) {
+        naru_flow_find(sock->stack, &sock->flow.tuple, hash) == NULL &&
+        !naru_flow_add(sock->stack, &sock->flow, hash)) {
         disconnect(sock);
         return NARU_ERR_NOMEM;
     }

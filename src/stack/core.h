@@ -6,6 +6,7 @@
  *
  *   stack.c   making, ending, time                    in.c       frames in: link layer
  *   iface.c   interfaces and their addresses          in_ip.c    IPv4 and IPv6 in, reassembly
+ *                                                in_quick.c the next segment, at one go
  *   out.c     frames out: who speaks next             icmp_in.c  echo, errors to their flow
  *   out_ip.c  packets we make: headers, fragments     icmp_out.c errors we send
  *   path.c    routes, neighbours, path MTU together   nd.c       ARP, ND, autoconfiguration, groups
@@ -51,6 +52,7 @@ enum {
     IFADDRS_MAX = 40,      /* proto/autoconf's and some of IPv4 */
     TXQ_MAX = 512,         /* packets waiting on an interface */
     TXQ_LOW = TXQ_MAX / 2, /* datagram senders that were told AGAIN go on below this */
+    HERE_BITS = 9,         /* of stack->here: a line of cache */
     LOOPBACK = 1,          /* its ifindex */
     LOOPBACK_MTU = 65535,
     LOOPBACK_BUDGET = 64, /* frames turned around in one tick */
@@ -114,13 +116,17 @@ enum naru_tx_list {
     TX_WANT_WRITE, /* a datagram socket that met a full queue */
 };
 
-/* What an application holds, and what a connection is; the first member of each kind. */
+/*
+ * What an application holds, and what a connection is; the first member of each kind.  Two lines
+ * of cache that each packet touches, and what is for opening and closing.
+ */
 struct naru_sock {
     struct naru_flow flow;
     struct naru_stack *stack;
     void *user;
     struct naru_list_node event_node; /* stack->events, or the accept queue of its listener */
     struct naru_list_node tx_node;    /* iface: ready, parked, or wants to write */
+    struct naru_sock *memory_next;    /* stack->memory_waiters */
     uint8_t type;                     /* enum naru_sock_type */
     uint8_t changed;                  /* enum naru_ready, not yet told */
     int8_t error;                     /* enum naru_err, pending */
@@ -149,7 +155,6 @@ struct naru_sock {
     uint16_t bind_iface;
     struct naru_list_node port_node; /* struct port_bucket: bound sockets */
     struct naru_list_node all_node;  /* stack->socks */
-    struct naru_sock *memory_next;   /* stack->memory_waiters */
 };
 
 /* A listener's own. */
@@ -164,6 +169,9 @@ struct naru_sock_tcp {
     struct naru_sock s;
     struct naru_sock_tcp *listener; /* it waits in, or will go to, this accept queue */
     struct naru_listen *listen;     /* LISTEN: its own */
+    uint16_t fast_max;              /* NARU_OPT_FASTOPEN */
+    struct naru_path path;
+    struct naru_timer timer;
     union {
         uint32_t mtu_told; /* the path MTU that tcp knows of; 0: it is to be told */
         naru_seq iss;      /* connect_waits: until SYN leaves */
@@ -179,22 +187,45 @@ struct naru_sock_tcp {
     bool fast_no_cookie : 1; /* NARU_OPT_FASTOPEN_NO_COOKIE */
     bool fast_keyed : 1;     /* it has keys of its own in stack->fast_own */
     bool ended : 1;          /* out of the tables; only the application's view is left */
-    uint16_t fast_max;       /* NARU_OPT_FASTOPEN */
-    struct naru_path path;
-    struct naru_timer timer;
     struct naru_tcp tcp;
 };
 
-_Static_assert(offsetof(struct naru_sock_tcp, tcp) % NARU_CACHE_LINE == 0 &&
-                   sizeof(struct naru_sock_tcp) % NARU_CACHE_LINE == 0,
-               "lines of cache are not shared, and none is wasted");
+/*
+ * Where it is touched: the lines that each segment needs, and one between them that it does not,
+ * from the end of the first two to where the path's next hop ends.
+ */
+enum {
+    SOCK_HOT_END = offsetof(struct naru_sock, port_node),
+    SOCK_TCP_WARM = offsetof(struct naru_sock_tcp, path.fib_gen),
+    SOCK_TCP_HOT_END = offsetof(struct naru_sock_tcp, tcp.sacked),
+};
 
-/* So much of it a segment touches: all but the end. */
-enum { SOCK_TCP_HOT = offsetof(struct naru_sock_tcp, tcp.space_rtt_at) };
+_Static_assert(SOCK_HOT_END <= 2 * NARU_CACHE_LINE && SOCK_TCP_WARM == 3 * NARU_CACHE_LINE &&
+                   SOCK_TCP_HOT_END == 10 * NARU_CACHE_LINE &&
+                   sizeof(struct naru_sock_tcp) == 12 * NARU_CACHE_LINE,
+               "a segment touches nine lines of a connection, and none is shared with another");
 
 struct naru_join {
     struct naru_addr group;
     uint16_t ifindex;
+};
+
+/* An IP packet to be made. */
+struct naru_ip_out {
+    struct naru_addr src; /* all zero: chosen */
+    struct naru_addr dst;
+    uint16_t ifindex; /* 0: by the routing table */
+    uint8_t proto;
+    uint8_t hop_limit; /* 0: the stack's */
+    uint8_t tos;
+    bool dont_fragment; /* MSGSIZE instead */
+    bool ignore_pmtu;   /* fragments at the interface's MTU */
+    bool router_alert;
+    bool no_multicast_loop;
+    bool from_unspecified; /* src is all zero and stays so */
+    bool host_only;        /* to a group with a hop limit of 0: only members on this host hear it */
+    uint8_t csum_offset;   /* the transport checksum's place, made for whatever source is chosen;
+                              0xff: none */
 };
 
 struct naru_sock_udp {
@@ -203,16 +234,17 @@ struct naru_sock_udp {
     uint32_t rx_bytes, rx_max; /* truesize */
     uint16_t gso_size;
     bool gro;
-    struct naru_path path;
+    bool described;         /* out is good while described_gen is that of the routes */
+    struct naru_path path;  /* to the peer it is connected to ... */
+    struct naru_ip_out out; /* ... and what goes into the IP header there */
+    uint32_t described_gen;
     struct naru_join *joins; /* JOINS_MAX of them once one is made */
     uint8_t join_count;
 };
 
 struct naru_time_wait {
     struct naru_flow flow;
-    struct naru_timer timer;
     struct naru_list_node node; /* stack->time_waits, the oldest first */
-    uint16_t ifindex;
     struct naru_tcp_tw tw;
 };
 
@@ -228,7 +260,8 @@ struct port_bucket {
 
 struct naru_ifaddr {
     struct naru_addr addr;
-    uint8_t prefix_len; /* in 128 bits */
+    uint32_t broadcast; /* of its network, in host order; 255.255.255.255: it has none of its own */
+    uint8_t prefix_len;
     bool tentative, duplicate, deprecated, automatic;
 };
 
@@ -268,6 +301,10 @@ struct naru_iface {
         struct naru_addr src, dst;
     } seen;
 
+    /* Out: the neighbour that the last path led to; others that lead there need not look it up. */
+    struct naru_addr hop;
+    struct naru_neigh_ref hop_neigh;
+
     uint64_t rx_packets, rx_bytes, rx_drops, tx_packets, tx_bytes;
 };
 
@@ -282,6 +319,7 @@ struct naru_stack {
     struct naru_pool tcp_pool, udp_pool, time_wait_pool, bucket_pool, listen_pool;
     struct naru_rand rand;
     struct naru_siphash_key flow_key;
+    uint64_t port_key; /* odd */
     const struct naru_csum_ops *csum;
     naru_time now;
     uint16_t in_ifindex; /* whose frame is being taken in; 0: none */
@@ -290,19 +328,23 @@ struct naru_stack {
     naru_time relieved_at; /* when caches were last given back; pressure.c */
     uint64_t refused_then; /* mem.refused at that time */
 
-    struct naru_wheel wheel;      /* struct naru_timer of connections and TIME-WAIT */
+    struct naru_wheel wheel;      /* struct naru_timer of connections */
     struct naru_table flows;      /* struct naru_flow */
     struct naru_flow *last_flow;  /* the one found last: a packet mostly follows one of its own */
     struct naru_table ports;      /* struct port_bucket */
     struct naru_list any_port[3]; /* by enum naru_sock_type: transparent sockets of port 0 */
     struct naru_list events;
-    struct naru_list time_waits;      /* the oldest first */
-    struct naru_list socks;           /* every struct naru_sock */
-    struct naru_sock *memory_waiters; /* senders that found no memory; told to try again ... */
-    struct naru_timer memory_timer;   /* ... when this fires */
+    struct naru_list time_waits;       /* the oldest first: all rest equally long */
+    struct naru_timer time_wait_timer; /* never later than the first of them */
+    struct naru_list socks;            /* every struct naru_sock */
+    struct naru_sock *memory_waiters;  /* senders that found no memory; told to try again ... */
+    struct naru_timer memory_timer;    /* ... when this fires */
     struct naru_ports ephemeral;
 
     struct naru_fib fib;
+    struct naru_path last_path; /* the one found last, and what for */
+    struct naru_addr last_dst;
+    unsigned last_ifindex;
     struct naru_neigh_table neigh;
     struct naru_frag frag;
     struct naru_frag_ident ident;
@@ -318,6 +360,8 @@ struct naru_stack {
 
     struct naru_iface *ifaces[IFACES_MAX + 1]; /* by ifindex; [0] is NULL */
     unsigned iface_count;
+    uint64_t here[(1 << HERE_BITS) / 64];     /* a bit for each of our addresses; see iface.c */
+    uint64_t everyone[(1 << HERE_BITS) / 64]; /* ... and for each broadcast address */
 
     struct naru_fastopen_keys fast_keys; /* made when first needed */
     struct naru_fastopen_own *fast_own;  /* keys of single sockets */
@@ -351,7 +395,9 @@ static inline struct naru_sock_tcp *naru_sock_tcp_of(const struct naru_sock *soc
 /* A segment touches most of a connection, and among many it is in no cache: ask for it now. */
 static inline void naru_connection_prefetch(const void *at)
 {
-    for (size_t i = 0; i < SOCK_TCP_HOT; i += NARU_CACHE_LINE)
+    for (size_t i = 0; i < SOCK_HOT_END; i += NARU_CACHE_LINE)
+        NARU_PREFETCH((const char *)at + i);
+    for (size_t i = SOCK_TCP_WARM; i < SOCK_TCP_HOT_END; i += NARU_CACHE_LINE)
         NARU_PREFETCH((const char *)at + i);
 }
 
@@ -372,24 +418,6 @@ struct naru_ip_in {
     uint32_t packet_len;
 };
 
-/* An IP packet to be made. */
-struct naru_ip_out {
-    struct naru_addr src; /* all zero: chosen */
-    struct naru_addr dst;
-    uint16_t ifindex; /* 0: by the routing table */
-    uint8_t proto;
-    uint8_t hop_limit; /* 0: the stack's */
-    uint8_t tos;
-    bool dont_fragment; /* MSGSIZE instead */
-    bool ignore_pmtu;   /* fragments at the interface's MTU */
-    bool router_alert;
-    bool no_multicast_loop;
-    bool from_unspecified; /* src is all zero and stays so */
-    bool host_only;        /* to a group with a hop limit of 0: only members on this host hear it */
-    uint8_t csum_offset;   /* the transport checksum's place, made for whatever source is chosen;
-                              0xff: none */
-};
-
 /* pressure.c */
 void naru_stack_relieve(struct naru_stack *stack);
 static inline bool naru_stack_pressed(const struct naru_stack *stack)
@@ -404,10 +432,38 @@ enum naru_drop naru_pkt_drop(struct naru_pkt *pkt, enum naru_drop reason);
 
 /* iface.c */
 unsigned naru_iface_first_up(const struct naru_stack *stack);
-bool naru_iface_is_broadcast(const struct naru_iface *iface, const struct naru_addr *addr);
+bool naru_iface_has_broadcast(const struct naru_iface *iface, const struct naru_addr *addr);
 bool naru_names_many(const struct naru_stack *stack, const struct naru_addr *addr);
-struct naru_iface *naru_ifaddr_find(const struct naru_stack *stack, const struct naru_addr *addr,
-                                    unsigned ifindex);
+struct naru_iface *naru_ifaddr_search(const struct naru_stack *stack, const struct naru_addr *addr,
+                                      unsigned ifindex);
+
+/* Which bit of stack->here, or stack->everyone, stands for an address. */
+static inline unsigned naru_here_bit(const struct naru_addr *addr)
+{
+    uint32_t low = naru_get32(addr->b + 12) ^ naru_get32(addr->b + 8);
+    return low * 0x9e3779b1u >> (32 - HERE_BITS);
+}
+
+/* False: it is in no such set. */
+static inline bool naru_maybe_in(const uint64_t *set, const struct naru_addr *addr)
+{
+    unsigned bit = naru_here_bit(addr);
+    return (set[bit / 64] >> bit % 64 & 1) != 0;
+}
+
+/* The interface that has addr and may use it (not tentative), or NULL; ifindex 0: any. */
+static inline struct naru_iface *naru_ifaddr_find(const struct naru_stack *stack,
+                                                  const struct naru_addr *addr, unsigned ifindex)
+{
+    return naru_maybe_in(stack->here, addr) ? naru_ifaddr_search(stack, addr, ifindex) : NULL;
+}
+
+/* 255.255.255.255, or the directed broadcast of one of the interface's networks. */
+static inline bool naru_iface_is_broadcast(const struct naru_iface *iface,
+                                           const struct naru_addr *addr)
+{
+    return naru_maybe_in(iface->stack->everyone, addr) && naru_iface_has_broadcast(iface, addr);
+}
 enum naru_err naru_ifaddr_insert(struct naru_stack *stack, struct naru_iface *iface,
                                  const struct naru_ifaddr *row);
 struct naru_ifaddr *naru_ifaddr_row(struct naru_iface *iface, const struct naru_addr *addr);
@@ -415,6 +471,8 @@ void naru_ifaddr_erase(struct naru_stack *stack, struct naru_iface *iface,
                        const struct naru_addr *addr);
 
 /* path.c */
+struct naru_path *naru_path_to(struct naru_stack *stack, const struct naru_addr *dst,
+                               unsigned ifindex);
 bool naru_path_find(struct naru_stack *stack, struct naru_path *path, const struct naru_addr *dst,
                     unsigned ifindex);
 /* False: no route.  While nothing changed that path was made from, it stays as it is. */
@@ -432,19 +490,23 @@ bool naru_path_source(const struct naru_stack *stack, const struct naru_path *pa
                       const struct naru_addr *dst, struct naru_addr *source);
 
 /* demux.c */
+struct naru_name { /* of a connection that is to be: its hash, and who has had it */
+    uint32_t hash;
+    struct naru_flow *rests; /* in TIME-WAIT, and may be taken over; NULL: nobody */
+};
 uint32_t naru_tuple_hash(const struct naru_stack *stack, const struct naru_tuple *tuple);
 struct naru_flow *naru_flow_find(const struct naru_stack *stack, const struct naru_tuple *tuple,
                                  uint32_t hash);
 uint32_t naru_flow_prepare(const struct naru_stack *stack, const struct naru_tuple *tuple);
 struct naru_flow *naru_flow_of(struct naru_stack *stack, const struct naru_tuple *tuple,
                                uint32_t hash);
-bool naru_flow_add(struct naru_stack *stack, struct naru_flow *flow);
+bool naru_flow_add(struct naru_stack *stack, struct naru_flow *flow, uint32_t hash);
 void naru_flow_remove(struct naru_stack *stack, struct naru_flow *flow);
 void naru_flow_replace(struct naru_stack *stack, struct naru_flow *from, struct naru_flow *to);
 bool naru_port_may_listen(struct naru_sock *sock);
 enum naru_err naru_port_bind(struct naru_sock *sock, uint16_t port);
 void naru_port_release(struct naru_sock *sock);
-enum naru_err naru_port_for_connection(struct naru_sock *sock);
+enum naru_err naru_port_for_connection(struct naru_sock *sock, struct naru_name *name);
 struct naru_sock *naru_port_lookup(const struct naru_stack *stack, const struct naru_tuple *tuple,
                                    const struct naru_iface *iface, uint32_t hash);
 struct naru_sock *naru_port_next_group(const struct naru_stack *stack,
@@ -466,7 +528,9 @@ void naru_sock_deinit(struct naru_sock *sock);
 void naru_tuple_ends(const struct naru_tuple *tuple, struct naru_endpoint *local,
                      struct naru_endpoint *remote);
 
-/* in.c, in_ip.c */
+/* in.c, in_quick.c, in_ip.c */
+bool naru_quick_segment_in(struct naru_stack *stack, const struct naru_iface *iface,
+                           struct naru_pkt *pkt);
 void naru_trace_frame(struct naru_stack *stack, const struct naru_iface *iface,
                       enum naru_trace_kind kind, const struct naru_slice *slice,
                       unsigned slice_count, const struct naru_offload *offload);
@@ -522,12 +586,15 @@ void naru_loopback_turn(struct naru_stack *stack);
 size_t naru_link_emit(const struct naru_iface *iface, const uint8_t mac[6], uint16_t ethertype,
                       uint8_t *at);
 enum { NARU_IP_HEADROOM = 64 }; /* what naru_ip_output may put in front of a packet */
-enum naru_err naru_ip_output(struct naru_stack *stack, const struct naru_ip_out *request,
+enum naru_err naru_ip_output(struct naru_stack *stack, const struct naru_ip_out *out,
                              struct naru_pkt *pkt);
+enum naru_err naru_ip_output_by(struct naru_stack *stack, const struct naru_ip_out *out,
+                                struct naru_path *path, struct naru_pkt *pkt);
 
 /* tcp.c */
-struct naru_tcp_setup naru_tcp_setup_for(const struct naru_stack *stack, const struct naru_tuple *t,
-                                         uint32_t mtu);
+struct naru_tcp_secret naru_tcp_secret_of(const struct naru_stack *stack,
+                                          const struct naru_tuple *t);
+struct naru_tcp_setup naru_tcp_setup_for(const struct naru_tuple *t, uint32_t mtu);
 void naru_stack_tcp_init(struct naru_stack *stack);
 void naru_stack_tcp_expire(struct naru_stack *stack);
 enum naru_drop naru_tcp_segment_in(struct naru_stack *stack, const struct naru_ip_in *in,
@@ -539,20 +606,23 @@ bool naru_tcp_frame(struct naru_stack *stack, struct naru_iface *iface, struct n
 void naru_tcp_settle(struct naru_sock_tcp *st);
 void naru_tcp_settle_user(struct naru_sock_tcp *st);
 unsigned naru_tcp_sock_level(const struct naru_sock_tcp *st);
-struct naru_sock_tcp *naru_tcp_sock_new(struct naru_stack *stack, const struct naru_tcp *like,
-                                        const struct naru_tuple *tuple);
+struct naru_sock_tcp *naru_tcp_sock_new(struct naru_stack *stack);
+struct naru_sock_tcp *naru_tcp_sock_child(struct naru_sock_tcp *listener,
+                                          const struct naru_tuple *tuple,
+                                          const struct naru_tcp_secret *secret);
 void naru_tcp_sock_release(struct naru_sock_tcp *st);
 void naru_tcp_reply(struct naru_stack *stack, const struct naru_ip_in *in,
-                    const struct naru_tcp_hdr *h);
+                    const struct naru_tcp_hdr *h, struct naru_pkt *pkt);
 void naru_tcp_reset_segment(struct naru_stack *stack, const struct naru_ip_in *in,
                             const struct naru_tcp_hdr *h, size_t payload_len);
 void naru_time_wait_begin(struct naru_sock_tcp *st);
 void naru_time_wait_end(struct naru_stack *stack, struct naru_time_wait *tw);
+void naru_time_wait_expire(struct naru_stack *stack);
 enum naru_drop naru_time_wait_in(struct naru_stack *stack, struct naru_time_wait *tw,
                                  const struct naru_ip_in *in, const struct naru_tcp_hdr *h,
                                  struct naru_pkt *pkt);
 bool naru_time_wait_over(const struct naru_stack *stack, struct naru_flow *flow);
-bool naru_time_wait_take(struct naru_stack *stack, struct naru_flow *flow, struct naru_tcp_tw *old);
+void naru_time_wait_take(struct naru_stack *stack, struct naru_flow *flow, struct naru_tcp_tw *old);
 enum naru_drop naru_tcp_icmp_in(struct naru_stack *stack, const struct naru_tuple *tuple,
                                 enum naru_err err, bool hard, naru_seq seq);
 bool naru_tcp_in_flight(struct naru_stack *stack, const struct naru_tuple *tuple, naru_seq seq);
@@ -587,8 +657,9 @@ void naru_listen_promote(struct naru_sock_tcp *child);
 void naru_listen_forget(struct naru_sock_tcp *child);
 struct naru_sock_tcp *naru_listen_take(struct naru_sock_tcp *listener);
 enum naru_drop naru_listen_input(struct naru_sock_tcp *listener, const struct naru_ip_in *in,
-                                 const struct naru_tuple *tuple, const struct naru_tcp_hdr *h,
-                                 struct naru_pkt *pkt, const struct naru_tcp_tw *old);
+                                 const struct naru_tuple *tuple, uint32_t hash,
+                                 const struct naru_tcp_hdr *h, struct naru_pkt *pkt,
+                                 const struct naru_tcp_tw *old);
 
 /* udp.c */
 struct naru_sock_udp *naru_udp_sock_new(struct naru_stack *stack, enum naru_sock_type type,

@@ -79,10 +79,11 @@ static bool is_connection(const struct naru_flow *flow)
     return flow->kind == FLOW_SOCK && flow->tuple.proto == NARU_PROTO_TCP;
 }
 
-bool naru_flow_add(struct naru_stack *stack, struct naru_flow *flow)
+/* hash is that of the flow's tuple. */
+bool naru_flow_add(struct naru_stack *stack, struct naru_flow *flow, uint32_t hash)
 {
     NARU_ASSERT(!flow->in_table);
-    flow->hash = naru_tuple_hash(stack, &flow->tuple);
+    flow->hash = hash;
     flow->in_table = naru_table_add(&stack->flows, flow->hash, flow);
     stack->flow_count += flow->in_table && is_connection(flow);
     return flow->in_table;
@@ -111,9 +112,10 @@ void naru_flow_replace(struct naru_stack *stack, struct naru_flow *from, struct 
 
 /* ---- Ports ---- */
 
+/* Of 24 bits that the host's own programs choose, a secret multiple spreads well enough. */
 static uint32_t bucket_hash(const struct naru_stack *stack, uint8_t proto, uint16_t port)
 {
-    return naru_hash_u64(&stack->flow_key, (uint64_t)proto << 16 | port);
+    return (uint32_t)(((uint64_t)proto << 16 | port) * stack->port_key >> 32);
 }
 
 static struct port_bucket *bucket_find(const struct naru_stack *stack, uint8_t proto, uint16_t port)
@@ -274,48 +276,58 @@ void naru_port_release(struct naru_sock *sock)
     }
 }
 
-/* Is the tuple's name, with that port, no connection's and no bound socket's? */
-static bool name_free(struct naru_stack *stack, const struct naru_tuple *t, bool *rests)
+/* The name of the tuple: false if a connection has it. */
+static bool name_find(struct naru_stack *stack, const struct naru_tuple *t, struct naru_name *name)
 {
-    struct naru_flow *flow = naru_flow_find(stack, t, naru_tuple_hash(stack, t));
-    *rests = false;
-    if (bucket_find(stack, t->proto, t->local_port) != NULL)
-        return false;
-    *rests = flow != NULL && naru_time_wait_over(stack, flow);
-    return flow == NULL;
+    name->hash = naru_tuple_hash(stack, t);
+    struct naru_flow *flow = naru_flow_find(stack, t, name->hash);
+    bool over = flow != NULL && naru_time_wait_over(stack, flow);
+    name->rests = over ? flow : NULL;
+    return flow == NULL || over;
 }
 
 /*
- * A port for a connection from sock to the remote end in its tuple: the four names together must be
- * new (RFC 6056 3.3.3), or, when a new one is not soon found, rest in TIME-WAIT for long enough
- * (RFC 6191).  Sets the tuple's local port.
+ * The first port on the walk that no socket is bound to and with which the name is new.  Failing
+ * that, when NEW_PORT_TRIES were not enough, one whose name rests.
  */
-enum naru_err naru_port_for_connection(struct naru_sock *sock)
+static bool walk_ports(struct naru_stack *stack, struct naru_tuple *t, struct naru_name *name)
 {
-    struct naru_stack *stack = sock->stack;
-    struct naru_tuple *t = &sock->flow.tuple;
     struct naru_ports_walk walk, second_walk;
     uint16_t port, second_best = 0;
+    struct naru_name second = { 0 };
     begin_walk(stack, t, &walk);
     for (unsigned tries = 0; (port = naru_ports_next(&walk)) != 0; tries++) {
-        bool rests;
         t->local_port = port;
-        if (name_free(stack, t, &rests)) {
+        bool good = bucket_find(stack, t->proto, port) == NULL && name_find(stack, t, name);
+        if (good && name->rests == NULL) {
             naru_ports_took(&stack->ephemeral, &walk);
-            return NARU_OK;
+            return true;
         }
-        if (rests && second_best == 0) {
+        if (good && second_best == 0) {
             second_best = port;
             second_walk = walk;
+            second = *name;
         }
         if (second_best != 0 && tries >= NEW_PORT_TRIES)
             break;
     }
     t->local_port = second_best;
-    if (second_best == 0)
-        return NARU_ERR_ADDRNOTAVAIL;
-    naru_ports_took(&stack->ephemeral, &second_walk);
-    return NARU_OK;
+    *name = second;
+    if (second_best != 0)
+        naru_ports_took(&stack->ephemeral, &second_walk);
+    return second_best != 0;
+}
+
+/*
+ * The name of a connection from sock, which may be bound, to the remote end in its tuple: the four
+ * together must be new (RFC 6056 3.3.3), or rest in TIME-WAIT for long enough (RFC 6191).  Sets the
+ * tuple's local port.
+ */
+enum naru_err naru_port_for_connection(struct naru_sock *sock, struct naru_name *name)
+{
+    struct naru_tuple *t = &sock->flow.tuple;
+    bool found = sock->bound ? name_find(sock->stack, t, name) : walk_ports(sock->stack, t, name);
+    return found ? NARU_OK : NARU_ERR_ADDRNOTAVAIL;
 }
 
 /* How well a bound socket fits; 0: not at all. */
@@ -323,10 +335,12 @@ static unsigned score(const struct naru_sock *s, const struct naru_tuple *t, uns
 {
     if (s->flow.in_table || (s->type == NARU_SOCK_STREAM && !is_listening(s)))
         return 0;
-    if (!takes_address(s, &t->local) || (s->bind_iface != 0 && s->bind_iface != ifindex))
+    bool specific = naru_addr_eq(&s->flow.tuple.local, &t->local);
+    if (!(specific || takes_address(s, &t->local)) ||
+        (s->bind_iface != 0 && s->bind_iface != ifindex))
         return 0;
-    return 1 + 4 * (unsigned)!naru_addr_is_unspecified(&s->flow.tuple.local) +
-           2 * (unsigned)(s->bind_iface != 0) + (unsigned)(s->v6 == !naru_addr_is_v4(&t->local));
+    return 1 + 4 * (unsigned)specific + 2 * (unsigned)(s->bind_iface != 0) +
+           (unsigned)(s->v6 == !naru_addr_is_v4(&t->local));
 }
 
 static struct naru_sock *best_of(const struct naru_stack *stack, const struct naru_list *socks,

@@ -117,6 +117,7 @@ enum naru_err naru_iface_add(struct naru_stack *stack, const struct naru_iface_c
         return NARU_ERR_NOMEM;
     uint16_t index = (uint16_t)(stack->iface_count + 1);
     set_up(iface, stack, config, index);
+    iface->stack = stack;
     stack->ifaces[index] = iface;
     stack->iface_count = index;
     err = begin_autoconf(stack, iface, config);
@@ -193,9 +194,36 @@ static struct naru_ifaddr *ifaddr_on(struct naru_iface *iface, const struct naru
     return NULL;
 }
 
-/* The interface that has addr and may use it (not tentative), or NULL; ifindex 0: any. */
-NARU_NOINLINE struct naru_iface *naru_ifaddr_find(const struct naru_stack *stack,
-                                                  const struct naru_addr *addr, unsigned ifindex)
+/*
+ * Every packet asks of its addresses whether they are ours, or a broadcast address, and of most the
+ * answer is no: a bit for each that is, by a few bits of a hash, tells without a look at the rows.
+ */
+static void set_add(uint64_t *set, const struct naru_addr *addr)
+{
+    unsigned bit = naru_here_bit(addr);
+    set[bit / 64] |= UINT64_C(1) << bit % 64;
+}
+
+static void here_add(struct naru_stack *stack, const struct naru_ifaddr *row)
+{
+    struct naru_addr broadcast = naru_addr_v4(row->broadcast);
+    set_add(stack->here, &row->addr);
+    set_add(stack->everyone, &broadcast);
+}
+
+static void here_anew(struct naru_stack *stack)
+{
+    struct naru_addr everybody = naru_addr_v4(UINT32_MAX);
+    memset(stack->here, 0, sizeof(stack->here));
+    memset(stack->everyone, 0, sizeof(stack->everyone));
+    set_add(stack->everyone, &everybody);
+    for (unsigned i = 1; i <= stack->iface_count; i++)
+        for (unsigned n = 0; n < stack->ifaces[i]->addr_count; n++)
+            here_add(stack, &stack->ifaces[i]->addrs[n]);
+}
+
+NARU_NOINLINE struct naru_iface *naru_ifaddr_search(const struct naru_stack *stack,
+                                                    const struct naru_addr *addr, unsigned ifindex)
 {
     for (unsigned i = 1; i <= stack->iface_count; i++) {
         if (ifindex != 0 && i != ifindex)
@@ -207,23 +235,24 @@ NARU_NOINLINE struct naru_iface *naru_ifaddr_find(const struct naru_stack *stack
     return NULL;
 }
 
-/* 255.255.255.255, or the directed broadcast of one of the interface's networks. */
-NARU_NOINLINE bool naru_iface_is_broadcast(const struct naru_iface *iface,
-                                           const struct naru_addr *addr)
+static uint32_t broadcast_of(const struct naru_ifaddr *row)
 {
+    if (!naru_addr_is_v4(&row->addr) || row->prefix_len >= 31)
+        return UINT32_MAX;
+    struct naru_addr broadcast = naru_addr_broadcast(&row->addr, row->prefix_len);
+    return naru_addr_v4_bits(&broadcast);
+}
+
+NARU_NOINLINE bool naru_iface_has_broadcast(const struct naru_iface *iface,
+                                            const struct naru_addr *addr)
+{
+    uint32_t bits = naru_addr_v4_bits(addr);
     if (!naru_addr_is_v4(addr))
         return false;
-    if (naru_addr_is_limited_broadcast(addr))
-        return true;
-    for (unsigned i = 0; i < iface->addr_count; i++) {
-        const struct naru_ifaddr *a = &iface->addrs[i];
-        if (!naru_addr_is_v4(&a->addr) || a->prefix_len >= 31)
-            continue;
-        struct naru_addr broadcast = naru_addr_broadcast(&a->addr, a->prefix_len);
-        if (naru_addr_eq(&broadcast, addr))
+    for (unsigned i = 0; i < iface->addr_count; i++)
+        if (iface->addrs[i].broadcast == bits)
             return true;
-    }
-    return false;
+    return bits == UINT32_MAX;
 }
 
 /* A group, or a broadcast address of any interface. */
@@ -231,6 +260,8 @@ bool naru_names_many(const struct naru_stack *stack, const struct naru_addr *add
 {
     if (naru_addr_is_multicast(addr) || naru_addr_is_limited_broadcast(addr))
         return true;
+    if (!naru_maybe_in(stack->everyone, addr))
+        return false;
     for (unsigned i = 1; i <= stack->iface_count; i++)
         if (naru_iface_is_broadcast(stack->ifaces[i], addr))
             return true;
@@ -261,7 +292,10 @@ enum naru_err naru_ifaddr_insert(struct naru_stack *stack, struct naru_iface *if
         if (err != NARU_OK)
             return err;
     }
-    iface->addrs[iface->addr_count++] = *row;
+    struct naru_ifaddr *kept = &iface->addrs[iface->addr_count++];
+    *kept = *row;
+    kept->broadcast = broadcast_of(row);
+    here_add(stack, kept);
     stack->fib.generation++;
     stack->chores = true;
     return NARU_OK;
@@ -286,6 +320,7 @@ void naru_ifaddr_erase(struct naru_stack *stack, struct naru_iface *iface,
     size_t after = (size_t)(&iface->addrs[iface->addr_count] - (row + 1));
     memmove(row, row + 1, after * sizeof(*row));
     iface->addr_count--;
+    here_anew(stack);
     stack->fib.generation++;
     stack->chores = true;
 }

@@ -113,6 +113,9 @@ NARU_FLATTEN void naru_stack_input(struct naru_stack *stack, unsigned ifindex, s
         drop = naru_pkt_drop(pkt, NARU_DROP_IFACE_DOWN);
     else if (NARU_UNLIKELY(!offload_sane(pkt)))
         drop = naru_pkt_drop(pkt, NARU_DROP_OFFLOAD_BAD);
+    else if (NARU_LIKELY(stack->config.trace == NULL && stack->config.tcp_quick) &&
+             naru_quick_segment_in(stack, iface, pkt))
+        drop = NARU_DROP_NONE;
     else if (iface->link_layer)
         drop = ethernet_input(stack, iface, pkt);
     else

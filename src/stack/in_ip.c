@@ -50,11 +50,12 @@ static enum naru_drop check_destination(const struct naru_stack *stack, struct n
 static enum naru_drop check_ends(const struct naru_stack *stack, struct naru_ip_in *in)
 {
     struct naru_iface *iface = in->iface;
-    if (iface->seen.fib_gen == stack->fib.generation && naru_addr_eq(&iface->seen.dst, &in->dst) &&
-        naru_addr_eq(&iface->seen.src, &in->src))
+    bool same_dst =
+        iface->seen.fib_gen == stack->fib.generation && naru_addr_eq(&iface->seen.dst, &in->dst);
+    if (same_dst && naru_addr_eq(&iface->seen.src, &in->src))
         return NARU_DROP_NONE;
     enum naru_drop drop = check_source(in);
-    if (drop == NARU_DROP_NONE)
+    if (drop == NARU_DROP_NONE && !same_dst)
         drop = check_destination(stack, in);
     if (drop == NARU_DROP_NONE && iface->index != LOOPBACK &&
         naru_ifaddr_find(stack, &in->src, 0) != NULL)

@@ -126,10 +126,11 @@ void naru_listen_close(struct naru_sock_tcp *listener)
 /* ---- Segments for a listener ---- */
 
 static struct naru_sock_tcp *make_child(struct naru_sock_tcp *listener,
-                                        const struct naru_tuple *tuple)
+                                        const struct naru_tuple *tuple, uint32_t hash,
+                                        const struct naru_tcp_secret *secret)
 {
     struct naru_stack *stack = listener->s.stack;
-    struct naru_sock_tcp *child = naru_tcp_sock_new(stack, &listener->tcp, tuple);
+    struct naru_sock_tcp *child = naru_tcp_sock_child(listener, tuple, secret);
     if (child == NULL)
         return NULL;
     child->s.v6 = listener->s.v6;
@@ -144,7 +145,7 @@ static struct naru_sock_tcp *make_child(struct naru_sock_tcp *listener,
     child->fast_no_cookie = listener->fast_no_cookie;
     child->s.connected = true;
     child->listener = listener;
-    if (!naru_flow_add(stack, &child->s.flow)) {
+    if (!naru_flow_add(stack, &child->s.flow, hash)) {
         child->listener = NULL;
         naru_tcp_sock_release(child);
         return NULL;
@@ -172,17 +173,19 @@ static void to_half_open(struct naru_sock_tcp *child)
 }
 
 static enum naru_drop cookie_answer(struct naru_sock_tcp *listener, const struct naru_ip_in *in,
-                                    const struct naru_tuple *tuple, const struct naru_tcp_hdr *h)
+                                    const struct naru_tuple *tuple, const struct naru_tcp_hdr *h,
+                                    struct naru_pkt *pkt)
 {
     struct naru_stack *stack = listener->s.stack;
     struct naru_hash_tuple key = hash_tuple(tuple);
-    struct naru_tcp_setup setup = naru_tcp_setup_for(stack, tuple, in->iface->mtu);
-    struct naru_tcp_opts opts = naru_tcp_get_opts(&listener->tcp);
+    struct naru_tcp_setup setup = naru_tcp_setup_for(tuple, in->iface->mtu);
     struct naru_tcp_hdr reply;
-    setup.opts = &opts;
+    setup.opts = listener->tcp.own_opts;
+    if (h->opts & NARU_TCP_OPT_TS)
+        setup.secret = naru_tcp_secret_of(stack, tuple);
     naru_tcp_cookie_make(&stack->tcp, &key, &setup, h, stack->now, &reply);
     stack->cookies_until = stack->now + NARU_SEC(COOKIE_MEMORY_S);
-    naru_tcp_reply(stack, in, &reply);
+    naru_tcp_reply(stack, in, &reply, pkt);
     return NARU_DROP_NONE;
 }
 
@@ -213,27 +216,27 @@ static bool open_fast(struct naru_sock_tcp *child, struct naru_pkt *pkt)
 }
 
 static enum naru_drop syn_in(struct naru_sock_tcp *listener, const struct naru_ip_in *in,
-                             const struct naru_tuple *tuple, const struct naru_tcp_hdr *h,
-                             struct naru_pkt *pkt, const struct naru_tcp_tw *old)
+                             const struct naru_tuple *tuple, uint32_t hash,
+                             const struct naru_tcp_hdr *h, struct naru_pkt *pkt,
+                             const struct naru_tcp_tw *old)
 {
     struct naru_stack *stack = listener->s.stack;
     struct naru_listen *listen = listener->listen;
     struct naru_tcp_fastopen how;
     bool fast = naru_fastopen_syn(listener, in, h, pkt->len, &how);
-    pkt = fast ? pkt : put(pkt);
     if (accept_full(listen))
         return drop(pkt, NARU_DROP_TCP_BACKLOG_FULL);
     if (listen->half_open > listen->backlog || stack->half_open >= stack->config.syn_queue_max) {
         if (!stack->config.tcp_syn_cookies || listener->defer_answer)
             return drop(pkt, NARU_DROP_TCP_SYN_QUEUE_FULL);
-        put(pkt);
-        return cookie_answer(listener, in, tuple, h);
+        return cookie_answer(listener, in, tuple, h, pkt);
     }
-    struct naru_sock_tcp *child = make_child(listener, tuple);
+    pkt = fast ? pkt : put(pkt);
+    struct naru_tcp_secret secret = naru_tcp_secret_of(stack, tuple);
+    struct naru_sock_tcp *child = make_child(listener, tuple, hash, &secret);
     if (child == NULL)
         return drop(pkt, NARU_DROP_NO_MEMORY);
-    struct naru_hash_tuple key = hash_tuple(tuple);
-    naru_seq iss = naru_tcp_isn(&stack->tcp, &key, stack->now);
+    naru_seq iss = naru_tcp_isn(&secret, stack->now);
     if (old != NULL)
         iss = naru_tcp_tw_iss(old, iss);
     naru_tcp_open_passive(&child->tcp, h, iss, listener->defer_answer, stack->now);
@@ -254,8 +257,8 @@ static enum naru_drop syn_in(struct naru_sock_tcp *listener, const struct naru_i
 
 /* An ACK that may answer a cookie of ours. */
 static enum naru_drop cookie_in(struct naru_sock_tcp *listener, const struct naru_ip_in *in,
-                                const struct naru_tuple *tuple, const struct naru_tcp_hdr *h,
-                                struct naru_pkt *pkt)
+                                const struct naru_tuple *tuple, uint32_t hash,
+                                const struct naru_tcp_hdr *h, struct naru_pkt *pkt)
 {
     struct naru_stack *stack = listener->s.stack;
     struct naru_hash_tuple key = hash_tuple(tuple);
@@ -267,7 +270,8 @@ static enum naru_drop cookie_in(struct naru_sock_tcp *listener, const struct nar
     }
     if (accept_full(listener->listen))
         return naru_pkt_drop(pkt, NARU_DROP_TCP_BACKLOG_FULL);
-    struct naru_sock_tcp *child = make_child(listener, tuple);
+    struct naru_tcp_secret secret = naru_tcp_secret_of(stack, tuple);
+    struct naru_sock_tcp *child = make_child(listener, tuple, hash, &secret);
     if (child == NULL)
         return naru_pkt_drop(pkt, NARU_DROP_NO_MEMORY);
     naru_tcp_open_cookie(&child->tcp, &cookie, stack->now);
@@ -276,12 +280,13 @@ static enum naru_drop cookie_in(struct naru_sock_tcp *listener, const struct nar
 }
 
 /*
- * A segment that belongs to no connection but to a listener: RFC 9293 3.10.7.2.  old: it takes over
+ * A segment that belongs to no connection but to a listener: RFC 9293 3.10.7.2.  hash: of the tuple
+ * (naru_tuple_hash).  old: it takes over
  * the name of a connection in TIME-WAIT, or NULL.
  */
 NARU_NOINLINE enum naru_drop naru_listen_input(struct naru_sock_tcp *listener,
                                                const struct naru_ip_in *in,
-                                               const struct naru_tuple *tuple,
+                                               const struct naru_tuple *tuple, uint32_t hash,
                                                const struct naru_tcp_hdr *h, struct naru_pkt *pkt,
                                                const struct naru_tcp_tw *old)
 {
@@ -292,10 +297,10 @@ NARU_NOINLINE enum naru_drop naru_listen_input(struct naru_sock_tcp *listener,
             naru_tcp_reset_segment(listener->s.stack, in, h, pkt->len);
             return naru_pkt_drop(pkt, NARU_DROP_TCP_FLAGS);
         }
-        return cookie_in(listener, in, tuple, h, pkt);
+        return cookie_in(listener, in, tuple, hash, h, pkt);
     }
     bool fin_refused = (h->flags & NARU_TCP_FIN) != 0 && !listener->s.stack->config.tcp_bsd;
     if ((h->flags & NARU_TCP_SYN) == 0 || fin_refused)
         return naru_pkt_drop(pkt, NARU_DROP_TCP_FLAGS);
-    return syn_in(listener, in, tuple, h, pkt, old);
+    return syn_in(listener, in, tuple, hash, h, pkt, old);
 }

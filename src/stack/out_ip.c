@@ -9,18 +9,22 @@
 #include "wire/ipv4.h"
 #include "wire/ipv6.h"
 
-enum { NO_CSUM = 0xff };
+enum {
+    NO_CSUM = 0xff,
+    SMALL = 64, /* bytes: no call is made to sum them */
+};
 
 static const uint8_t router_alert_option[4] = { NARU_IPV4_OPT_ROUTER_ALERT, 4, 0, 0 };
 
 /* Checksum can be made and checked; default is to send a checksum (H-4.1.3.4-1, H-4.1.3.4-4). */
 static void set_checksum(const struct naru_stack *stack, const struct naru_iface *iface,
-                         const struct naru_ip_out *out, struct naru_pkt *pkt, bool whole)
+                         const struct naru_ip_out *out, const struct naru_addr *src,
+                         struct naru_pkt *pkt, bool whole)
 {
     uint8_t *field = pkt->data + out->csum_offset;
     bool with_pseudo = out->proto != NARU_PROTO_ICMP;
     naru_put16(field, 0);
-    uint32_t sum = with_pseudo ? naru_csum_pseudo(&out->src, &out->dst, out->proto, pkt->len) : 0;
+    uint32_t sum = with_pseudo ? naru_csum_pseudo(src, &out->dst, out->proto, pkt->len) : 0;
     bool can_offload = out->proto == NARU_PROTO_TCP || out->proto == NARU_PROTO_UDP;
     if (can_offload && whole && (iface->offload & NARU_OFFLOAD_TX_CSUM) != 0) {
         naru_put16(field, naru_csum_fold(sum));
@@ -28,17 +32,19 @@ static void set_checksum(const struct naru_stack *stack, const struct naru_iface
         pkt->offload.csum_offset = out->csum_offset;
         return;
     }
-    uint16_t checksum = naru_csum_finish(stack->csum->add(sum, pkt->data, pkt->len));
+    bool small = pkt->len <= SMALL && pkt->len % 4 == 0;
+    uint16_t checksum = naru_csum_finish(small ? naru_csum_header(sum, pkt->data, pkt->len)
+                                               : stack->csum->add(sum, pkt->data, pkt->len));
     if (checksum == 0 && out->proto == NARU_PROTO_UDP)
         checksum = 0xffff;
     naru_put16(field, checksum);
 }
 
-static void push_ipv4(struct naru_stack *stack, const struct naru_ip_out *out, struct naru_pkt *pkt,
-                      uint8_t hop_limit)
+static void push_ipv4(struct naru_stack *stack, const struct naru_ip_out *out,
+                      const struct naru_addr *src, struct naru_pkt *pkt, uint8_t hop_limit)
 {
     struct naru_ipv4_hdr ip = {
-        .src = out->src,
+        .src = *src,
         .dst = out->dst,
         .tos = out->tos,
         .ttl = hop_limit,
@@ -48,14 +54,15 @@ static void push_ipv4(struct naru_stack *stack, const struct naru_ip_out *out, s
     if (out->router_alert)
         ip.options = naru_span(router_alert_option, sizeof(router_alert_option));
     if (!ip.df)
-        ip.ident = (uint16_t)naru_frag_ident_next(&stack->ident, &ip.src, &ip.dst);
+        ip.ident = (uint16_t)naru_frag_ident_next(&stack->ident, src, &ip.dst);
     size_t len = naru_ipv4_len(&ip);
     ip.total_len = (uint16_t)(pkt->len + len);
     (void)naru_ipv4_emit(naru_pkt_push(pkt, len), &ip);
     pkt->offload.csum_start = (uint16_t)len;
 }
 
-static void push_ipv6(const struct naru_ip_out *out, struct naru_pkt *pkt, uint8_t hop_limit)
+static void push_ipv6(const struct naru_ip_out *out, const struct naru_addr *src,
+                      struct naru_pkt *pkt, uint8_t hop_limit)
 {
     uint8_t next = out->proto;
     size_t extra = 0;
@@ -65,7 +72,7 @@ static void push_ipv6(const struct naru_ip_out *out, struct naru_pkt *pkt, uint8
         next = NARU_PROTO_HOP_BY_HOP;
     }
     struct naru_ipv6_hdr ip = {
-        .src = out->src,
+        .src = *src,
         .dst = out->dst,
         .payload_len = (uint16_t)pkt->len,
         .traffic_class = out->tos,
@@ -77,11 +84,11 @@ static void push_ipv6(const struct naru_ip_out *out, struct naru_pkt *pkt, uint8
 }
 
 /* Members on this host hear what the host sends to their group (RFC 1112 6.1, RFC 3493 5.2). */
-static void loop_back_copy(struct naru_stack *stack, const struct naru_ip_out *out,
-                           unsigned ifindex, const struct naru_pkt *pkt)
+static NARU_NOINLINE void loop_back_copy(struct naru_stack *stack, const struct naru_ip_out *out,
+                                         unsigned ifindex, const struct naru_pkt *pkt)
 {
-    if (out->no_multicast_loop || !naru_addr_is_multicast(&out->dst) ||
-        !naru_group_member(&stack->group, ifindex, &out->dst) || out->proto != NARU_PROTO_UDP)
+    if (out->no_multicast_loop || !naru_group_member(&stack->group, ifindex, &out->dst) ||
+        out->proto != NARU_PROTO_UDP)
         return;
     struct naru_pkt *copy = naru_pktpool_get(&stack->pkts, 0, pkt->len);
     if (copy == NULL) {
@@ -97,11 +104,11 @@ static void loop_back_copy(struct naru_stack *stack, const struct naru_ip_out *o
 }
 
 /* A missing ARP entry is not reported as destination unreachable (H-2.4-3). */
-static enum naru_err to_link(struct naru_stack *stack, const struct naru_ip_out *out,
+static enum naru_err to_link(struct naru_stack *stack, const struct naru_addr *src,
                              struct naru_path *path, struct naru_pkt *pkt)
 {
     struct naru_iface *iface = stack->ifaces[path->ifindex];
-    switch (naru_path_link(stack, path, &out->src, pkt->meta.link.mac)) {
+    switch (naru_path_link(stack, path, src, pkt->meta.link.mac)) {
     case PATH_READY:
         return naru_iface_enqueue(stack, iface, pkt) ? NARU_OK : NARU_ERR_AGAIN;
     case PATH_WAIT: {
@@ -125,8 +132,8 @@ static enum naru_err to_link(struct naru_stack *stack, const struct naru_ip_out 
     return NARU_ERR_NOBUFS;
 }
 
-static enum naru_err refuse(struct naru_stack *stack, struct naru_pkt *pkt, enum naru_drop why,
-                            enum naru_err err)
+static NARU_NOINLINE enum naru_err refuse(struct naru_stack *stack, struct naru_pkt *pkt,
+                                          enum naru_drop why, enum naru_err err)
 {
     naru_drop_count(stack, why, 1);
     naru_pktpool_put(pkt);
@@ -135,42 +142,54 @@ static enum naru_err refuse(struct naru_stack *stack, struct naru_pkt *pkt, enum
 
 /*
  * pkt is a transport header and payload, with NARU_IP_HEADROOM in front; it is taken in every case.
- * Cut to the path's MTU where that is allowed (H-3.3.3-2, H-3.3.3-3).  NETUNREACH, HOSTUNREACH,
- * ADDRNOTAVAIL (no source), MSGSIZE, AGAIN (queue full).
+ * path is the way to out->dst.  Cut to the path's MTU where that is allowed (H-3.3.3-2, H-3.3.3-3).
+ * HOSTUNREACH, ADDRNOTAVAIL (no source), MSGSIZE, AGAIN (queue full).
  */
-enum naru_err naru_ip_output(struct naru_stack *stack, const struct naru_ip_out *request,
-                             struct naru_pkt *pkt)
+NARU_FLATTEN enum naru_err naru_ip_output_by(struct naru_stack *stack,
+                                             const struct naru_ip_out *out, struct naru_path *path,
+                                             struct naru_pkt *pkt)
 {
-    struct naru_ip_out out = *request;
-    struct naru_path path = { 0 };
-    if (!naru_path_route(stack, &path, &out.dst, out.ifindex))
-        return refuse(stack, pkt, NARU_DROP_NO_ROUTE, NARU_ERR_NETUNREACH);
-    struct naru_iface *iface = stack->ifaces[path.ifindex];
-    if (naru_addr_is_zero(&out.src) && !out.from_unspecified &&
-        !naru_path_source(stack, &path, &out.dst, &out.src))
-        return refuse(stack, pkt, NARU_DROP_TX_NO_SOURCE, NARU_ERR_ADDRNOTAVAIL);
-    bool v4 = naru_addr_is_v4(&out.dst);
-    uint32_t mtu = out.ignore_pmtu ? iface->mtu : path.mtu;
+    struct naru_iface *iface = stack->ifaces[path->ifindex];
+    struct naru_addr chosen;
+    const struct naru_addr *src = &out->src;
+    if (naru_addr_is_zero(src) && !out->from_unspecified) {
+        if (!naru_path_source(stack, path, &out->dst, &chosen))
+            return refuse(stack, pkt, NARU_DROP_TX_NO_SOURCE, NARU_ERR_ADDRNOTAVAIL);
+        src = &chosen;
+    }
+    bool v4 = naru_addr_is_v4(&out->dst);
+    uint32_t mtu = out->ignore_pmtu ? iface->mtu : path->mtu;
     uint32_t headers = v4 ? NARU_IPV4_LEN : NARU_IPV6_LEN;
     bool gso = pkt->offload.gso != NARU_GSO_NONE;
     bool whole = pkt->len + headers <= mtu || gso;
-    if (pkt->len + (v4 ? headers : 0) > 65535 || (!whole && out.dont_fragment))
+    if (pkt->len + (v4 ? headers : 0) > 65535 || (!whole && out->dont_fragment))
         return refuse(stack, pkt, NARU_DROP_TX_TOO_BIG, NARU_ERR_MSGSIZE);
-    if (out.csum_offset != NO_CSUM)
-        set_checksum(stack, iface, &out, pkt, whole);
-    uint8_t hop_limit = out.hop_limit != 0 ? out.hop_limit : iface->hop_limit;
+    if (out->csum_offset != NO_CSUM)
+        set_checksum(stack, iface, out, src, pkt, whole);
+    uint8_t hop_limit = out->hop_limit != 0 ? out->hop_limit : iface->hop_limit;
     if (v4)
-        push_ipv4(stack, &out, pkt, hop_limit);
+        push_ipv4(stack, out, src, pkt, hop_limit);
     else
-        push_ipv6(&out, pkt, hop_limit);
+        push_ipv6(out, src, pkt, hop_limit);
     if (gso)
         pkt->offload.header_len = (uint16_t)(pkt->offload.header_len + headers);
     pkt->meta.link.mtu = mtu;
     pkt->meta.link.ethertype = v4 ? NARU_ETHERTYPE_IPV4 : NARU_ETHERTYPE_IPV6;
-    loop_back_copy(stack, &out, path.ifindex, pkt);
-    if (out.host_only) {
+    if (NARU_UNLIKELY(naru_addr_is_multicast(&out->dst)))
+        loop_back_copy(stack, out, path->ifindex, pkt);
+    if (out->host_only) {
         naru_pktpool_put(pkt);
         return NARU_OK;
     }
-    return to_link(stack, &out, &path, pkt);
+    return to_link(stack, src, path, pkt);
+}
+
+/* The same by the way that the routing table knows; NETUNREACH: there is none. */
+enum naru_err naru_ip_output(struct naru_stack *stack, const struct naru_ip_out *out,
+                             struct naru_pkt *pkt)
+{
+    struct naru_path *path = naru_path_to(stack, &out->dst, out->ifindex);
+    if (path == NULL)
+        return refuse(stack, pkt, NARU_DROP_NO_ROUTE, NARU_ERR_NETUNREACH);
+    return naru_ip_output_by(stack, out, path, pkt);
 }

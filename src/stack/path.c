@@ -61,14 +61,9 @@ static bool route_group(struct naru_stack *stack, struct naru_path *path,
     return true;
 }
 
-/*
- * Makes path the way to dst, unless it is good already; ifindex 0: any interface.  False: there
- * is no route (H-3.3.1.2-1).
- */
-NARU_NOINLINE bool naru_path_find(struct naru_stack *stack, struct naru_path *path,
-                                  const struct naru_addr *dst, unsigned ifindex)
+static bool find_anew(struct naru_stack *stack, struct naru_path *path, const struct naru_addr *dst,
+                      unsigned ifindex)
 {
-    path->ifindex = 0;
     if (naru_addr_is_loopback(dst) || naru_ifaddr_find(stack, dst, 0) != NULL) {
         path_set(stack, path, dst, LOOPBACK, PATH_LINK_NONE, dst);
         return true;
@@ -76,6 +71,68 @@ NARU_NOINLINE bool naru_path_find(struct naru_stack *stack, struct naru_path *pa
     if (naru_addr_is_multicast(dst) || naru_addr_is_limited_broadcast(dst))
         return route_group(stack, path, dst, ifindex);
     return route_unicast(stack, path, dst, ifindex);
+}
+
+/*
+ * The way to dst, good until the next one is asked for; ifindex 0: by any interface.  NULL: there
+ * is no route (H-3.3.1.2-1).
+ */
+NARU_NOINLINE struct naru_path *naru_path_to(struct naru_stack *stack, const struct naru_addr *dst,
+                                             unsigned ifindex)
+{
+    struct naru_path *path = &stack->last_path;
+    bool good = path->ifindex != 0 && path->fib_gen == stack->fib.generation &&
+                path->pmtu_gen == stack->pmtu.generation;
+    if (good && stack->last_ifindex == ifindex && naru_addr_eq(&stack->last_dst, dst))
+        return path;
+    path->ifindex = 0;
+    stack->last_dst = *dst;
+    stack->last_ifindex = ifindex;
+    return find_anew(stack, path, dst, ifindex) ? path : NULL;
+}
+
+/* Makes path that way. */
+NARU_NOINLINE bool naru_path_find(struct naru_stack *stack, struct naru_path *path,
+                                  const struct naru_addr *dst, unsigned ifindex)
+{
+    const struct naru_path *found = naru_path_to(stack, dst, ifindex);
+    path->ifindex = 0;
+    if (found == NULL)
+        return false;
+    *path = *found;
+    return true;
+}
+
+/* The neighbour of the path is that of the path before, as of all that lead through one router. */
+static bool same_hop(const struct naru_stack *stack, struct naru_path *path)
+{
+    const struct naru_iface *iface = stack->ifaces[path->ifindex];
+    if (!naru_neigh_ref_good(&iface->hop_neigh) || !naru_addr_eq(&iface->hop, &path->next_hop))
+        return false;
+    path->neigh = iface->hop_neigh;
+    return true;
+}
+
+static enum naru_path_state look_up_neigh(struct naru_stack *stack, struct naru_path *path,
+                                          const struct naru_addr *src)
+{
+    struct naru_iface *iface = stack->ifaces[path->ifindex];
+    enum naru_neigh_verdict verdict = naru_neigh_lookup(
+        &stack->neigh, path->ifindex, &path->next_hop, src, stack->now, &path->neigh);
+    stack->chores |= verdict != NARU_NEIGH_READY; /* it may have to be asked for */
+    switch (verdict) {
+    case NARU_NEIGH_READY:
+        iface->hop = path->next_hop;
+        iface->hop_neigh = path->neigh;
+        return PATH_READY;
+    case NARU_NEIGH_WAIT:
+        return PATH_WAIT;
+    case NARU_NEIGH_NO:
+        return PATH_UNREACHABLE;
+    case NARU_NEIGH_NO_ROOM:
+        return PATH_NO_ROOM;
+    }
+    NARU_UNREACHABLE();
 }
 
 /* The link-layer destination of the path; src is the packet's source, for the solicitation. */
@@ -95,25 +152,13 @@ enum naru_path_state naru_path_link(struct naru_stack *stack, struct naru_path *
     case PATH_LINK_NEIGH:
         break;
     }
-    if (NARU_LIKELY(naru_neigh_ref_good(&path->neigh))) {
-        memcpy(mac, path->neigh.entry->mac, 6);
-        return PATH_READY;
+    if (NARU_UNLIKELY(!naru_neigh_ref_good(&path->neigh)) && !same_hop(stack, path)) {
+        enum naru_path_state state = look_up_neigh(stack, path, src);
+        if (state != PATH_READY)
+            return state;
     }
-    enum naru_neigh_verdict verdict = naru_neigh_lookup(
-        &stack->neigh, path->ifindex, &path->next_hop, src, stack->now, &path->neigh);
-    stack->chores = true;
-    switch (verdict) {
-    case NARU_NEIGH_READY:
-        memcpy(mac, path->neigh.entry->mac, 6);
-        return PATH_READY;
-    case NARU_NEIGH_WAIT:
-        return PATH_WAIT;
-    case NARU_NEIGH_NO:
-        return PATH_UNREACHABLE;
-    case NARU_NEIGH_NO_ROOM:
-        return PATH_NO_ROOM;
-    }
-    NARU_UNREACHABLE();
+    memcpy(mac, path->neigh.entry->mac, 6);
+    return PATH_READY;
 }
 
 /* ---- Source addresses ---- */
@@ -134,6 +179,21 @@ static unsigned candidates_of(const struct naru_iface *iface, struct naru_addrse
     return count;
 }
 
+/* The only IPv4 address that the interface has for use; NULL: there are none, or several. */
+static const struct naru_addr *only_v4(const struct naru_iface *iface)
+{
+    const struct naru_addr *only = NULL;
+    for (unsigned i = 0; i < iface->addr_count; i++) {
+        const struct naru_ifaddr *a = &iface->addrs[i];
+        if (!naru_addr_is_v4(&a->addr))
+            continue;
+        if (only != NULL || a->tentative || a->duplicate)
+            return NULL;
+        only = &a->addr;
+    }
+    return only;
+}
+
 /*
  * The address of ours that speaks to dst over that path (RFC 6724 section 5; RFC 1122 3.3.4.3): one
  * of the interface it leaves by, or, where that has none, of any other.  False: none of the family.
@@ -144,6 +204,12 @@ bool naru_path_source(const struct naru_stack *stack, const struct naru_path *pa
     struct naru_addrsel_candidate candidate[CANDIDATES_MAX];
     if (path->ifindex == LOOPBACK && !naru_addr_is_multicast(dst)) {
         *source = *dst; /* to ourselves, as who is spoken to */
+        return true;
+    }
+    const struct naru_addr *only =
+        naru_addr_is_v4(dst) ? only_v4(stack->ifaces[path->ifindex]) : NULL;
+    if (only != NULL) {
+        *source = *only;
         return true;
     }
     unsigned count = candidates_of(stack->ifaces[path->ifindex], candidate, 0, CANDIDATES_MAX);

@@ -37,6 +37,7 @@ void naru_config_init(struct naru_config *config)
         .tcp_sack = true,
         .tcp_window_scale = true,
         .tcp_quickack = true,
+        .tcp_quick = true,
         .tcp_syn_cookies = true,
         .tcp_ecn = NARU_ECN_MODE_ACCEPT,
         .tcp_fastopen = NARU_FASTOPEN_CLIENT,
@@ -94,6 +95,7 @@ static void init_pools(struct naru_stack *stack)
     naru_list_init(&stack->time_waits);
     naru_list_init(&stack->socks);
     naru_timer_init(&stack->memory_timer, TIMER_MEMORY);
+    naru_timer_init(&stack->time_wait_timer, TIMER_TIME_WAIT);
 }
 
 static enum naru_err init_machines(struct naru_stack *stack)
@@ -155,6 +157,7 @@ enum naru_err naru_stack_new(const struct naru_config *config, naru_time now,
                   config->memory_max - sizeof(*stack));
     naru_rand_init(&stack->rand, config->seed, RAND_STREAM);
     naru_siphash_key_init(&stack->flow_key, &stack->rand);
+    stack->port_key = naru_rand_u64(&stack->rand) | 1;
     stack->csum = naru_csum_ops_best();
     naru_wheel_init(&stack->wheel, now, &stack->timer_pages);
     init_pools(stack);

@@ -10,6 +10,7 @@
 #include "wire/eth.h"
 #include "wire/ipv4.h"
 #include "wire/ipv6.h"
+#include "wire/plain.h"
 
 enum {
     DISCARD_MAX = 64,   /* segments that a connection without a route loses in one go */
@@ -23,9 +24,8 @@ static uint32_t ip_header_len(const struct naru_tuple *t)
     return naru_addr_is_v4(&t->remote) ? NARU_IPV4_LEN : NARU_IPV6_LEN;
 }
 
-/* What the link can carry, and what a peer has that names no MSS (MUST-15, MUST-67). */
-struct naru_tcp_setup naru_tcp_setup_for(const struct naru_stack *stack, const struct naru_tuple *t,
-                                         uint32_t mtu)
+struct naru_tcp_secret naru_tcp_secret_of(const struct naru_stack *stack,
+                                          const struct naru_tuple *t)
 {
     struct naru_hash_tuple key = {
         .local = &t->local,
@@ -33,11 +33,17 @@ struct naru_tcp_setup naru_tcp_setup_for(const struct naru_stack *stack, const s
         .local_port = t->local_port,
         .remote_port = t->remote_port,
     };
+    return naru_tcp_secret(&stack->tcp, &key);
+}
+
+/* What the link can carry, and what a peer has that names no MSS (MUST-15, MUST-67); without the
+ * secret. */
+struct naru_tcp_setup naru_tcp_setup_for(const struct naru_tuple *t, uint32_t mtu)
+{
     bool v4 = naru_addr_is_v4(&t->remote);
     return (struct naru_tcp_setup){
         .mss = (uint16_t)(NARU_MIN(mtu, 65535u) - ip_header_len(t) - NARU_TCP_LEN),
         .mss_default = v4 ? 536 : 1220,
-        .ts_offset = naru_tcp_ts_offset(&stack->tcp, &key),
     };
 }
 
@@ -129,9 +135,8 @@ void naru_stack_tcp_init(struct naru_stack *stack)
     stack->tcp.state_changed = state_changed;
 }
 
-/* A connection object of that name, CLOSED, options as like's (NULL: the stack's). */
-struct naru_sock_tcp *naru_tcp_sock_new(struct naru_stack *stack, const struct naru_tcp *like,
-                                        const struct naru_tuple *tuple)
+/* All but the TCP of a connection object. */
+static struct naru_sock_tcp *sock_get(struct naru_stack *stack)
 {
     if (naru_mem_pressure(&stack->mem) == NARU_MEM_EXHAUSTED)
         return NULL;
@@ -139,22 +144,49 @@ struct naru_sock_tcp *naru_tcp_sock_new(struct naru_stack *stack, const struct n
     if (st == NULL)
         return NULL;
     memset(st, 0, offsetof(struct naru_sock_tcp, tcp));
-    struct naru_tcp_setup setup = { .mss = 536, .mss_default = 536 };
-    st->s.flow.tuple = *tuple;
-    if (tuple->remote_port != 0) {
-        st->s.stack = stack;
-        setup = naru_tcp_setup_for(stack, tuple, find_path(st) ? st->path.mtu : 1280);
-    }
-    struct naru_tcp_opts opts = like == NULL ? stack->tcp.opts : naru_tcp_get_opts(like);
-    setup.opts = &opts;
-    if (naru_tcp_init(&st->tcp, &stack->tcp, &setup, stack->now) != NARU_OK) {
+    st->s.stack = stack;
+    naru_timer_init(&st->timer, TIMER_CONNECTION);
+    return st;
+}
+
+static struct naru_sock_tcp *sock_begin(struct naru_sock_tcp *st,
+                                        const struct naru_tcp_setup *setup)
+{
+    struct naru_stack *stack = st->s.stack;
+    if (naru_tcp_init(&st->tcp, &stack->tcp, setup, stack->now) != NARU_OK) {
         naru_pool_put(&stack->tcp_pool, st);
         return NULL;
     }
     naru_sock_init(&st->s, stack, NARU_SOCK_STREAM, NARU_PROTO_TCP);
-    naru_timer_init(&st->timer, TIMER_CONNECTION);
     st->mtu_told = st->path.mtu;
     return st;
+}
+
+/* A connection object without a name, CLOSED. */
+struct naru_sock_tcp *naru_tcp_sock_new(struct naru_stack *stack)
+{
+    struct naru_sock_tcp *st = sock_get(stack);
+    struct naru_tcp_setup setup = { .mss = 536, .mss_default = 536 };
+    return st == NULL ? NULL : sock_begin(st, &setup);
+}
+
+/* One of that name, with the options of its listener. */
+struct naru_sock_tcp *naru_tcp_sock_child(struct naru_sock_tcp *listener,
+                                          const struct naru_tuple *tuple,
+                                          const struct naru_tcp_secret *secret)
+{
+    struct naru_sock_tcp *st = sock_get(listener->s.stack);
+    if (st == NULL)
+        return NULL;
+    st->s.flow.tuple = *tuple;
+    struct naru_tcp_setup setup = naru_tcp_setup_for(tuple, find_path(st) ? st->path.mtu : 1280);
+    struct naru_tcp_opts opts;
+    if (naru_tcp_own_opts(&listener->tcp)) {
+        opts = naru_tcp_get_opts(&listener->tcp);
+        setup.opts = &opts;
+    }
+    setup.secret = *secret;
+    return sock_begin(st, &setup);
 }
 
 /*
@@ -330,7 +362,7 @@ void naru_stack_tcp_expire(struct naru_stack *stack)
             continue;
         }
         if (timer->kind == TIMER_TIME_WAIT) {
-            naru_time_wait_end(stack, NARU_CONTAINER_OF(timer, struct naru_time_wait, timer));
+            naru_time_wait_expire(stack);
             continue;
         }
         struct naru_sock_tcp *st = NARU_CONTAINER_OF(timer, struct naru_sock_tcp, timer);
@@ -369,11 +401,17 @@ static NARU_COLD void trace_segment(const struct naru_sock_tcp *st, bool retrans
     stack->config.trace(stack->config.trace_user, &event);
 }
 
-/* Sends a segment that no connection stands behind, back to where in came from. */
+/*
+ * Sends a segment that no connection stands behind, back to where in came from; in the packet that
+ * is answered, if the caller has no more use for it (else NULL).
+ */
 void naru_tcp_reply(struct naru_stack *stack, const struct naru_ip_in *in,
-                    const struct naru_tcp_hdr *h)
+                    const struct naru_tcp_hdr *h, struct naru_pkt *pkt)
 {
-    struct naru_pkt *pkt = naru_pktpool_get(&stack->pkts, NARU_IP_HEADROOM, NARU_TCP_LEN_MAX);
+    if (pkt != NULL)
+        naru_pktpool_clear(pkt, NARU_IP_HEADROOM);
+    else
+        pkt = naru_pktpool_get(&stack->pkts, NARU_IP_HEADROOM, NARU_TCP_LEN_MAX);
     if (pkt == NULL) {
         naru_drop_count(stack, NARU_DROP_NO_MEMORY, 1);
         return;
@@ -395,7 +433,7 @@ NARU_NOINLINE void naru_tcp_reset_segment(struct naru_stack *stack, const struct
 {
     struct naru_tcp_hdr reply;
     if (naru_tcp_reset_reply(h, naru_tcp_seg_len(h, payload_len), &reply))
-        naru_tcp_reply(stack, in, &reply);
+        naru_tcp_reply(stack, in, &reply, NULL);
 }
 
 enum naru_drop naru_tcp_connection_in(struct naru_sock_tcp *st, const struct naru_ip_in *in,
@@ -432,7 +470,7 @@ static NARU_NOINLINE enum naru_drop no_connection(struct naru_stack *stack,
         return naru_pkt_drop(pkt, NARU_DROP_TCP_NOT_UNICAST);
     struct naru_sock *listener = naru_port_lookup(stack, tuple, in->iface, hash);
     if (listener != NULL)
-        return naru_listen_input(naru_sock_tcp_of(listener), in, tuple, h, pkt, NULL);
+        return naru_listen_input(naru_sock_tcp_of(listener), in, tuple, hash, h, pkt, NULL);
     naru_tcp_reset_segment(stack, in, h, pkt->len);
     return naru_pkt_drop(pkt, NARU_DROP_TCP_NO_LISTENER);
 }
@@ -478,25 +516,31 @@ NARU_NOINLINE NARU_FLATTEN enum naru_drop naru_tcp_segment_in(struct naru_stack 
 
 /*
  * A small payload rides with its headers: one piece is cheaper to sum, to copy and to send than
- * two.  Returns its length, 0 if it stays where it is; behind it are zeros up to a multiple of
- * four.
+ * two.  Returns its length, 0 if it stays where it is.
  */
-static size_t take_along(const struct naru_tcp_segment *segment, uint8_t *at, size_t room)
+static size_t rides_along(const struct naru_tcp_segment *segment, size_t room)
 {
-    if (segment->slice_count != 1 || segment->len > SMALL_PAYLOAD || room < SMALL_PAYLOAD + 4)
-        return 0;
-    memcpy(at, segment->slice[0].at, segment->len);
-    naru_put32(at + segment->len, 0);
-    return segment->len;
+    bool may = segment->slice_count == 1 && segment->len <= SMALL_PAYLOAD && segment->len <= room;
+    return may ? segment->len : 0;
+}
+
+static void finish_slices(const struct naru_tcp_segment *segment, struct naru_frame *frame,
+                          size_t header_len, size_t along)
+{
+    frame->slice[0] = (struct naru_slice){ frame->head, header_len + along };
+    frame->slice_count = 1;
+    for (unsigned i = 0; along == 0 && i < segment->slice_count; i++)
+        frame->slice[frame->slice_count++] = segment->slice[i];
+    frame->len = header_len + segment->len;
 }
 
 /*
- * Over the TCP header, what rides along, and the slices otherwise: every segment carries a checksum
- * (there is no off switch; MUST-2).
+ * Over the TCP header and the slices: every segment carries a checksum (there is no off switch;
+ * MUST-2).
  */
 static void finish_checksum(const struct naru_sock_tcp *st, const struct naru_iface *iface,
                             const struct naru_tcp_segment *segment, struct naru_frame *frame,
-                            size_t tcp_at, size_t tcp_len, size_t along)
+                            size_t tcp_at, size_t tcp_len)
 {
     const struct naru_tuple *t = &st->s.flow.tuple;
     uint8_t *tcp = frame->head + tcp_at;
@@ -509,45 +553,108 @@ static void finish_checksum(const struct naru_sock_tcp *st, const struct naru_if
         frame->offload.csum_offset = NARU_TCP_CHECKSUM_AT;
         return;
     }
-    uint16_t checksum =
-        naru_tcp_checksum(st->s.stack->csum, sum, tcp, tcp_len + naru_round_up(along, 4),
-                          segment->slice, along > 0 ? 0 : segment->slice_count);
-    naru_tcp_checksum_set(tcp, checksum);
+    naru_tcp_checksum_set(tcp, naru_tcp_checksum(st->s.stack->csum, sum, tcp, tcp_len,
+                                                 segment->slice, segment->slice_count));
+}
+
+static uint8_t hop_limit_of(const struct naru_sock_tcp *st, const struct naru_iface *iface)
+{
+    return st->s.ttl >= 0 ? (uint8_t)st->s.ttl : iface->hop_limit;
+}
+
+/* A frame with any headers. */
+static NARU_NOINLINE void build_any(struct naru_sock_tcp *st, struct naru_iface *iface,
+                                    const uint8_t mac[6], struct naru_tcp_segment *segment,
+                                    struct naru_frame *frame)
+{
+    const struct naru_tuple *t = &st->s.flow.tuple;
+    uint16_t ethertype = naru_addr_is_v4(&t->remote) ? NARU_ETHERTYPE_IPV4 : NARU_ETHERTYPE_IPV6;
+    size_t link_len = naru_link_emit(iface, mac, ethertype, frame->head);
+    size_t tcp_at = link_len + ip_header_len(t);
+    size_t tcp_len = naru_tcp_emit(frame->head + tcp_at, &segment->hdr), end = tcp_at + tcp_len;
+    struct ip_ends ends = {
+        .src = &t->local,
+        .dst = &t->remote,
+        .hop_limit = hop_limit_of(st, iface),
+        .tos = (uint8_t)(st->s.tos | segment->hdr.ecn),
+        .df = st->s.mtu_discover != 0,
+    };
+    (void)emit_ip(st->s.stack, &ends, tcp_len + segment->len, frame->head + link_len);
+    finish_checksum(st, iface, segment, frame, tcp_at, tcp_len);
+
+    size_t along = rides_along(segment, NARU_FRAME_HEAD - end);
+    if (along != 0)
+        memcpy(frame->head + end, segment->slice[0].at, along);
+    finish_slices(segment, frame, end, along);
+}
+
+static uint16_t slices_sum(const struct naru_csum_ops *ops, const struct naru_tcp_segment *segment)
+{
+    uint32_t sum = 0;
+    size_t offset = 0;
+    for (unsigned i = 0; i < segment->slice_count; i++) {
+        const struct naru_slice *s = &segment->slice[i];
+        sum = naru_csum_join(sum, ops->add(0, s->at, s->len), offset);
+        offset += s->len;
+    }
+    return naru_csum_fold(sum);
+}
+
+/* The same for the headers of wire/plain.h. */
+static void build_plain(struct naru_sock_tcp *st, const struct naru_iface *iface,
+                        const uint8_t mac[6], const struct naru_tcp_segment *segment,
+                        struct naru_frame *frame)
+{
+    const struct naru_tuple *t = &st->s.flow.tuple;
+    bool v4 = naru_addr_is_v4(&t->remote);
+    size_t link_len = iface->link_layer ? NARU_ETH_LEN : 0;
+    size_t end = link_len + (v4 ? NARU_PLAIN_LEN4 : NARU_PLAIN_LEN6);
+    size_t along = rides_along(segment, NARU_FRAME_HEAD - NARU_ETH_LEN - NARU_PLAIN_LEN6);
+    struct naru_plain plain = {
+        .dst_mac = iface->link_layer ? mac : NULL,
+        .src_mac = iface->mac,
+        .src = &t->local,
+        .dst = &t->remote,
+        .tcp = &segment->hdr,
+        .tos = (uint8_t)(st->s.tos | segment->hdr.ecn),
+        .hop_limit = hop_limit_of(st, iface),
+        .csum_partial = (iface->offload & NARU_OFFLOAD_TX_CSUM) != 0,
+        .payload_len = segment->len,
+    };
+    if (along != 0)
+        plain.payload_sum =
+            naru_csum_fold(naru_csum_copy_small(frame->head + end, segment->slice[0].at, along));
+    else if (!plain.csum_partial && segment->len != 0)
+        plain.payload_sum = slices_sum(st->s.stack->csum, segment);
+    if (v4)
+        naru_plain_emit4(frame->head, &plain);
+    else
+        naru_plain_emit6(frame->head, &plain);
+    if (plain.csum_partial) {
+        frame->offload.csum_partial = 1;
+        frame->offload.csum_start = (uint16_t)(end - NARU_PLAIN_TCP_LEN);
+        frame->offload.csum_offset = NARU_TCP_CHECKSUM_AT;
+    }
+    finish_slices(segment, frame, end, along);
 }
 
 static void build_frame(struct naru_sock_tcp *st, struct naru_iface *iface, const uint8_t mac[6],
                         struct naru_tcp_segment *segment, struct naru_frame *frame)
 {
     const struct naru_tuple *t = &st->s.flow.tuple;
-    bool v4 = naru_addr_is_v4(&t->remote);
-    size_t link_len =
-        naru_link_emit(iface, mac, v4 ? NARU_ETHERTYPE_IPV4 : NARU_ETHERTYPE_IPV6, frame->head);
-    size_t tcp_at = link_len + (v4 ? NARU_IPV4_LEN : NARU_IPV6_LEN);
     segment->hdr.sport = t->local_port;
     segment->hdr.dport = t->remote_port;
-    size_t tcp_len = naru_tcp_emit(frame->head + tcp_at, &segment->hdr), end = tcp_at + tcp_len;
-    struct ip_ends ends = {
-        .src = &t->local,
-        .dst = &t->remote,
-        .hop_limit = st->s.ttl >= 0 ? (uint8_t)st->s.ttl : iface->hop_limit,
-        .tos = (uint8_t)(st->s.tos | segment->hdr.ecn),
-        .df = st->s.mtu_discover != 0,
-    };
-    (void)emit_ip(st->s.stack, &ends, tcp_len + segment->len, frame->head + link_len);
-
-    size_t along = take_along(segment, frame->head + end, NARU_FRAME_HEAD - end);
     frame->offload = (struct naru_offload){ 0 };
-    finish_checksum(st, iface, segment, frame, tcp_at, tcp_len, along);
-    if (segment->gso_size != 0) {
-        frame->offload.gso = v4 ? NARU_GSO_TCP4 : NARU_GSO_TCP6;
+    if (NARU_LIKELY(segment->hdr.opts == NARU_TCP_OPT_TS && iface->kind != NARU_IFACE_VLAN &&
+                    st->s.mtu_discover != 0))
+        build_plain(st, iface, mac, segment, frame);
+    else
+        build_any(st, iface, mac, segment, frame);
+    if (NARU_UNLIKELY(segment->gso_size != 0)) {
+        frame->offload.gso = naru_addr_is_v4(&t->remote) ? NARU_GSO_TCP4 : NARU_GSO_TCP6;
         frame->offload.gso_size = segment->gso_size;
-        frame->offload.header_len = (uint16_t)end;
+        frame->offload.header_len = (uint16_t)(frame->len - segment->len);
     }
-    frame->slice[0] = (struct naru_slice){ frame->head, end + along };
-    frame->slice_count = 1;
-    for (unsigned i = 0; along == 0 && i < segment->slice_count; i++)
-        frame->slice[frame->slice_count++] = segment->slice[i];
-    frame->len = end + segment->len;
 }
 
 /* Where st's next segment goes; false: not through iface, or not now (st has left the ready list).

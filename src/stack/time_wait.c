@@ -1,25 +1,48 @@
 /*
  * TIME-WAIT: the name of a connection that is over, in a small record of its own (RFC 9293 3.6.1),
- * and how long it rests (RFC 6191).  Under pressure the oldest goes first.
+ * and how long it rests (RFC 6191).  All rest equally long, so that the list by age is the list by
+ * end, and one timer serves them all.  Under pressure the oldest goes first.
  */
 #include "stack/core.h"
 
 void naru_time_wait_end(struct naru_stack *stack, struct naru_time_wait *tw)
 {
     naru_flow_remove(stack, &tw->flow);
-    naru_wheel_cancel(&stack->wheel, &tw->timer);
     naru_list_remove(&tw->node);
     naru_pool_put(&stack->time_wait_pool, tw);
+}
+
+static struct naru_time_wait *oldest(const struct naru_stack *stack)
+{
+    struct naru_list_node *node = naru_list_first(&stack->time_waits);
+    return node == NULL ? NULL : NARU_CONTAINER_OF(node, struct naru_time_wait, node);
+}
+
+/* Their timer has fired. */
+void naru_time_wait_expire(struct naru_stack *stack)
+{
+    struct naru_time_wait *tw;
+    while ((tw = oldest(stack)) != NULL && tw->tw.expires <= stack->now)
+        naru_time_wait_end(stack, tw);
+    if (tw != NULL)
+        naru_wheel_arm(&stack->wheel, &stack->time_wait_timer, tw->tw.expires);
 }
 
 static struct naru_time_wait *get(struct naru_stack *stack)
 {
     struct naru_time_wait *tw = naru_pool_get(&stack->time_wait_pool);
-    struct naru_list_node *oldest = naru_list_first(&stack->time_waits);
-    if (tw != NULL || oldest == NULL)
+    if (tw != NULL || oldest(stack) == NULL)
         return tw;
-    naru_time_wait_end(stack, NARU_CONTAINER_OF(oldest, struct naru_time_wait, node));
+    naru_time_wait_end(stack, oldest(stack));
     return naru_pool_get(&stack->time_wait_pool);
+}
+
+/* Now it is the youngest. */
+static void rest(struct naru_stack *stack, struct naru_time_wait *tw)
+{
+    naru_list_push_back(&stack->time_waits, &tw->node);
+    if (NARU_UNLIKELY(!naru_timer_armed(&stack->time_wait_timer)))
+        naru_wheel_arm(&stack->wheel, &stack->time_wait_timer, tw->tw.expires);
 }
 
 /* The connection's name lives on in a small record; without memory for one it just ends (MUST-13).
@@ -29,12 +52,12 @@ void naru_time_wait_begin(struct naru_sock_tcp *st)
     struct naru_stack *stack = st->s.stack;
     struct naru_time_wait *tw = get(stack);
     if (tw != NULL && st->s.flow.in_table) {
-        *tw = (struct naru_time_wait){ .flow.kind = FLOW_TIME_WAIT };
+        tw->flow.kind = FLOW_TIME_WAIT;
+        tw->flow.in_table = false;
+        naru_list_node_init(&tw->node);
         naru_tcp_tw_init(&tw->tw, &st->tcp, stack->now);
         naru_flow_replace(stack, &st->s.flow, &tw->flow);
-        naru_timer_init(&tw->timer, TIMER_TIME_WAIT);
-        naru_wheel_arm(&stack->wheel, &tw->timer, tw->tw.expires);
-        naru_list_push_back(&stack->time_waits, &tw->node);
+        rest(stack, tw);
     } else if (tw != NULL) {
         naru_pool_put(&stack->time_wait_pool, tw);
     }
@@ -51,13 +74,12 @@ NARU_NOINLINE enum naru_drop naru_time_wait_in(struct naru_stack *stack, struct 
     case NARU_TCP_TW_DROP:
         break;
     case NARU_TCP_TW_REPLY:
-        naru_tcp_reply(stack, in, &reply);
+        naru_tcp_reply(stack, in, &reply, NULL);
         break;
     case NARU_TCP_TW_RESTART:
-        naru_tcp_reply(stack, in, &reply);
-        naru_wheel_arm(&stack->wheel, &tw->timer, tw->tw.expires);
+        naru_tcp_reply(stack, in, &reply, NULL);
         naru_list_remove(&tw->node);
-        naru_list_push_back(&stack->time_waits, &tw->node);
+        rest(stack, tw);
         break;
     case NARU_TCP_TW_ENDED:
         naru_time_wait_end(stack, tw);
@@ -65,11 +87,12 @@ NARU_NOINLINE enum naru_drop naru_time_wait_in(struct naru_stack *stack, struct 
     case NARU_TCP_TW_NEW_SYN: {
         struct naru_tcp_tw old = tw->tw;
         struct naru_tuple tuple = tw->flow.tuple;
-        struct naru_sock *listener = naru_port_lookup(stack, &tuple, in->iface, tw->flow.hash);
+        uint32_t hash = tw->flow.hash;
+        struct naru_sock *listener = naru_port_lookup(stack, &tuple, in->iface, hash);
         if (listener == NULL)
             break;
         naru_time_wait_end(stack, tw);
-        return naru_listen_input(naru_sock_tcp_of(listener), in, &tuple, h, pkt, &old);
+        return naru_listen_input(naru_sock_tcp_of(listener), in, &tuple, hash, h, pkt, &old);
     }
     }
     return naru_pkt_drop(pkt, NARU_DROP_TCP_TIME_WAIT);
@@ -83,13 +106,10 @@ bool naru_time_wait_over(const struct naru_stack *stack, struct naru_flow *flow)
                                 stack->now);
 }
 
-/* It does, if it may: the record is gone, and *old is what it was. */
-bool naru_time_wait_take(struct naru_stack *stack, struct naru_flow *flow, struct naru_tcp_tw *old)
+/* It does: the record is gone, and *old is what it was. */
+void naru_time_wait_take(struct naru_stack *stack, struct naru_flow *flow, struct naru_tcp_tw *old)
 {
     struct naru_time_wait *tw = NARU_CONTAINER_OF(flow, struct naru_time_wait, flow);
-    if (!naru_time_wait_over(stack, flow))
-        return false;
     *old = tw->tw;
     naru_time_wait_end(stack, tw);
-    return true;
 }

@@ -238,8 +238,9 @@ size_t naru_tcp_len(const struct naru_tcp_hdr *h)
 {
     if (NARU_LIKELY(h->opts == NARU_TCP_OPT_TS))
         return NARU_TCP_LEN + NARU_TCP_TS_LEN;
-    NARU_ASSERT(naru_tcp_fits(h));
-    return NARU_TCP_LEN + options_len(h);
+    size_t len = options_len(h);
+    NARU_ASSERT(len <= NARU_TCP_OPTIONS_MAX && h->sack_count <= NARU_TCP_SACK_MAX);
+    return NARU_TCP_LEN + len;
 }
 
 unsigned naru_tcp_sack_room(const struct naru_tcp_hdr *h)
@@ -379,5 +380,7 @@ bool naru_tcp_checksum_ok(const struct naru_csum_ops *ops, const struct naru_add
                           const struct naru_addr *dst, const uint8_t *segment, size_t len)
 {
     uint32_t pseudo = naru_csum_pseudo(src, dst, NARU_PROTO_TCP, (uint32_t)len);
+    if (len <= NARU_TCP_LEN_MAX && len % 4 == 0) /* mostly a header alone */
+        return naru_csum_ok(naru_csum_header(pseudo, segment, len));
     return naru_csum_ok(ops->add(pseudo, segment, len));
 }

@@ -18,8 +18,8 @@ BUDGET = ROOT / "bench" / "budget.tsv"
 ROOM = 1.03
 SKIPPED = 77
 HEAD = """\
-# Instructions of `naru-bench --fixed`, of both ends together.  tests/house/instructions.py checks
-# that no row costs 3 % more, and with --write writes this file.
+# Instructions of `naru-bench --fixed`, of both ends together; syn-flood: of the flooded one.
+# tests/house/instructions.py checks that no row costs 3 % more, and with --write writes this file.
 # compiler: {compiler}
 row\tunit\tinstructions
 """

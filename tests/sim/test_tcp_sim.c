@@ -153,7 +153,7 @@ static void transmit(struct sim *s, int from, const struct naru_tcp_segment *seg
 
 static struct naru_tcp_setup setup_of(void)
 {
-    return (struct naru_tcp_setup){ .mss = 1460, .mss_default = 536, .ts_offset = 0xfffff000u };
+    return (struct naru_tcp_setup){ .mss = 1460, .mss_default = 536, .secret.ts = 0xfffff000u };
 }
 
 static void check(struct end *e)

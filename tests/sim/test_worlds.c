@@ -57,6 +57,21 @@ static void same_bytes(void **state)
     }
 }
 
+/* The short way of what is usual (proto/tcp/quick.c) is the long way: byte for byte, in time. */
+static void short_way_is_long_way(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= WORLDS; seed++) {
+        struct naru_sim_options options = { .seed = seed };
+        struct naru_sim_result quick, all;
+        naru_sim_run(&options, &quick);
+        options.long_way = true;
+        naru_sim_run(&options, &all);
+        if (quick.digest != all.digest || quick.frames != all.frames)
+            fail_msg("seed %u: %s", (unsigned)seed, quick.what);
+    }
+}
+
 /* The worlds are not all easy ones. */
 static void worlds_are_hard(void **state)
 {
@@ -76,9 +91,8 @@ static void worlds_are_hard(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(worlds),
-        cmocka_unit_test(worlds_of_old),
-        cmocka_unit_test(same_bytes),
+        cmocka_unit_test(worlds),          cmocka_unit_test(worlds_of_old),
+        cmocka_unit_test(same_bytes),      cmocka_unit_test(short_way_is_long_way),
         cmocka_unit_test(worlds_are_hard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

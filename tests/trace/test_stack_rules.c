@@ -166,8 +166,9 @@ static void initial_numbers_need_the_secret(void **state)
         struct naru_hash_tuple t = {
             .local = &lab.v4[0], .remote = &lab.v4[1], .local_port = port, .remote_port = 80
         };
-        equal += naru_tcp_isn(&lab.stack[0]->tcp, &t, lab.now).v ==
-                 naru_tcp_isn(&lab.stack[1]->tcp, &t, lab.now).v;
+        struct naru_tcp_secret a = naru_tcp_secret(&lab.stack[0]->tcp, &t);
+        struct naru_tcp_secret b = naru_tcp_secret(&lab.stack[1]->tcp, &t);
+        equal += naru_tcp_isn(&a, lab.now).v == naru_tcp_isn(&b, lab.now).v;
     }
     assert_true(equal <= 1);
     lab_end(&lab);

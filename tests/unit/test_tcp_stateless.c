@@ -190,7 +190,7 @@ static struct naru_tcp_hdr ack_of(const struct naru_tcp_hdr *syn, const struct n
 static void cookies_bring_everything_back(void **state)
 {
     struct naru_hash_tuple t = tuple(1234);
-    struct naru_tcp_setup how = { .mss = 1460, .mss_default = 536, .ts_offset = 0xfffffff0u };
+    struct naru_tcp_setup how = { .mss = 1460, .mss_default = 536, .secret.ts = 0xfffffff0u };
     struct naru_tcp_hdr syn = syn_of(1460, 7), out, ack;
     struct naru_tcp_cookie cookie;
     struct naru_tcp c;
@@ -264,11 +264,16 @@ static void initial_sequence_numbers(void **state)
 {
     struct naru_hash_tuple a = tuple(1), b = tuple(2);
     (void)state;
-    naru_seq first = naru_tcp_isn(&host.env, &a, 0);
-    assert_int_equal(naru_seq_len(first, naru_tcp_isn(&host.env, &a, NARU_US(400))), 100);
-    assert_int_not_equal(first.v, naru_tcp_isn(&host.env, &b, 0).v);
-    assert_int_equal(naru_tcp_ts_offset(&host.env, &a), naru_tcp_ts_offset(&host.env, &a));
-    assert_int_not_equal(naru_tcp_ts_offset(&host.env, &a), naru_tcp_ts_offset(&host.env, &b));
+    struct naru_tcp_secret of_a = naru_tcp_secret(&host.env, &a);
+    struct naru_tcp_secret of_b = naru_tcp_secret(&host.env, &b);
+    struct naru_tcp_secret again = naru_tcp_secret(&host.env, &a);
+    naru_seq first = naru_tcp_isn(&of_a, 0);
+    assert_int_equal(naru_seq_len(first, naru_tcp_isn(&of_a, NARU_US(400))), 100);
+    assert_int_equal(first.v, naru_tcp_isn(&again, 0).v);
+    assert_int_not_equal(first.v, naru_tcp_isn(&of_b, 0).v);
+    assert_int_equal(of_a.ts, again.ts);
+    assert_int_not_equal(of_a.ts, of_b.ts);
+    assert_int_not_equal(of_a.ts, of_a.isn);
 }
 
 static void options_and_their_ranges(void **state)

@@ -23,15 +23,17 @@ static bool update_window(struct naru_tcp *c, const struct naru_tcp_seg *s)
 }
 
 /* Does the window let the next thing go that was held back? */
-static void look_at_persist(struct naru_tcp *c, naru_time now)
+static bool persist_ends(struct naru_tcp *c, naru_time now)
 {
     if (!(c->flags & NARU_TCP_F_PROBING))
-        return;
+        return false;
     uint32_t next = NARU_MIN(naru_tcp_unsent_new(c), (uint32_t)c->snd.mss);
-    if (c->snd.wnd >= NARU_MAX(next, 1u))
+    bool ends = c->snd.wnd >= NARU_MAX(next, 1u);
+    if (ends)
         naru_tcp_timer_unblocked(c);
     else
         naru_tcp_timer_probe_answered(c, now);
+    return ends;
 }
 
 /* ---- Round trips ---- */
@@ -42,13 +44,12 @@ static bool echoes(const struct naru_tcp *c, const struct naru_tcp_hdr *h)
 }
 
 /* RTO computed as in RFC 6298, no RTT samples from retransmitted data (Karn; MUST-18). */
-static void measure(struct naru_tcp *c, const struct naru_tcp_seg *s,
-                    const struct naru_tcp_acked *a)
+void naru_tcp_measure(struct naru_tcp *c, const struct naru_tcp_acked *a)
 {
     if (a->first_sent != NARU_NEVER && !a->retransmitted) {
-        naru_tcp_rtt_sample(c, naru_tcp_us(s->now - a->first_sent));
+        naru_tcp_rtt_sample(c, naru_tcp_us(a->now - a->first_sent));
     } else if (a->acked > 0 && a->echo_known) { /* RFC 7323 4 */
-        uint32_t ms = naru_tcp_ts_now(c, s->now) - a->echo;
+        uint32_t ms = naru_tcp_ts_now(c, a->now) - a->echo;
         if (ms <= NARU_TCP_RTO_MAX / 1000)
             naru_tcp_rtt_sample(c, NARU_MAX(ms, 1u) * 1000);
     }
@@ -57,7 +58,7 @@ static void measure(struct naru_tcp *c, const struct naru_tcp_seg *s,
 /* ---- What is behind SND.UNA ---- */
 
 /* The user may write again when a third of the buffer is free. */
-static void tell_writer(struct naru_tcp *c, naru_time now)
+void naru_tcp_tell_writer(struct naru_tcp *c, naru_time now)
 {
     if (c->opt_flags & NARU_TCP_SET_EVENT_ACKED)
         naru_tcp_event(c, NARU_READY_ACKED);
@@ -79,7 +80,7 @@ static void advance(struct naru_tcp *c, naru_seq ack, struct naru_tcp_acked *a)
     naru_tcp_sent_pop(c, ack, a);
     naru_tcp_sndq_acked(c);
     if (naru_seq_before(c->snd_up, ack))
-        c->snd_up = ack; /* keeps it from falling behind by half the circle */
+        c->snd_up = ack;
     if (naru_seq_before(c->snd.sml, ack))
         c->snd.sml = ack;
 }
@@ -117,7 +118,7 @@ void naru_tcp_ack_process(struct naru_tcp *c, struct naru_tcp_seg *s)
     if ((s->h->opts & NARU_TCP_OPT_SACK) && (c->flags & NARU_TCP_F_SACK))
         naru_tcp_sack_input(c, s->h, s->ack, &a);
     a.dup = duplicate(c, s, window_changed, &a);
-    measure(c, s, &a);
+    naru_tcp_measure(c, &a);
     if (a.acked > 0) {
         if ((c->flags & NARU_TCP_F_MORE) && !(c->opt_flags & NARU_TCP_SET_CORK) &&
             ((c->opt_flags & NARU_TCP_SET_NODELAY) || naru_tcp_flight(c) == 0))
@@ -125,7 +126,7 @@ void naru_tcp_ack_process(struct naru_tcp *c, struct naru_tcp_seg *s)
         naru_tcp_timer_acked(c, s->now);
         c->soft_error = 0;
     }
-    look_at_persist(c, s->now);
+    bool unblocked = persist_ends(c, s->now);
     if (NARU_UNLIKELY(c->ecn != 0))
         a.ece = naru_tcp_ecn_acked(c, s->h, &a);
     if (NARU_UNLIKELY(a.dup || a.sacked > 0 || a.dsack || a.ece ||
@@ -135,7 +136,7 @@ void naru_tcp_ack_process(struct naru_tcp *c, struct naru_tcp_seg *s)
         if (a.acked > 0 && !(c->flags & NARU_TCP_F_REO))
             naru_tcp_timer_acked(c, s->now); /* it may be over */
     } else if (a.acked > 0) {
-        naru_tcp_recover_quiet(c);
+        naru_tcp_pull_along(c);
     }
     c->delivered += naru_tcp_segments(a.delivered, c->snd.mss);
     if (NARU_UNLIKELY(c->rare != NULL))
@@ -144,18 +145,13 @@ void naru_tcp_ack_process(struct naru_tcp *c, struct naru_tcp_seg *s)
         if (!naru_tcp_reduces(c))
             naru_tcp_cc_acked(c, a.delivered, s->now);
         naru_tcp_sndbuf_grow(c);
-        tell_writer(c, s->now);
+        naru_tcp_tell_writer(c, s->now);
         naru_tcp_sent_trim(c);
     }
-    if (naru_tcp_unsent_new(c) > 0 || naru_tcp_fin_unsent(c))
+    bool news = a.acked > 0 || window_changed || unblocked || s->len == 0 || a.sacked > 0 ||
+                a.dsack || a.ece; /* else it is the peer's data and no more */
+    if (news && (naru_tcp_unsent_new(c) > 0 || naru_tcp_fin_unsent(c)))
         c->due |= NARU_TCP_DUE_DATA;
-}
-
-void naru_tcp_ack_nothing(struct naru_tcp *c, struct naru_tcp_seg *s)
-{
-    c->last_ack_recv = s->now;
-    c->snd.wl1 = s->seq;
-    c->snd.wl2 = s->ack;
 }
 
 /* ---- The check ---- */

@@ -1,7 +1,7 @@
 /*
  * One TCP connection: the transmission control block of RFC 9293 3.3.1, by the RFC's names.
  *
- * The first six lines of cache are what every segment touches, in either direction; the lists and
+ * First comes what every usual segment touches, in either direction, then the rest; the lists and
  * buffers that only a busy connection needs are pointers to objects that an idle one does not own:
  * blocks of the send buffer, records of what is in flight beyond one range, ranges out of order,
  * options that differ from the stack's.
@@ -112,7 +112,7 @@ struct naru_tcp {
     uint8_t events;     /* enum naru_ready: edges since the stack last looked */
     uint8_t progress;   /* enum naru_tcp_progress: what other machines want to know */
     uint16_t opt_flags; /* enum naru_tcp_set_flag */
-    uint8_t slow;       /* not 0: no header prediction (enum naru_tcp_slow) */
+    uint8_t slow;       /* 0: all is as usual (quick.c); else why not: enum naru_tcp_slow */
     uint8_t ca_state;   /* enum naru_ca_state */
 
     struct {
@@ -141,8 +141,16 @@ struct naru_tcp {
     uint32_t flags; /* enum naru_tcp_fact */
 
     uint32_t cwnd, ssthresh; /* bytes */
-    uint32_t ts_recent;      /* RFC 7323 */
-    uint32_t ts_offset;      /* RFC 7323 5.4: added to our clock */
+    union {
+        struct {                /* with timestamps, and until that is known */
+            uint32_t ts_recent; /* RFC 7323 */
+            uint32_t ts_offset; /* RFC 7323 5.4: added to our clock */
+        };
+        struct { /* without: the receiver's own idea of a round trip */
+            naru_seq space_rtt_seq;
+            uint32_t space_rtt_at; /* microseconds, cut off; 0: not yet */
+        };
+    };
 
     /* Receive queue: in order, linked by next. */
     struct naru_pkt *rcv_first, *rcv_last;
@@ -156,45 +164,40 @@ struct naru_tcp {
     /* What is in flight: one range in place, a ring of ranges when there are more. */
     struct naru_tcp_sent sent;
     struct naru_tcp_ring *ring;
-    uint32_t sacked, lost, retrans; /* bytes of [una, nxt) with that flag */
-    uint32_t reno; /* without SACK: bytes that duplicate acknowledgements stand for */
 
     naru_time timer[NARU_TCP_TIMERS];
 
-    struct naru_tcp_ooo *ooo;
-
-    /* 256 bytes up to here; 128 more that most segments touch, too. */
-
     struct naru_tcp_opts *own_opts; /* NULL: the stack's */
-    uint64_t bytes_received;
-    struct naru_tcp_loss *loss; /* NULL: nothing was lost lately */
-    naru_seq snd_up;            /* one beyond the last urgent byte sent (RFC 6093) */
-    uint32_t rcv_ssthresh;      /* the window grows up to this, and this with what arrives */
-    uint32_t rcv_truesize;      /* memory of the receive queue */
-    uint32_t space, space_rtt;  /* receive autotuning: bytes copied per RTT; that RTT in us */
-    naru_seq space_seq;
-    naru_time space_at;
+    struct naru_tcp_rare *rare;     /* what few connections need; NULL: not this one */
+    uint64_t bytes_received, bytes_acked;
+    naru_time last_sent, last_recv, last_ack_recv; /* data, data, any acceptable segment */
+    uint32_t rcv_ssthresh; /* the window grows up to this, and this with what arrives */
+    uint32_t rcv_truesize; /* memory of the receive queue */
+    naru_time space_at;    /* receive autotuning: the round trip began */
+    uint32_t space_rtt;    /* microseconds */
+    uint32_t busy;         /* how long a lone record was in flight: 2^20 ns */
+    uint32_t cwnd_used;    /* most bytes in flight of the round that ends at cwnd_used_seq */
+    naru_seq cwnd_used_seq;
+    uint32_t min_rtt; /* microseconds */
+    uint32_t delivered, segments_in, segments_out, data_in, data_out;
     uint8_t urgent;      /* enum naru_tcp_urgent */
     uint8_t pingpong;    /* the user answers: acknowledgements ride on data */
     uint8_t burst;       /* segments built since output last said no */
     uint8_t retransmits; /* of the same data, unanswered */
     uint8_t backoff;
     uint8_t probes;
-    uint8_t ecn;       /* enum naru_tcp_ecn_fact; 0: no ECN */
-    int8_t soft_error; /* what ICMP said, told if the connection times out */
+    uint8_t ecn;                /* enum naru_tcp_ecn_fact; 0: no ECN */
+    int8_t soft_error;          /* what ICMP said, told if the connection times out */
+    struct naru_tcp_ooo *ooo;   /* NULL: nothing is out of order */
+    struct naru_tcp_loss *loss; /* NULL: nothing was lost lately */
+    naru_seq snd_up;            /* one beyond the last urgent byte sent (RFC 6093) */
+    uint32_t space;             /* bytes copied per round trip, since space_seq */
 
-    uint64_t bytes_acked;
-    uint32_t cwnd_used; /* most bytes in flight of the round that ends at cwnd_used_seq */
-    naru_seq cwnd_used_seq;
-    uint32_t min_rtt; /* microseconds */
-    uint32_t delivered, segments_in, segments_out, data_in, data_out;
-    naru_time last_sent, last_recv, last_ack_recv; /* data, data, any acceptable segment */
+    /* ---- 376 bytes up to here; what follows is for what is not usual (quick.c) ---- */
 
-    /* ---- touched less often ---- */
-
-    uint32_t space_rtt_at; /* microseconds, cut off; 0: not yet */
-    uint32_t busy;         /* how long a lone record was in flight: 2^20 ns */
-    naru_seq space_rtt_seq;
+    uint32_t sacked, lost, retrans; /* bytes of [una, nxt) with that flag */
+    uint32_t reno; /* without SACK: bytes that duplicate acknowledgements stand for */
+    naru_seq space_seq;
     naru_seq iss, irs;
     naru_seq snd_eor; /* with F_EOR: no segment reaches across it */
     naru_seq high_sacked, lost_upto, rtx_next;
@@ -216,13 +219,11 @@ struct naru_tcp {
     uint16_t mss_peer;           /* the peer's MSS option, or the default */
     uint16_t mss_advertised;
     uint8_t urgent_byte;
-    uint8_t congestion;         /* enum naru_congestion */
-    struct naru_tcp_rare *rare; /* what few connections need; NULL: not this one */
+    uint8_t congestion; /* enum naru_congestion */
 };
 
-_Static_assert(offsetof(struct naru_tcp, own_opts) == 256 &&
-                   offsetof(struct naru_tcp, space_rtt_at) == 384,
-               "what a segment touches lies together");
+_Static_assert(offsetof(struct naru_tcp, sacked) == 376 && sizeof(struct naru_tcp) <= 504,
+               "what each segment touches lies together");
 
 enum naru_tcp_fact {
     NARU_TCP_F_PASSIVE = 1 << 0,            /* came from LISTEN */
@@ -278,12 +279,13 @@ enum naru_tcp_fastopen_fact {
     NARU_TCP_FASTOPEN_TAKEN = 8,  /* data of a SYN were, by us or by the peer */
 };
 
-/* Why header prediction is off. */
+/* Why a connection is none of the usual kind. */
 enum naru_tcp_slow {
     NARU_TCP_SLOW_STATE = 1, /* not ESTABLISHED */
     NARU_TCP_SLOW_OOO = 2,   /* out-of-order data wait */
     NARU_TCP_SLOW_LOSS = 4,  /* the peer reported holes, or we retransmitted, or reduced cwnd */
     NARU_TCP_SLOW_ECN = 8,   /* RFC 9768: every segment counts */
+    NARU_TCP_SLOW_ODD = 16,  /* something else, or nobody has looked since something happened */
 };
 
 enum naru_tcp_urgent {

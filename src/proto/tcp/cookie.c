@@ -2,18 +2,18 @@
  * SYN cookies (RFC 4987 3.6): a listener that is out of half-open places remembers nothing; the
  * acknowledgement brings everything back.
  *
- * The sequence number is a keyed hash of the name, the peer's ISS and a counter of minutes, plus 8
- * bits: the counter's lowest five and the index of the MSS.  What window scale, SACK and ECN (RFC
- * 3168; accurate ECN becomes that) the peer offered rides in the low bits of our timestamp, which
- * the peer echoes; without timestamps they are given up.
+ * The sequence number is a keyed hash of the name and the peer's ISS, with a key that lives for a
+ * minute and is known for one more; in its lowest three bits stands the index of the MSS, under
+ * three other bits of the hash.  So of 2^32 numbers sixteen are good at any time.  What window
+ * scale, SACK and ECN (RFC 3168; accurate ECN becomes that) the peer offered rides in the low bits
+ * of our timestamp, which the peer echoes; without timestamps they are given up.
  */
 #include "proto/tcp/internal.h"
 
-#include <string.h>
-
 enum {
     LIFE_MINUTES = 2,
-    TS_BITS = 6, /* low bits of the timestamp: window scale, SACK, ECN */
+    SIZE_MASK = 7, /* low bits of the sequence number: index of the MSS */
+    TS_BITS = 6,   /* low bits of the timestamp: window scale, SACK, ECN */
     TS_NO_WSCALE = 0xf,
     TS_SACK = 0x10,
     TS_ECN = 0x20,
@@ -24,28 +24,44 @@ static const uint16_t sizes[8] = { 216, 536, 1220, 1300, 1400, 1440, 1460, 8960 
 
 static uint32_t minutes(naru_time now) { return (uint32_t)(now / NARU_SEC(60)); }
 
-static uint32_t hash(const struct naru_siphash_key *key, const struct naru_hash_tuple *tuple,
-                     uint32_t a, uint32_t b)
+void naru_tcp_cookie_init(struct naru_tcp_env *env)
 {
-    uint8_t bytes[16 + 16 + 4 + 4 + 4 + 4];
-    memcpy(bytes, tuple->local->b, 16);
-    memcpy(bytes + 16, tuple->remote->b, 16);
-    naru_put16(bytes + 32, tuple->local_port);
-    naru_put16(bytes + 34, tuple->remote_port);
-    naru_put32(bytes + 36, tuple->extra);
-    naru_put32(bytes + 40, a);
-    naru_put32(bytes + 44, b);
-    return (uint32_t)naru_siphash(key, bytes, sizeof(bytes));
+    for (unsigned i = 0; i < LIFE_MINUTES; i++)
+        naru_siphash_key_init(&env->cookie_key[i], env->rand);
+    env->cookie_minute = 0;
 }
 
-/* Top 24 bits: hash of what cannot be forged.  Low 8: minute (5 bits), size (3), masked. */
-static naru_seq make(const struct naru_tcp_env *env, const struct naru_hash_tuple *tuple,
-                     naru_seq irs, uint32_t minute, unsigned size)
+/* A new minute has a new key. */
+static void change_keys(struct naru_tcp_env *env, naru_time now)
 {
-    uint32_t mask = hash(&env->cookie_key[0], tuple, irs.v, 0);
-    uint32_t data = (minute & 0x1f) << 3 | size;
-    uint32_t mac = hash(&env->cookie_key[1], tuple, irs.v, minute << 3 | size);
-    return naru_seq_of((mac & 0xffffff00u) | ((data ^ mask) & 0xffu));
+    uint32_t minute = minutes(now), passed = minute - env->cookie_minute;
+    if (NARU_LIKELY(passed == 0))
+        return;
+    env->cookie_key[1] = env->cookie_key[0];
+    for (unsigned i = 0; i < NARU_MIN(passed, (uint32_t)LIFE_MINUTES); i++)
+        naru_siphash_key_init(&env->cookie_key[i], env->rand);
+    env->cookie_minute = minute;
+}
+
+static uint64_t hash(const struct naru_siphash_key *key, const struct naru_hash_tuple *tuple,
+                     naru_seq irs)
+{
+    struct naru_hash_tuple with_irs = *tuple;
+    with_irs.extra = irs.v;
+    return naru_siphash_flow(key, &with_irs);
+}
+
+static naru_seq make(uint64_t hash, unsigned size)
+{
+    return naru_seq_of(((uint32_t)hash & ~(uint32_t)SIZE_MASK) |
+                       ((uint32_t)(hash >> 32 ^ size) & SIZE_MASK));
+}
+
+/* The index of the MSS in a sequence number made of that hash; -1: it was not. */
+static int size_of(uint64_t hash, naru_seq iss)
+{
+    uint32_t size = (iss.v ^ (uint32_t)(hash >> 32)) & SIZE_MASK;
+    return naru_seq_eq(make(hash, size), iss) ? (int)size : -1;
 }
 
 void naru_tcp_cookie_make(struct naru_tcp_env *env, const struct naru_hash_tuple *tuple,
@@ -56,13 +72,14 @@ void naru_tcp_cookie_make(struct naru_tcp_env *env, const struct naru_hash_tuple
     uint16_t mss = (syn->opts & NARU_TCP_OPT_MSS) && syn->mss != 0 ? syn->mss : setup->mss_default;
     uint32_t rcvbuf = setup->opts != NULL ? setup->opts->rcvbuf : env->opts.rcvbuf;
     uint8_t ecn = setup->opts != NULL ? setup->opts->ecn : env->opts.ecn;
-    unsigned size = 7;
+    unsigned size = SIZE_MASK;
     while (size > 0 && sizes[size] > mss)
         size--;
+    change_keys(env, now);
     *out = (struct naru_tcp_hdr){
         .sport = syn->dport,
         .dport = syn->sport,
-        .seq = make(env, tuple, syn->seq, minutes(now), size),
+        .seq = make(hash(&env->cookie_key[0], tuple, syn->seq), size),
         .ack = naru_seq_add(syn->seq, 1),
         .flags = NARU_TCP_SYN | NARU_TCP_ACK,
         .wnd = (uint16_t)NARU_MIN(rcvbuf, 65535u),
@@ -88,7 +105,7 @@ void naru_tcp_cookie_make(struct naru_tcp_env *env, const struct naru_hash_tuple
         out->flags |= NARU_TCP_ECE;
     }
     /* Not later than the clock, so that the connection's own timestamps go on from here. */
-    uint32_t ts = naru_tcp_ms(now) + setup->ts_offset, low = (1u << TS_BITS) - 1;
+    uint32_t ts = naru_tcp_ms(now) + setup->secret.ts, low = (1u << TS_BITS) - 1;
     uint32_t val = (ts & ~low) | bits;
     if ((int32_t)(val - ts) > 0)
         val -= 1u << TS_BITS;
@@ -102,13 +119,13 @@ bool naru_tcp_cookie_check(struct naru_tcp_env *env, const struct naru_hash_tupl
                            struct naru_tcp_cookie *out)
 {
     naru_seq iss = naru_seq_sub(ack->ack, 1), irs = naru_seq_sub(ack->seq, 1);
-    uint32_t data = (iss.v ^ hash(&env->cookie_key[0], tuple, irs.v, 0)) & 0xff;
-    uint32_t age = (minutes(now) - (data >> 3)) & 0x1f;
-    if ((ack->flags & (NARU_TCP_ACK | NARU_TCP_SYN | NARU_TCP_RST)) != NARU_TCP_ACK ||
-        age >= LIFE_MINUTES)
+    if ((ack->flags & (NARU_TCP_ACK | NARU_TCP_SYN | NARU_TCP_RST)) != NARU_TCP_ACK)
         return false;
-    unsigned size = data & 7;
-    if (!naru_seq_eq(make(env, tuple, irs, minutes(now) - age, size), iss))
+    change_keys(env, now);
+    int size = -1;
+    for (unsigned i = 0; size < 0 && i < LIFE_MINUTES; i++)
+        size = size_of(hash(&env->cookie_key[i], tuple, irs), iss);
+    if (size < 0)
         return false;
     *out = (struct naru_tcp_cookie){ .iss = iss, .irs = irs, .mss = sizes[size] };
     if ((ack->opts & NARU_TCP_OPT_TS) && env->config->tcp_timestamps) {

@@ -15,7 +15,7 @@ static bool quick(const struct naru_tcp *c)
 }
 
 /* A young connection, or one that was silent: the peer is in slow start and lives on our ACKs. */
-static void refill_quick(struct naru_tcp *c, naru_time now)
+void naru_tcp_refill_quick(struct naru_tcp *c, naru_time now)
 {
     if (!c->env->config->tcp_quickack)
         return;
@@ -119,7 +119,7 @@ bool naru_tcp_step_text(struct naru_tcp *c, struct naru_tcp_seg *s)
     }
     struct naru_pkt *pkt = s->pkt;
     uint32_t gso = pkt->offload.gso_size, len = s->len;
-    refill_quick(c, s->now);
+    naru_tcp_refill_quick(c, s->now);
     learn_mss(c, len, gso);
     c->last_recv = s->now;
     c->data_in += gso == 0 ? 1 : naru_tcp_segments(len, gso);
@@ -132,7 +132,7 @@ bool naru_tcp_step_text(struct naru_tcp *c, struct naru_tcp_seg *s)
         s->drop = naru_tcp_ooo_add(c, s->seq, pkt);
         return true;
     }
-    naru_tcp_rcvwnd_rtt(c, s);
+    naru_tcp_rcvwnd_rtt(c, s->h, len, s->now);
     naru_tcp_in_order(c, pkt);
     if (c->ooo != NULL) {
         c->due |= NARU_TCP_DUE_ACK; /* it fills a hole, or part of one */

@@ -7,8 +7,8 @@
  *   3.10.7.4  otherwise   otherwise(): eight checks, one function each
  *
  * Before the first check stands PAWS (RFC 7323 5.3).  The answers of RFC 5961 to forged segments
- * stand inside the second, fourth and fifth.  In front of it all, predicted() takes the segments
- * that make nearly all of the traffic of a connection in ESTABLISHED: the next data, the next ACK.
+ * stand inside the second, fourth and fifth.  In front of it all, quick.c takes the segments that
+ * make nearly all of the traffic of a connection in ESTABLISHED: the next data, the next ACK.
  */
 #include "proto/tcp/internal.h"
 
@@ -319,36 +319,6 @@ static struct naru_tcp_seg segment(const struct naru_tcp *c, const struct naru_t
     };
 }
 
-/*
- * Header prediction: ESTABLISHED, nothing unusual going on, the next byte in sequence or news of
- * our own, only the timestamp as option.  The same functions as on the long way do the work.
- */
-static bool predicted(struct naru_tcp *c, const struct naru_tcp_hdr *h, struct naru_pkt *pkt,
-                      naru_time now)
-{
-    uint32_t len = pkt == NULL ? 0 : pkt->len;
-    uint32_t acked = naru_seq_len(c->snd.una, h->ack);
-    unsigned opts = c->flags & NARU_TCP_F_TIMESTAMPS ? NARU_TCP_OPT_TS : 0;
-    if (c->slow != 0 || (h->flags & ~(unsigned)NARU_TCP_PSH) != NARU_TCP_ACK || h->opts != opts ||
-        !naru_seq_eq(h->seq, c->rcv.nxt) || len > c->rcv.wnd || acked > naru_tcp_flight(c) ||
-        (len == 0 && acked == 0) || (len > 0 && !naru_tcp_may_keep(c)) || h->ecn == NARU_ECN_CE)
-        return false;
-    if (opts != 0) {
-        if ((int32_t)(h->ts_val - c->ts_recent) < 0)
-            return false;
-        note_timestamp(c, h, now);
-    }
-    struct naru_tcp_seg s = segment(c, h, pkt, now);
-    if (acked != 0 || s.wnd != c->snd.wnd)
-        naru_tcp_ack_process(c, &s);
-    else
-        naru_tcp_ack_nothing(c, &s);
-    if (len > 0)
-        (void)naru_tcp_step_text(c, &s);
-    naru_pktpool_put(s.pkt); /* NULL, since the text was taken */
-    return true;
-}
-
 static NARU_NOINLINE struct naru_tcp_verdict by_state(struct naru_tcp *c,
                                                       const struct naru_tcp_hdr *h,
                                                       struct naru_pkt *pkt, naru_time now)
@@ -381,13 +351,16 @@ static NARU_NOINLINE struct naru_tcp_verdict by_state(struct naru_tcp *c,
 struct naru_tcp_verdict naru_tcp_input(struct naru_tcp *c, const struct naru_tcp_hdr *h,
                                        struct naru_pkt *pkt, naru_time now)
 {
+    if (NARU_LIKELY(naru_tcp_quick_input(c, h, pkt, now)))
+        return (struct naru_tcp_verdict){ .drop = NARU_DROP_NONE };
+    naru_tcp_odd(c);
     c->env->counters.segments_in++;
     c->segments_in++;
     if (pkt != NULL && pkt->len == 0) {
         naru_pktpool_put(pkt);
         pkt = NULL;
     }
-    if (NARU_LIKELY(predicted(c, h, pkt, now)))
-        return (struct naru_tcp_verdict){ .drop = NARU_DROP_NONE };
-    return by_state(c, h, pkt, now);
+    struct naru_tcp_verdict verdict = by_state(c, h, pkt, now);
+    naru_tcp_look_usual(c);
+    return verdict;
 }

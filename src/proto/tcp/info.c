@@ -17,10 +17,8 @@ void naru_tcp_env_init(struct naru_tcp_env *env, const struct naru_config *confi
     env->pktpool = pktpool;
     env->blockpool = blockpool;
     env->rand = rand;
-    naru_siphash_key_init(&env->isn_key, rand);
-    naru_siphash_key_init(&env->ts_key, rand);
-    naru_siphash_key_init(&env->cookie_key[0], rand);
-    naru_siphash_key_init(&env->cookie_key[1], rand);
+    naru_siphash_key_init(&env->name_key, rand);
+    naru_tcp_cookie_init(env);
     env->ooo_max = config->ooo_memory_max;
     if (config->tcp_window_scale)
         while (env->wscale < 14 && config->tcp_rcvbuf_max >> env->wscale > 65535u)
@@ -42,28 +40,17 @@ void naru_tcp_env_init(struct naru_tcp_env *env, const struct naru_config *confi
     };
 }
 
-static uint64_t tuple_hash(const struct naru_siphash_key *key, const struct naru_hash_tuple *t)
+struct naru_tcp_secret naru_tcp_secret(const struct naru_tcp_env *env,
+                                       const struct naru_hash_tuple *tuple)
 {
-    uint8_t bytes[16 + 16 + 4 + 4];
-    memcpy(bytes, t->local->b, 16);
-    memcpy(bytes + 16, t->remote->b, 16);
-    naru_put16(bytes + 32, t->local_port);
-    naru_put16(bytes + 34, t->remote_port);
-    naru_put32(bytes + 36, t->extra);
-    return naru_siphash(key, bytes, sizeof(bytes));
+    uint64_t hash = naru_siphash_flow(&env->name_key, tuple);
+    return (struct naru_tcp_secret){ .isn = (uint32_t)hash, .ts = (uint32_t)(hash >> 32) };
 }
 
 /* A clock of 4 us and a keyed hash of the names (MUST-8, MUST-9, SHLD-1). */
-naru_seq naru_tcp_isn(const struct naru_tcp_env *env, const struct naru_hash_tuple *tuple,
-                      naru_time now)
+naru_seq naru_tcp_isn(const struct naru_tcp_secret *secret, naru_time now)
 {
-    uint32_t clock = (uint32_t)(uint64_t)(now / NARU_US(4));
-    return naru_seq_of(clock + (uint32_t)tuple_hash(&env->isn_key, tuple));
-}
-
-uint32_t naru_tcp_ts_offset(const struct naru_tcp_env *env, const struct naru_hash_tuple *tuple)
-{
-    return (uint32_t)tuple_hash(&env->ts_key, tuple);
+    return naru_seq_of(secret->isn + (uint32_t)(uint64_t)(now / NARU_US(4)));
 }
 
 /* ---- TCP_INFO ---- */

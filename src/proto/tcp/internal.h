@@ -5,6 +5,7 @@
  *   out.c header.c                 segments out
  *   sent.c sack.c recover.c        what is in flight, what of it the peer has, what is lost
  *   rack.c tlp.c prr.c undo.c      by when it was sent, at the tail, how fast again, if at all
+ *   quick.c                        all of these at once, where nothing is special
  *   sndq.c rcvq.c ooo.c            bytes to send, bytes to read, bytes too early
  *   rcvwnd.c rtt.c timer.c cc*.c   window, RTT, timers, congestion control
  *   ecn.c accecn.c                 marks instead of drops
@@ -155,6 +156,8 @@ void naru_tcp_set_slow(struct naru_tcp *c, unsigned why, bool on);
 
 /* ---- One arriving segment on its way through the eight steps ---- */
 
+struct naru_tcp_acked;
+
 struct naru_tcp_seg {
     const struct naru_tcp_hdr *h;
     struct naru_pkt *pkt; /* NULL once somebody took it */
@@ -176,10 +179,13 @@ void naru_tcp_in_syn_sent(struct naru_tcp *c, struct naru_tcp_seg *s);
 void naru_tcp_challenge(struct naru_tcp *c, struct naru_tcp_seg *s, enum naru_drop why);
 void naru_tcp_answer_old(struct naru_tcp *c, struct naru_tcp_seg *s);
 
+/* Round trips; the user who may write again; a young connection's quick acknowledgements. */
+void naru_tcp_measure(struct naru_tcp *c, const struct naru_tcp_acked *a);
+void naru_tcp_tell_writer(struct naru_tcp *c, naru_time now);
+void naru_tcp_refill_quick(struct naru_tcp *c, naru_time now);
+
 /* The ACK field of a segment that passed all checks. */
 void naru_tcp_ack_process(struct naru_tcp *c, struct naru_tcp_seg *s);
-/* It acknowledges nothing and leaves the window as it is. */
-void naru_tcp_ack_nothing(struct naru_tcp *c, struct naru_tcp_seg *s);
 void naru_tcp_established(struct naru_tcp *c, struct naru_tcp_seg *s);
 /* The next bytes of the stream: RCV.NXT moves, pkt goes to the receive queue. */
 void naru_tcp_in_order(struct naru_tcp *c, struct naru_pkt *pkt);
@@ -320,6 +326,35 @@ struct naru_tcp_rare {
     naru_time synack_at;
 };
 
+/* ---- quick.c: the usual, at once ---- */
+
+/* At the end of a call that could take anything: is the next one as usual? */
+void naru_tcp_look_usual(struct naru_tcp *c);
+
+/* Each false, or 0, having changed nothing: it is not as usual.  And naru_tcp_quick_input. */
+bool naru_tcp_quick_output(struct naru_tcp *c, const struct naru_tcp_room *room,
+                           struct naru_tcp_segment *out, naru_time now);
+int64_t naru_tcp_quick_send(struct naru_tcp *c, const struct naru_slice *slice, naru_time now);
+int64_t naru_tcp_quick_recv(struct naru_tcp *c, const struct naru_room *room, naru_time now);
+
+/* Lest these fall behind SND.UNA by half the circle. */
+NARU_INLINE void naru_tcp_pull_along(struct naru_tcp *c)
+{
+    if (naru_seq_before(c->recover, c->snd.una))
+        c->recover = c->snd.una;
+    if (naru_seq_before(c->snd_up, c->snd.una))
+        c->snd_up = c->snd.una;
+}
+
+/* It may be special from here on. */
+NARU_INLINE void naru_tcp_odd(struct naru_tcp *c)
+{
+    if (c->slow != 0)
+        return;
+    c->slow = NARU_TCP_SLOW_ODD;
+    naru_tcp_pull_along(c);
+}
+
 /* ---- rate.c: how fast data arrive, and what holds them back ---- */
 
 void naru_tcp_rate_limit(struct naru_tcp *c, enum naru_tcp_limit to, naru_time now);
@@ -394,12 +429,6 @@ void naru_tcp_sent_check(struct naru_tcp *c);
 
 void naru_tcp_sack_input(struct naru_tcp *c, const struct naru_tcp_hdr *h, naru_seq ack,
                          struct naru_tcp_acked *a);
-/* The next acknowledgement, nothing unusual about it. */
-NARU_INLINE void naru_tcp_recover_quiet(struct naru_tcp *c)
-{
-    if (naru_seq_before(c->recover, c->snd.una))
-        c->recover = c->snd.una; /* lest it fall behind by half the circle */
-}
 /* Corrects a->delivered by what duplicate acknowledgements told before. */
 void naru_tcp_recover_acked(struct naru_tcp *c, struct naru_tcp_acked *a, naru_time now);
 void naru_tcp_recover_reo(struct naru_tcp *c, naru_time now); /* RACK's timer has fired */
@@ -558,7 +587,8 @@ void naru_tcp_rcvwnd_whole(struct naru_tcp *c);
 uint16_t naru_tcp_rcvwnd_select(struct naru_tcp *c, bool syn);
 void naru_tcp_rcvwnd_grow(struct naru_tcp *c, uint32_t len);
 void naru_tcp_rcvwnd_read(struct naru_tcp *c, naru_time now); /* the user has read */
-void naru_tcp_rcvwnd_rtt(struct naru_tcp *c, const struct naru_tcp_seg *s);
+void naru_tcp_rcvwnd_rtt(struct naru_tcp *c, const struct naru_tcp_hdr *h, uint32_t len,
+                         naru_time now);
 void naru_tcp_sndbuf_grow(struct naru_tcp *c);
 
 /* ---- rtt.c ---- */

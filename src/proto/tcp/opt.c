@@ -238,6 +238,7 @@ enum naru_err naru_tcp_set(struct naru_tcp *c, enum naru_opt opt, int64_t value,
             return NARU_ERR_NOMEM;
         *c->own_opts = o;
     }
+    naru_tcp_odd(c);
     c->opt_flags = o.flags;
     apply(c, opt, now);
     return NARU_OK;

@@ -391,9 +391,8 @@ static NARU_COLD bool probe(struct naru_tcp *c, struct naru_tcp_segment *out, na
     return true;
 }
 
-/* An ACK is built when the batch before it has been processed (MUST-59). */
-bool naru_tcp_output(struct naru_tcp *c, const struct naru_tcp_room *room,
-                     struct naru_tcp_segment *out, naru_time now)
+static NARU_NOINLINE bool any_output(struct naru_tcp *c, const struct naru_tcp_room *room,
+                                     struct naru_tcp_segment *out, naru_time now)
 {
     if (c->due & NARU_TCP_DUE_RST)
         return reset(c, out, now);
@@ -424,4 +423,16 @@ bool naru_tcp_output(struct naru_tcp *c, const struct naru_tcp_room *room,
     }
     c->burst = 0;
     return false;
+}
+
+/* An ACK is built when the batch before it has been processed (MUST-59). */
+bool naru_tcp_output(struct naru_tcp *c, const struct naru_tcp_room *room,
+                     struct naru_tcp_segment *out, naru_time now)
+{
+    if (NARU_LIKELY(naru_tcp_quick_output(c, room, out, now)))
+        return true;
+    naru_tcp_odd(c);
+    bool built = any_output(c, room, out, now);
+    naru_tcp_look_usual(c);
+    return built;
 }

@@ -136,19 +136,20 @@ static void rtt(struct naru_tcp *c, uint32_t us, bool window)
  * The receiver's idea of the round trip: the age of the timestamp that data answer, or else the
  * time that one window of data took.
  */
-void naru_tcp_rcvwnd_rtt(struct naru_tcp *c, const struct naru_tcp_seg *s)
+void naru_tcp_rcvwnd_rtt(struct naru_tcp *c, const struct naru_tcp_hdr *h, uint32_t len,
+                         naru_time now)
 {
     if (c->flags & NARU_TCP_F_TIMESTAMPS) {
-        if (s->h->ts_ecr == 0 || s->len < c->rcv.mss)
+        if (h->ts_ecr == 0 || len < c->rcv.mss)
             return;
-        uint32_t ms = naru_tcp_ts_now(c, s->now) - s->h->ts_ecr;
+        uint32_t ms = naru_tcp_ts_now(c, now) - h->ts_ecr;
         if (ms < 600000u)
             rtt(c, NARU_MAX(ms, 1u) * 1000, false);
         return;
     }
     if (c->space_rtt_at != 0 && naru_seq_before(c->rcv.nxt, c->space_rtt_seq))
         return;
-    uint32_t us = (uint32_t)(uint64_t)(s->now / NARU_US(1));
+    uint32_t us = (uint32_t)(uint64_t)(now / NARU_US(1));
     if (c->space_rtt_at != 0)
         rtt(c, us - c->space_rtt_at, true);
     c->space_rtt_seq = naru_seq_add(c->rcv.nxt, c->rcv.wnd);

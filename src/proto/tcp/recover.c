@@ -160,7 +160,7 @@ static void watch(struct naru_tcp *c, const struct naru_tcp_acked *a, naru_time 
     if (a->acked > 0) {
         c->snd.dupacks = 0;
         c->reno = 0;
-        naru_tcp_recover_quiet(c);
+        naru_tcp_pull_along(c);
     }
     if (a->dup && c->snd.dupacks < UINT8_MAX) {
         c->snd.dupacks++;

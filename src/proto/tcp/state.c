@@ -8,9 +8,6 @@
 #include "base/rand.h"
 #include <string.h>
 
-/* An idle connection is this and no more. */
-_Static_assert(sizeof(struct naru_tcp) <= 512, "struct naru_tcp has grown");
-
 #define S(state) (1u << NARU_TCP_##state)
 
 /* Where each state may go.  A child of a listener is born in LISTEN; RST and abort end any. */
@@ -44,6 +41,7 @@ void naru_tcp_enter(struct naru_tcp *c, enum naru_tcp_state to, naru_time now)
 {
     enum naru_tcp_state from = c->state;
     NARU_ASSERT(edges[from] & (1u << to));
+    naru_tcp_odd(c);
     c->state = (uint8_t)to;
     naru_tcp_set_slow(c, NARU_TCP_SLOW_STATE, to != NARU_TCP_ESTABLISHED);
     naru_tcp_timer_entered(c, now);
@@ -120,7 +118,7 @@ void naru_tcp_set_path(struct naru_tcp *c, const struct naru_tcp_setup *setup)
     c->mss_path = setup->mss;
     c->mss_peer = setup->mss_default;
     c->mss_advertised = (uint16_t)advertised;
-    c->ts_offset = setup->ts_offset;
+    c->ts_offset = setup->secret.ts;
     naru_tcp_update_mss(c);
 }
 
@@ -197,7 +195,11 @@ void naru_tcp_sync_options(struct naru_tcp *c, const struct naru_tcp_hdr *syn, n
     naru_tcp_rcvwnd_whole(c);
     c->last_ack_recv = now;
     c->irs = syn->seq;
-    c->rcv.nxt = c->rcv.ack = c->space_seq = c->space_rtt_seq = naru_seq_add(syn->seq, 1);
+    c->rcv.nxt = c->rcv.ack = c->space_seq = naru_seq_add(syn->seq, 1);
+    if (!(c->flags & NARU_TCP_F_TIMESTAMPS)) {
+        c->space_rtt_seq = c->rcv.nxt;
+        c->space_rtt_at = 0;
+    }
     c->rcv_up = syn->seq;
     c->snd.wnd = c->snd.wnd_max = syn->wnd; /* never scaled (RFC 7323 2.2) */
     c->snd.wl1 = syn->seq;

@@ -55,7 +55,9 @@ struct naru_tcp_env {
     struct naru_pktpool *pktpool;
     struct naru_blockpool *blockpool;
     struct naru_rand *rand;
-    struct naru_siphash_key isn_key, ts_key, cookie_key[2];
+    struct naru_siphash_key name_key;
+    struct naru_siphash_key cookie_key[2]; /* of this minute, and of the one before */
+    uint32_t cookie_minute;
     uint64_t ooo_bytes, ooo_max; /* memory of out-of-order data, all connections */
     uint8_t wscale;              /* the shift we offer: from config.tcp_rcvbuf_max */
     struct naru_tcp_opts opts;   /* defaults of this stack */
@@ -69,19 +71,24 @@ void naru_tcp_env_init(struct naru_tcp_env *env, const struct naru_config *confi
                        struct naru_mem *mem, struct naru_pktpool *pktpool,
                        struct naru_blockpool *blockpool, struct naru_rand *rand);
 
-/* RFC 6528: a 4 us clock and a keyed hash of the connection's name. */
-naru_seq naru_tcp_isn(const struct naru_tcp_env *env, const struct naru_hash_tuple *tuple,
-                      naru_time now);
+/* A keyed hash of a connection's name: the same for every incarnation, unknown to everyone else. */
+struct naru_tcp_secret {
+    uint32_t isn; /* RFC 6528: F(), in initial sequence numbers */
+    uint32_t ts;  /* RFC 7323 5.4: the offset of timestamps */
+};
 
-/* RFC 7323 5.4: the same for every incarnation of a tuple, unknown to everyone else. */
-uint32_t naru_tcp_ts_offset(const struct naru_tcp_env *env, const struct naru_hash_tuple *tuple);
+struct naru_tcp_secret naru_tcp_secret(const struct naru_tcp_env *env,
+                                       const struct naru_hash_tuple *tuple);
+
+/* RFC 6528: F() and a clock of 4 us. */
+naru_seq naru_tcp_isn(const struct naru_tcp_secret *secret, naru_time now);
 
 /* ---- Life of a connection ---- */
 
 struct naru_tcp_setup {
     uint16_t mss; /* payload a segment without options may carry on the path: MTU less IP and TCP */
     uint16_t mss_default; /* what a peer without MSS option takes: 536 (IPv4), 1220 (IPv6) */
-    uint32_t ts_offset;   /* naru_tcp_ts_offset */
+    struct naru_tcp_secret secret;    /* of its name */
     const struct naru_tcp_opts *opts; /* copied where it differs; NULL: the stack's defaults */
 };
 
@@ -158,6 +165,13 @@ struct naru_tcp_verdict {
  */
 struct naru_tcp_verdict naru_tcp_input(struct naru_tcp *c, const struct naru_tcp_hdr *h,
                                        struct naru_pkt *pkt, naru_time now);
+
+/*
+ * The same for a segment about which nothing is special; false, and nothing has happened, where
+ * something is.
+ */
+bool naru_tcp_quick_input(struct naru_tcp *c, const struct naru_tcp_hdr *h, struct naru_pkt *pkt,
+                          naru_time now);
 
 /* Length in sequence space: payload, SYN and FIN. */
 uint32_t naru_tcp_seg_len(const struct naru_tcp_hdr *h, size_t payload_len);
@@ -250,6 +264,12 @@ enum naru_err naru_tcp_get(struct naru_tcp *c, enum naru_opt opt, int64_t *value
 /* All of them at once, for the setup of a connection that inherits them. */
 struct naru_tcp_opts naru_tcp_get_opts(const struct naru_tcp *c);
 
+/* Do they differ from the stack's defaults? */
+static inline bool naru_tcp_own_opts(const struct naru_tcp *c)
+{
+    return c->own_opts != NULL || c->opt_flags != c->env->opts.flags;
+}
+
 /* The same for a socket that has no connection. */
 enum naru_err naru_tcp_opts_set(struct naru_tcp_opts *o, enum naru_opt opt, int64_t value);
 enum naru_err naru_tcp_opts_get(const struct naru_tcp_opts *o, enum naru_opt opt, int64_t *value);
@@ -320,10 +340,12 @@ bool naru_tcp_tw_reusable(const struct naru_tcp_tw *tw, naru_time now);
 
 /* ---- SYN cookies (RFC 4987 3.6) ---- */
 
+void naru_tcp_cookie_init(struct naru_tcp_env *env);
+
 /*
- * out: the SYN, ACK for this SYN, ports swapped, without remembering anything.  mss as in struct
- * naru_tcp_setup.  What the options said travels in the sequence number (MSS) and in the timestamp
- * (window scale, SACK).
+ * out: the SYN, ACK for this SYN, ports swapped, without remembering anything.  setup as for a
+ * connection; its secret is looked at only where the SYN has a timestamp.  What the options said
+ * travels in the sequence number (MSS) and in the timestamp (window scale, SACK).
  */
 void naru_tcp_cookie_make(struct naru_tcp_env *env, const struct naru_hash_tuple *tuple,
                           const struct naru_tcp_setup *setup, const struct naru_tcp_hdr *syn,

@@ -412,6 +412,7 @@ static void idle_fired(struct naru_tcp *c, naru_time now)
 
 void naru_tcp_tick(struct naru_tcp *c, naru_time now)
 {
+    naru_tcp_odd(c);
     if (now >= c->timer[NARU_TCP_TIMER_GIVE_UP])
         naru_tcp_die(c, timeout_error(c), now);
     if (now >= c->timer[NARU_TCP_TIMER_RETRANSMIT]) {

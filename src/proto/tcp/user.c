@@ -59,6 +59,8 @@ static int64_t send_room(struct naru_tcp *c, unsigned flags)
 
 static void written(struct naru_tcp *c, unsigned flags)
 {
+    if (flags != 0)
+        naru_tcp_odd(c);
     if (flags & NARU_MSG_MORE)
         c->flags |= NARU_TCP_F_MORE;
     else
@@ -75,6 +77,9 @@ static void written(struct naru_tcp *c, unsigned flags)
 int64_t naru_tcp_send(struct naru_tcp *c, const struct naru_slice *slice, unsigned slice_count,
                       unsigned flags, naru_time now)
 {
+    int64_t quick = flags == 0 && slice_count == 1 ? naru_tcp_quick_send(c, slice, now) : 0;
+    if (NARU_LIKELY(quick != 0))
+        return quick;
     int64_t room = send_room(c, flags);
     if (room < 0)
         return room;
@@ -180,6 +185,9 @@ static NARU_NOINLINE int recv_urgent(struct naru_tcp *c, const struct naru_room 
 int64_t naru_tcp_recv(struct naru_tcp *c, const struct naru_room *room, unsigned room_count,
                       unsigned flags, naru_time now)
 {
+    int64_t quick = flags == 0 && room_count == 1 ? naru_tcp_quick_recv(c, room, now) : 0;
+    if (NARU_LIKELY(quick != 0))
+        return quick;
     if (flags & NARU_MSG_OOB)
         return recv_urgent(c, room, room_count, flags);
     skip_urgent(c);
@@ -255,6 +263,7 @@ enum naru_err naru_tcp_shutdown(struct naru_tcp *c, unsigned how, naru_time now)
         return NARU_ERR_NOTCONN;
     if (how == 0 || (how & ~(unsigned)(NARU_SHUTDOWN_READ | NARU_SHUTDOWN_WRITE)) != 0)
         return NARU_ERR_INVAL;
+    naru_tcp_odd(c);
     if (how & NARU_SHUTDOWN_READ) {
         c->flags |= NARU_TCP_F_READ_SHUT;
         naru_tcp_event(c, NARU_READY_READ | NARU_READY_READ_END);
@@ -298,6 +307,7 @@ void naru_tcp_abort(struct naru_tcp *c, naru_time now)
 /* Unread data make it a reset; reading ends too (SHLD-3, MAY-1). */
 void naru_tcp_close(struct naru_tcp *c, naru_time now)
 {
+    naru_tcp_odd(c);
     c->flags |= NARU_TCP_F_ORPHAN;
     bool lost = c->rcv.unread > 0 && peer_knows(c);
     naru_tcp_rcvq_free(c);
@@ -375,6 +385,7 @@ uint32_t naru_tcp_unsent(const struct naru_tcp *c) { return naru_tcp_buffered(c)
 void naru_tcp_set_pmtu(struct naru_tcp *c, uint16_t mss, naru_time now)
 {
     uint16_t before = c->snd.mss;
+    naru_tcp_odd(c);
     c->mss_path = mss;
     if (c->rare != NULL && c->rare->mtu_search)
         naru_tcp_mtu_told(c, mss, now);
@@ -393,6 +404,7 @@ bool naru_tcp_icmp(struct naru_tcp *c, enum naru_err err, bool hard, naru_seq qu
     bool opening = c->state == NARU_TCP_SYN_SENT ||
                    (c->state == NARU_TCP_SYN_RECEIVED && !(c->flags & NARU_TCP_F_PASSIVE));
     (void)hard;
+    naru_tcp_odd(c);
     if (opening)
         naru_tcp_die(c, err, now);
     else

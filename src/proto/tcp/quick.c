@@ -1,0 +1,359 @@
+/*
+ * The usual: the next data and the next acknowledgement of an established connection about which
+ * nothing is special, in each direction and for its user, in straight lines.
+ *
+ * Nearly all calls are of this kind, and on the way that can take everything most of their time
+ * goes into asking whether something is different this time.  Here all that could be is asked once,
+ * by naru_tcp_look_usual, after a call that went the long way, and remembered: c->slow is 0.
+ * Whatever may make a connection special forgets it (naru_tcp_odd).  A function of this file then
+ * asks what differs from segment to segment, and either does all that the long way would have done,
+ * in the same order and to the same effect, or returns having changed nothing.
+ *
+ * Header prediction (Jacobson 1990) and its mirror image for output.  RFC 9293 3.10.7.4 for
+ * ESTABLISHED, 3.8.6, RFC 7323 4 and 5, RFC 6298, RFC 8985 7.2.  config.tcp_quick switches it off,
+ * so that a test can play the same game both ways and compare every byte.
+ */
+#include "proto/tcp/internal.h"
+
+#include "base/block.h"
+#include "base/pktpool.h"
+
+#include <string.h>
+
+#define SPECIAL                                                                          \
+    (NARU_TCP_F_FIN_WANTED | NARU_TCP_F_FIN_SENT | NARU_TCP_F_FIN_RECEIVED |             \
+     NARU_TCP_F_READ_SHUT | NARU_TCP_F_ORPHAN | NARU_TCP_F_MORE | NARU_TCP_F_EOR |       \
+     NARU_TCP_F_PROBING | NARU_TCP_F_OVERRIDE | NARU_TCP_F_PUSHED | NARU_TCP_F_FORCE |   \
+     NARU_TCP_F_DSACK_DUE | NARU_TCP_F_FIN_AGAIN | NARU_TCP_F_REO | NARU_TCP_F_TLP_DUE | \
+     NARU_TCP_F_TLP | NARU_TCP_F_FRTO)
+#define SPECIAL_OPTIONS (NARU_TCP_SET_CORK | NARU_TCP_SET_PACING | NARU_TCP_SET_EVENT_ACKED)
+#define SOONER          (NARU_TCP_F_PTO | NARU_TCP_F_PTO_ALONE)
+
+/* Numbers that wait for special cases are pulled along every 2^28 bytes, and when one comes. */
+enum { PULL_SHIFT = 28 };
+
+/* ---- When it is ---- */
+
+static bool usual_state(const struct naru_tcp *c)
+{
+    return (c->slow & ~(unsigned)NARU_TCP_SLOW_ODD) == 0 && c->state == NARU_TCP_ESTABLISHED &&
+           c->ca_state == NARU_CA_OPEN && (c->flags & SPECIAL) == 0 &&
+           (c->opt_flags & SPECIAL_OPTIONS) == 0;
+}
+
+static bool nothing_lost(const struct naru_tcp *c)
+{
+    return c->loss == NULL && c->ooo == NULL && c->ecn == 0 &&
+           (c->sacked | c->lost | c->retrans | c->reno) == 0 &&
+           (c->retransmits | c->backoff | c->probes) == 0 && c->soft_error == 0 &&
+           c->timer[NARU_TCP_TIMER_GIVE_UP] == NARU_NEVER &&
+           c->timer[NARU_TCP_TIMER_PACE] == NARU_NEVER;
+}
+
+static bool nothing_rare(const struct naru_tcp *c)
+{
+    const struct naru_tcp_rare *m = c->rare;
+    return m == NULL || (!m->mtu_search && !m->uto_due && !m->pacing);
+}
+
+void naru_tcp_look_usual(struct naru_tcp *c)
+{
+    const struct naru_config *config = c->env->config;
+    const struct naru_tcp_opts *o = naru_tcp_opts(c);
+    bool usual = usual_state(c) && nothing_lost(c) && nothing_rare(c) && config->tcp_quick &&
+                 config->tcp_quickack && !config->tcp_bsd && o->notsent_lowat == UINT32_MAX &&
+                 c->urgent == NARU_TCP_URGENT_NONE && naru_seq_before_eq(c->snd_up, c->snd.una);
+    naru_tcp_set_slow(c, NARU_TCP_SLOW_ODD, !usual);
+}
+
+static bool memory_short(const struct naru_tcp *c)
+{
+    return naru_mem_pressure(c->env->mem) != NARU_MEM_NORMAL;
+}
+
+/* ---- Segments in: the ACK field ---- */
+
+/* All that was in flight, one record, is acknowledged, and is the next round-trip sample. */
+static bool lone_record(const struct naru_tcp *c, naru_seq ack)
+{
+    return c->ring == NULL && c->rare == NULL && naru_seq_eq(ack, c->sent.end) &&
+           (c->sent.flags & ~(unsigned)NARU_TCP_SENT_EVEN) == 0;
+}
+
+static void lone_acked(struct naru_tcp *c, uint32_t acked, naru_time now)
+{
+    naru_time sent_at = c->sent.sent_at;
+    c->sent.start = c->sent.end;
+    c->sent.sent_at = now;
+    c->busy += naru_tcp_tick_of(now) - naru_tcp_tick_of(sent_at);
+    c->timer[NARU_TCP_TIMER_RETRANSMIT] = NARU_NEVER;
+    c->flags &= ~(uint32_t)SOONER;
+    naru_tcp_rtt_sample(c, naru_tcp_us(now - sent_at));
+    c->delivered += naru_tcp_segments(acked, c->snd.mss);
+    naru_tcp_cc_acked(c, acked, now);
+}
+
+/* Some of it, or several records. */
+static void some_acked(struct naru_tcp *c, const struct naru_tcp_hdr *h, uint32_t acked,
+                       naru_time now)
+{
+    struct naru_tcp_acked a = { .first_sent = NARU_NEVER,
+                                .acked = acked,
+                                .now = now,
+                                .rack_sent = NARU_TCP_NO_TIME,
+                                .echo = h->ts_ecr,
+                                .echo_known = h->opts != 0 && h->ts_ecr != 0 };
+    naru_tcp_sent_pop(c, h->ack, &a);
+    naru_tcp_measure(c, &a);
+    naru_tcp_timer_acked(c, now);
+    c->delivered += naru_tcp_segments(a.delivered, c->snd.mss);
+    if (c->rare != NULL)
+        naru_tcp_rate_acked(c, &a);
+    naru_tcp_cc_acked(c, a.delivered, now);
+    naru_tcp_sent_trim(c);
+}
+
+static void acked_quickly(struct naru_tcp *c, const struct naru_tcp_hdr *h, uint32_t acked,
+                          naru_time now)
+{
+    uint64_t before = c->bytes_acked;
+    c->bytes_acked += acked;
+    c->snd.una = h->ack;
+    naru_tcp_sndq_acked(c);
+    if (naru_seq_before(c->snd.sml, h->ack))
+        c->snd.sml = h->ack;
+    if (NARU_UNLIKELY((before ^ c->bytes_acked) >> PULL_SHIFT != 0))
+        naru_tcp_pull_along(c);
+    c->progress |= NARU_TCP_PROGRESS_ANSWERED;
+    if (NARU_LIKELY(lone_record(c, h->ack)))
+        lone_acked(c, acked, now);
+    else
+        some_acked(c, h, acked, now);
+    if (2 * (uint64_t)c->cwnd > c->sndbuf)
+        naru_tcp_sndbuf_grow(c);
+    if (c->flags & NARU_TCP_F_NO_SPACE)
+        naru_tcp_tell_writer(c, now);
+}
+
+/* ---- Segments in: text ---- */
+
+static void text_quickly(struct naru_tcp *c, const struct naru_tcp_hdr *h, struct naru_pkt *pkt,
+                         naru_time now)
+{
+    uint32_t len = pkt->len, gso = pkt->offload.gso_size;
+    if (c->last_recv == 0 || now - c->last_recv > NARU_US((naru_time)c->rto))
+        naru_tcp_refill_quick(c, now);
+    uint32_t size = gso != 0 ? gso : len;
+    if (NARU_UNLIKELY(size > c->rcv.mss))
+        c->rcv.mss = (uint16_t)NARU_MIN(size, (uint32_t)UINT16_MAX);
+    c->last_recv = now;
+    c->data_in += gso == 0 ? 1 : naru_tcp_segments(len, gso);
+    if (len >= c->rcv.mss || h->opts == 0)
+        naru_tcp_rcvwnd_rtt(c, h, len, now);
+    c->rcv.nxt = naru_seq_add(c->rcv.nxt, len);
+    c->rcv.wnd -= len;
+    c->bytes_received += len;
+    naru_tcp_rcvq_append(c, pkt);
+    naru_tcp_rcvwnd_grow(c, len);
+    if (naru_seq_len(c->rcv.ack, c->rcv.nxt) > c->rcv.mss ||
+        (c->opt_flags & NARU_TCP_SET_QUICKACK) || (c->rcv.quick > 0 && !c->pingpong))
+        c->due |= NARU_TCP_DUE_ACK;
+    else
+        naru_tcp_timer_ack_wanted(c, now);
+    c->events |= NARU_READY_READ;
+}
+
+/* A timestamp that is not old, if there are to be any, and nothing else. */
+static bool options_fit(const struct naru_tcp *c, const struct naru_tcp_hdr *h)
+{
+    if (NARU_LIKELY((c->flags & NARU_TCP_F_TIMESTAMPS) != 0))
+        return h->opts == NARU_TCP_OPT_TS && (int32_t)(h->ts_val - c->ts_recent) >= 0;
+    return h->opts == 0;
+}
+
+bool naru_tcp_quick_input(struct naru_tcp *c, const struct naru_tcp_hdr *h, struct naru_pkt *pkt,
+                          naru_time now)
+{
+    uint32_t len = pkt == NULL ? 0 : pkt->len, acked = naru_seq_len(c->snd.una, h->ack);
+    uint32_t wnd = (uint32_t)h->wnd << c->snd.wscale;
+    if (c->slow != 0 || (h->flags & ~(unsigned)NARU_TCP_PSH) != NARU_TCP_ACK ||
+        !options_fit(c, h) || !naru_seq_eq(h->seq, c->rcv.nxt) || acked > naru_tcp_flight(c) ||
+        len > c->rcv.wnd || (len | acked) == 0 || h->ecn == NARU_ECN_CE || memory_short(c))
+        return false;
+    c->env->counters.segments_in++;
+    c->segments_in++;
+    if (h->opts != 0 && naru_seq_eq(c->rcv.nxt, c->rcv.ack)) /* RFC 7323 4.3 (2) */
+        c->ts_recent = h->ts_val;
+    c->last_ack_recv = now;
+    c->snd.wl1 = h->seq;
+    c->snd.wl2 = h->ack;
+    if ((acked != 0 || wnd != c->snd.wnd) && !naru_seq_eq(c->snd.nxt, c->snd.end))
+        c->due |= NARU_TCP_DUE_DATA;
+    c->snd.wnd = wnd;
+    c->snd.wnd_max = NARU_MAX(c->snd.wnd_max, wnd);
+    if (acked != 0)
+        acked_quickly(c, h, acked, now);
+    if (len > 0)
+        text_quickly(c, h, pkt, now);
+    else
+        naru_pktpool_put(pkt);
+    return true;
+}
+
+/* ---- Segments out ---- */
+
+struct next {
+    uint32_t len;
+    bool by_cwnd, push;
+};
+
+static uint32_t minus(uint32_t a, uint32_t b) { return a > b ? a - b : 0; }
+
+/* New data, if they may go: one segment, full or the last of what there is. */
+static bool next_data(const struct naru_tcp *c, uint32_t unsent, naru_time now, struct next *n)
+{
+    uint32_t flight = naru_tcp_flight(c), mss = c->snd.mss;
+    uint32_t window = minus(c->snd.wnd, flight), cwnd_room = minus(c->cwnd, flight);
+    uint32_t len = NARU_MIN(unsent, mss);
+    if (len > window || (flight > 0 && len > cwnd_room) ||
+        (flight == 0 && now - c->last_sent > naru_tcp_rto(c)))
+        return false;
+    bool small = (c->opt_flags & NARU_TCP_SET_NODELAY) ||
+                 naru_seq_before_eq(c->snd.sml, c->snd.una) || flight == 0;
+    uint32_t more = NARU_MIN(unsent - len, mss);
+    bool last = more == 0 || NARU_MIN(unsent, window) - len < more ||
+                minus(cwnd_room, len) < more ||
+                (more < mss && (!small || (c->opt_flags & NARU_TCP_SET_NODELAY)));
+    n->len = len;
+    n->by_cwnd = minus(cwnd_room, len) < mss;
+    n->push = unsent == len || (last && c->burst > 0);
+    return len == mss || small;
+}
+
+static void header(struct naru_tcp *c, struct naru_tcp_hdr *h, unsigned flags, naru_time now)
+{
+    h->seq = c->snd.nxt;
+    h->ack = c->rcv.ack = c->rcv.nxt;
+    h->flags = (uint16_t)flags;
+    h->urg = h->checksum = 0;
+    h->ecn = h->sack_count = h->cookie_len = 0;
+    h->opts = c->flags & NARU_TCP_F_TIMESTAMPS ? NARU_TCP_OPT_TS : 0;
+    h->ts_val = naru_tcp_ts_now(c, now);
+    h->ts_ecr = c->ts_recent;
+    h->wnd = naru_tcp_rcvwnd_select(c, false);
+    c->due &= (uint8_t)~NARU_TCP_DUE_ACK;
+    c->rcv.quick = (uint8_t)(c->rcv.quick - (c->rcv.quick > 0));
+    c->timer[NARU_TCP_TIMER_ACK] = NARU_NEVER;
+    c->segments_out++;
+    c->env->counters.segments_out++;
+}
+
+static void remember_sent(struct naru_tcp *c, naru_seq start, naru_seq end, naru_time now)
+{
+    if (c->ring == NULL && naru_seq_eq(c->sent.start, c->sent.end))
+        c->sent = (struct naru_tcp_sent){
+            .start = start, .end = end, .flags = NARU_TCP_SENT_EVEN, .sent_at = now
+        };
+    else
+        naru_tcp_sent_push(c, start, end, NARU_TCP_SENT_EVEN, now);
+}
+
+/* What went out is in flight. */
+static void data_gone(struct naru_tcp *c, const struct next *n, uint32_t unsent, naru_time now)
+{
+    naru_seq start = c->snd.nxt, end = naru_seq_add(start, n->len);
+    remember_sent(c, start, end, now);
+    if (n->len < c->snd.mss)
+        c->snd.sml = end;
+    c->snd.nxt = end;
+    naru_tcp_rate_sent(c, start, end, now);
+    if (unsent == n->len) {
+        c->due &= (uint8_t)~NARU_TCP_DUE_DATA;
+        c->burst = 0;
+        if ((c->flags & NARU_TCP_F_NO_SPACE) && !n->by_cwnd)
+            naru_tcp_rate_limit(c, NARU_TCP_LIMIT_SNDBUF, now);
+    } else if (c->burst < UINT8_MAX) {
+        c->burst++;
+    }
+    if (now - c->last_recv < NARU_TCP_ATO_MIN && c->last_recv != 0)
+        c->pingpong = 1;
+    c->last_sent = now;
+    naru_tcp_timer_sent(c, now);
+    naru_tcp_cc_sent(c, n->by_cwnd);
+    c->data_out++;
+}
+
+bool naru_tcp_quick_output(struct naru_tcp *c, const struct naru_tcp_room *room,
+                           struct naru_tcp_segment *out, naru_time now)
+{
+    struct next n = { 0 };
+    uint32_t unsent = naru_seq_len(c->snd.nxt, c->snd.end);
+    if (c->slow != 0 || (c->due & ~(unsigned)(NARU_TCP_DUE_DATA | NARU_TCP_DUE_ACK)) != 0)
+        return false;
+    bool data = unsent > 0 && (c->due & NARU_TCP_DUE_DATA) != 0;
+    if (data ? !next_data(c, unsent, now, &n) : !(c->due & NARU_TCP_DUE_ACK))
+        return false;
+    if (data && unsent > c->snd.mss && room != NULL && room->payload_max > c->snd.mss)
+        return false; /* a super-segment */
+    out->slice_count = 0;
+    out->len = n.len;
+    out->gso_size = 0;
+    out->retransmit = false;
+    if (data)
+        out->slice_count =
+            naru_tcp_sndq_slices(c, c->snd.nxt, &out->len, out->slice, NARU_TCP_SLICES);
+    if (out->len != n.len)
+        return false; /* in too many small blocks */
+    header(c, &out->hdr, NARU_TCP_ACK | (n.push ? NARU_TCP_PSH : 0u), now);
+    if (data)
+        data_gone(c, &n, unsent, now);
+    else
+        c->due &= (uint8_t)~NARU_TCP_DUE_DATA;
+    return true;
+}
+
+/* ---- SEND and RECEIVE ---- */
+
+int64_t naru_tcp_quick_send(struct naru_tcp *c, const struct naru_slice *slice, naru_time now)
+{
+    struct naru_block *b = c->snd_last;
+    uint32_t used = naru_seq_len(c->snd.una, c->snd.end);
+    if (c->slow != 0 || slice->len == 0 || used > c->sndbuf || slice->len > c->sndbuf - used ||
+        memory_short(c))
+        return 0;
+    uint32_t len = (uint32_t)slice->len;
+    if (b == NULL) {
+        b = naru_block_get(c->env->blockpool, len);
+        if (b == NULL)
+            return 0;
+        if (b->capacity < len) {
+            naru_block_put(c->env->blockpool, b);
+            return 0;
+        }
+        b->seq = c->snd.end.v;
+        c->snd_first = c->snd_last = b;
+    } else if (b->capacity - b->end < len || b->start == b->end) {
+        return 0;
+    }
+    if (c->rare != NULL)
+        naru_tcp_rate_written(c, now);
+    memcpy(naru_block_data(b) + b->end, slice->at, len);
+    b->end += len;
+    c->snd.end = naru_seq_add(c->snd.end, len);
+    c->due |= NARU_TCP_DUE_DATA;
+    return len;
+}
+
+int64_t naru_tcp_quick_recv(struct naru_tcp *c, const struct naru_room *room, naru_time now)
+{
+    struct naru_pkt *p = c->rcv_first;
+    if (c->slow != 0 || p == NULL || p != c->rcv_last || room->len < p->len)
+        return 0;
+    uint32_t len = p->len;
+    memcpy(room->at, p->data, len);
+    c->rcv_first = c->rcv_last = NULL;
+    c->rcv.unread = c->rcv_truesize = 0;
+    naru_pktpool_put(p);
+    naru_tcp_rcvwnd_read(c, now);
+    return len;
+}

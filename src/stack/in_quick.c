@@ -1,0 +1,94 @@
+/*
+ * Frames in, the usual ones: the next segment of an open connection between two addresses that were
+ * looked at before, in one straight line from the link layer to the machine.
+ *
+ * The short way of in.c, in_ip.c and tcp.c, to the same effect; proto/tcp/quick.c is its last part.
+ * Whatever is not as usual, a wrong checksum included, is left untouched to the long way, which
+ * counts and says why.
+ */
+#include "stack/core.h"
+
+#include "wire/plain.h"
+
+enum { SMALL_PAYLOAD = 64 };
+
+/* To our own address, from one host, without tags; or no link layer at all. */
+static bool parse(const struct naru_iface *iface, const struct naru_pkt *pkt, size_t *link_len,
+                  struct naru_plain_in *in)
+{
+    const uint8_t *p = pkt->data;
+    size_t len = pkt->len;
+    if (!iface->link_layer) {
+        *link_len = 0;
+        return len > 0 &&
+               (*p >> 4 == 4 ? naru_plain_parse4(p, len, in) : naru_plain_parse6(p, len, in));
+    }
+    *link_len = NARU_ETH_LEN;
+    if (len < NARU_ETH_LEN || !naru_mac_eq(p, iface->mac) || !naru_mac_is_unicast(p + NARU_MAC_LEN))
+        return false;
+    uint16_t ethertype = naru_get16(p + NARU_ETH_LEN - 2);
+    p += NARU_ETH_LEN;
+    len -= NARU_ETH_LEN;
+    if (ethertype == NARU_ETHERTYPE_IPV4)
+        return naru_plain_parse4(p, len, in);
+    return ethertype == NARU_ETHERTYPE_IPV6 && naru_plain_parse6(p, len, in);
+}
+
+static bool checksum_ok(const struct naru_stack *stack, const struct naru_plain_in *in,
+                        const uint8_t *payload)
+{
+    uint32_t sum = in->payload_len <= SMALL_PAYLOAD ? naru_csum_add_small(payload, in->payload_len)
+                                                    : stack->csum->add(0, payload, in->payload_len);
+    return naru_plain_fold(in->sum + naru_csum_fold(sum)) == 0xffff;
+}
+
+/* The connection that a segment with these headers belongs to, or NULL. */
+static struct naru_sock_tcp *connection_of(struct naru_stack *stack, const struct naru_tuple *tuple,
+                                           uint32_t hash)
+{
+    struct naru_flow *flow = naru_flow_of(stack, tuple, hash);
+    if (flow == NULL || flow->kind != FLOW_SOCK)
+        return NULL;
+    struct naru_sock_tcp *st = naru_sock_tcp_of(NARU_CONTAINER_OF(flow, struct naru_sock, flow));
+    return st->fast_asked ? NULL : st;
+}
+
+/* True: pkt is taken.  Not for a stack that is traced. */
+NARU_NOINLINE NARU_FLATTEN bool naru_quick_segment_in(struct naru_stack *stack,
+                                                      const struct naru_iface *iface,
+                                                      struct naru_pkt *pkt)
+{
+    struct naru_plain_in in;
+    size_t link_len;
+    if (!parse(iface, pkt, &link_len, &in) || iface->seen.fib_gen != stack->fib.generation ||
+        !naru_addr_eq(&iface->seen.dst, &in.dst) || !naru_addr_eq(&iface->seen.src, &in.src))
+        return false;
+    struct naru_tuple tuple = {
+        .local = in.dst,
+        .remote = in.src,
+        .local_port = in.tcp.dport,
+        .remote_port = in.tcp.sport,
+        .zone = naru_addr_is_link_local(&in.src) ? iface->index : 0,
+        .proto = NARU_PROTO_TCP,
+    };
+    uint32_t hash = naru_flow_prepare(stack, &tuple); /* its memory comes while the sum is made */
+    uint8_t *payload = pkt->data + link_len + in.header_len, *frame = pkt->data;
+    if (!pkt->offload.csum_valid && !pkt->offload.csum_partial) {
+        if (!checksum_ok(stack, &in, payload))
+            return false;
+        pkt->offload.csum_valid = 1; /* once is enough, whichever way it goes from here */
+    }
+    struct naru_sock_tcp *st = connection_of(stack, &tuple, hash);
+    if (st == NULL)
+        return false;
+    uint32_t len = pkt->len;
+    pkt->data = payload;
+    pkt->len = in.payload_len;
+    if (!naru_tcp_quick_input(&st->tcp, &in.tcp, pkt, stack->now)) {
+        pkt->data = frame;
+        pkt->len = len;
+        return false;
+    }
+    naru_tcp_settle(st);
+    return true;
+}

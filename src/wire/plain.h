@@ -1,0 +1,199 @@
+/*
+ * The headers of nearly every segment there is, at one go: Ethernet II without tags (or nothing),
+ * IPv4 without options or IPv6 without extension headers, TCP with a timestamp and nothing else.
+ *
+ * Layer by layer, eth.h, ipv4.h, ipv6.h and tcp.h read and write the same bytes; what they do for
+ * any header is here done for one shape of it, in registers: each number is loaded or stored once,
+ * and summed on its way.  A twin test compares the two.  RFC 894, RFC 791, RFC 8200, RFC 9293, RFC
+ * 7323 appendix A.
+ */
+#ifndef NARU_WIRE_PLAIN_H
+#define NARU_WIRE_PLAIN_H
+
+#include "base/addr.h"
+#include "base/csum.h"
+#include "wire/eth.h"
+#include "wire/ipv4.h"
+#include "wire/ipv6.h"
+#include "wire/tcp.h"
+
+enum {
+    NARU_PLAIN_TCP_LEN = NARU_TCP_LEN + NARU_TCP_TS_LEN,
+    NARU_PLAIN_LEN4 = NARU_IPV4_LEN + NARU_PLAIN_TCP_LEN,
+    NARU_PLAIN_LEN6 = NARU_IPV6_LEN + NARU_PLAIN_TCP_LEN,
+    NARU_PLAIN_NOP_NOP_TS = 0x0101080a,
+};
+
+struct naru_plain {
+    const uint8_t *dst_mac, *src_mac;  /* dst_mac NULL: nothing stands in front of IP */
+    const struct naru_addr *src, *dst; /* of one family */
+    const struct naru_tcp_hdr *tcp;    /* opts is NARU_TCP_OPT_TS; checksum and ecn are not read */
+    uint8_t tos, hop_limit;
+    bool csum_partial;    /* only the pseudo header is summed: the device does the rest */
+    uint32_t payload_len; /* 65535 at most with the headers in front of it */
+    uint16_t payload_sum; /* naru_csum_fold of it, where it is summed */
+};
+
+/* Sixteen bits of a sum of 32-bit words. */
+NARU_INLINE uint16_t naru_plain_fold(uint64_t sum)
+{
+    sum = (sum >> 32) + (sum & 0xffffffffU);
+    sum = (sum >> 16) + (sum & 0xffff);
+    sum = (sum >> 16) + (sum & 0xffff);
+    return (uint16_t)((sum >> 16) + sum);
+}
+
+NARU_INLINE uint64_t naru_plain_words(uint64_t pair) { return (pair >> 32) + (uint32_t)pair; }
+
+/* ---- Writing ---- */
+
+/* pseudo: the sum of the two addresses. */
+NARU_INLINE void naru_plain_emit_tcp(uint8_t *at, const struct naru_plain *p, uint64_t pseudo)
+{
+    const struct naru_tcp_hdr *h = p->tcp;
+    uint32_t ports = (uint32_t)h->sport << 16 | h->dport;
+    uint32_t flags = (uint32_t)(NARU_PLAIN_TCP_LEN / 4) << 28 | (uint32_t)h->flags << 16 | h->wnd;
+    uint32_t seq = h->seq.v, ack = h->ack.v, val = h->ts_val, ecr = h->ts_ecr, checksum;
+    pseudo += NARU_PROTO_TCP + NARU_PLAIN_TCP_LEN + p->payload_len;
+    if (p->csum_partial)
+        checksum = naru_plain_fold(pseudo);
+    else
+        checksum = (uint16_t)~naru_plain_fold(pseudo + ports + seq + ack + flags + h->urg +
+                                              NARU_PLAIN_NOP_NOP_TS + val + ecr + p->payload_sum);
+    naru_put32(at, ports);
+    naru_put32(at + 4, seq);
+    naru_put32(at + 8, ack);
+    naru_put32(at + 12, flags);
+    naru_put32(at + 16, checksum << 16 | h->urg);
+    naru_put32(at + 20, NARU_PLAIN_NOP_NOP_TS);
+    naru_put32(at + 24, val);
+    naru_put32(at + 28, ecr);
+}
+
+/* Where IP begins. */
+NARU_INLINE uint8_t *naru_plain_emit_eth(uint8_t *at, const struct naru_plain *p,
+                                         uint16_t ethertype)
+{
+    if (p->dst_mac == NULL)
+        return at;
+    memcpy(at, p->dst_mac, NARU_MAC_LEN);
+    memcpy(at + NARU_MAC_LEN, p->src_mac, NARU_MAC_LEN);
+    naru_put16(at + NARU_ETH_LEN - 2, ethertype);
+    return at + NARU_ETH_LEN;
+}
+
+/* DF is set, so that the identification means nothing and is 0 (RFC 6864 4.1). */
+NARU_INLINE void naru_plain_emit4(uint8_t *at, const struct naru_plain *p)
+{
+    uint32_t len = NARU_IPV4_LEN + NARU_PLAIN_TCP_LEN + p->payload_len;
+    uint32_t version = 0x45000000U | (uint32_t)p->tos << 16 | len, ident = 0x4000;
+    uint32_t ttl = (uint32_t)p->hop_limit << 24 | NARU_PROTO_TCP << 16;
+    uint32_t src = naru_addr_v4_bits(p->src), dst = naru_addr_v4_bits(p->dst);
+    uint64_t pseudo = (uint64_t)src + dst;
+    uint16_t checksum = (uint16_t)~naru_plain_fold(pseudo + version + ident + ttl);
+
+    at = naru_plain_emit_eth(at, p, NARU_ETHERTYPE_IPV4);
+    naru_put32(at, version);
+    naru_put32(at + 4, ident);
+    naru_put32(at + 8, ttl | checksum);
+    naru_put32(at + 12, src);
+    naru_put32(at + 16, dst);
+    naru_plain_emit_tcp(at + NARU_IPV4_LEN, p, pseudo);
+}
+
+NARU_INLINE void naru_plain_emit6(uint8_t *at, const struct naru_plain *p)
+{
+    uint32_t len = NARU_PLAIN_TCP_LEN + p->payload_len;
+    uint64_t src[2] = { naru_addr_hi(p->src), naru_addr_lo(p->src) };
+    uint64_t dst[2] = { naru_addr_hi(p->dst), naru_addr_lo(p->dst) };
+    uint64_t pseudo = naru_plain_words(src[0]) + naru_plain_words(src[1]) +
+                      naru_plain_words(dst[0]) + naru_plain_words(dst[1]);
+
+    at = naru_plain_emit_eth(at, p, NARU_ETHERTYPE_IPV6);
+    naru_put32(at, 6U << 28 | (uint32_t)p->tos << 20);
+    naru_put32(at + 4, len << 16 | NARU_PROTO_TCP << 8 | p->hop_limit);
+    naru_put64(at + 8, src[0]);
+    naru_put64(at + 16, src[1]);
+    naru_put64(at + 24, dst[0]);
+    naru_put64(at + 32, dst[1]);
+    naru_plain_emit_tcp(at + NARU_IPV6_LEN, p, pseudo);
+}
+
+/* ---- Reading ---- */
+
+struct naru_plain_in {
+    struct naru_addr src, dst;
+    struct naru_tcp_hdr tcp; /* as naru_tcp_parse has it, but for ecn, which is IP's */
+    uint32_t header_len;     /* of IP and TCP */
+    uint32_t payload_len;
+    uint64_t sum; /* of all under the TCP checksum but the payload */
+};
+
+NARU_INLINE bool naru_plain_parse_tcp(const uint8_t *p, uint32_t len, uint64_t pseudo,
+                                      struct naru_plain_in *in)
+{
+    struct naru_tcp_hdr *h = &in->tcp;
+    uint32_t ports = naru_get32(p), flags = naru_get32(p + 12), checksum = naru_get32(p + 16);
+    if (flags >> 28 != NARU_PLAIN_TCP_LEN / 4 || naru_get32(p + 20) != NARU_PLAIN_NOP_NOP_TS)
+        return false;
+    h->sport = (uint16_t)(ports >> 16);
+    h->dport = (uint16_t)ports;
+    h->seq = naru_seq_of(naru_get32(p + 4));
+    h->ack = naru_seq_of(naru_get32(p + 8));
+    h->flags = flags >> 16 & 0x1ff;
+    h->wnd = (uint16_t)flags;
+    h->checksum = (uint16_t)(checksum >> 16);
+    h->urg = (uint16_t)checksum;
+    h->ts_val = naru_get32(p + 24);
+    h->ts_ecr = naru_get32(p + 28);
+    h->opts = NARU_TCP_OPT_TS;
+    h->header_len = NARU_PLAIN_TCP_LEN;
+    h->sack_count = h->cookie_len = 0;
+    h->cookie = NULL;
+    in->header_len += NARU_PLAIN_TCP_LEN;
+    in->payload_len = len - NARU_PLAIN_TCP_LEN;
+    in->sum = pseudo + NARU_PROTO_TCP + len + ports + h->seq.v + h->ack.v + flags + checksum +
+              NARU_PLAIN_NOP_NOP_TS + h->ts_val + h->ts_ecr;
+    return true;
+}
+
+/* An IPv4 packet in len bytes; its header's checksum is looked at. */
+NARU_INLINE bool naru_plain_parse4(const uint8_t *p, size_t len, struct naru_plain_in *in)
+{
+    if (len < NARU_PLAIN_LEN4)
+        return false;
+    uint32_t version = naru_get32(p), ident = naru_get32(p + 4), ttl = naru_get32(p + 8);
+    uint32_t src = naru_get32(p + 12), dst = naru_get32(p + 16), total = version & 0xffff;
+    uint64_t pseudo = (uint64_t)src + dst;
+    if (version >> 24 != 0x45 || (ident & 0xbfff) != 0 || (ttl >> 16 & 0xff) != NARU_PROTO_TCP ||
+        total < NARU_PLAIN_LEN4 || total > len ||
+        naru_plain_fold(pseudo + version + ident + ttl) != 0xffff)
+        return false;
+    in->src = naru_addr_v4(src);
+    in->dst = naru_addr_v4(dst);
+    in->tcp.ecn = version >> 16 & 3;
+    in->header_len = NARU_IPV4_LEN;
+    return naru_plain_parse_tcp(p + NARU_IPV4_LEN, total - NARU_IPV4_LEN, pseudo, in);
+}
+
+NARU_INLINE bool naru_plain_parse6(const uint8_t *p, size_t len, struct naru_plain_in *in)
+{
+    if (len < NARU_PLAIN_LEN6)
+        return false;
+    uint32_t version = naru_get32(p), next = naru_get32(p + 4), payload = next >> 16;
+    uint64_t src[2] = { naru_get64(p + 8), naru_get64(p + 16) };
+    uint64_t dst[2] = { naru_get64(p + 24), naru_get64(p + 32) };
+    if (version >> 28 != 6 || (next >> 8 & 0xff) != NARU_PROTO_TCP ||
+        payload < NARU_PLAIN_TCP_LEN || payload > len - NARU_IPV6_LEN)
+        return false;
+    in->src = naru_addr_from16(p + 8);
+    in->dst = naru_addr_from16(p + 24);
+    in->tcp.ecn = version >> 20 & 3;
+    in->header_len = NARU_IPV6_LEN;
+    return naru_plain_parse_tcp(p + NARU_IPV6_LEN, payload,
+                                naru_plain_words(src[0]) + naru_plain_words(src[1]) +
+                                    naru_plain_words(dst[0]) + naru_plain_words(dst[1]),
+                                in);
+}
+
+#endif
