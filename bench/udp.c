@@ -35,14 +35,14 @@ void bench_datagram(struct bench_pair *pair, struct naru_sock *const sock[2], in
     struct naru_room room = { bytes, sizeof(bytes) };
     if (naru_sock_send(sock[from], &slice, 1, 0, NULL, pair->now) != LEN)
         bench_die("udp: send");
-    bench_pair_pass(pair, from);
+    (void)bench_pair_pass(pair, from);
     for (unsigned turns = 0; !(naru_sock_ready(sock[!from]) & NARU_READY_READ); turns++) {
-        if (turns == 3) /* the neighbour may have to be asked for */
-            bench_die("udp: lost");
+        if (turns == 3) /* neighbours are asked for, and confirmed now and then */
+            bench_die("udp: nothing comes");
         bench_pair_turn(pair);
     }
     if (naru_sock_recv(sock[!from], &room, 1, 0, NULL, pair->now) != LEN)
-        bench_die("udp: cut");
+        bench_die("udp: lost");
 }
 
 static void *open_udp(const struct bench_setup *setup, bool v6)

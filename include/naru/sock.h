@@ -97,9 +97,17 @@ enum naru_msg {
     NARU_MSG_TRUNC = 8,     /* recv, out: the datagram was longer than the room */
     NARU_MSG_EOR = 16,      /* send: no later byte joins this one's segment */
     NARU_MSG_FASTOPEN = 32, /* send: connects to info->to, with the data in SYN (RFC 7413) */
+    NARU_MSG_ERRQUEUE = 64, /* recv: not a datagram, but the oldest error (NARU_OPT_RECVERR); also
+                               out */
 };
 
-/* What comes with a datagram, or goes with it. */
+/*
+ * What comes with a datagram, or goes with it.  With NARU_MSG_ERRQUEUE: what comes with an error.
+ * Then the data is what the error quotes of the datagram (of an echo request: with its header), to
+ * is where that was sent, tos and hop_limit are those of the ICMP message, and from is who
+ * complains; all zero: this stack itself, because the path is narrower (mtu) than the datagram is
+ * long.
+ */
 struct naru_msg_info {
     struct naru_endpoint from; /* recv: the sender.  send: the source to use; all zero: chosen */
     struct naru_endpoint
@@ -109,6 +117,10 @@ struct naru_msg_info {
     uint8_t flags;     /* recv: NARU_MSG_TRUNC */
     uint8_t tos;
     uint8_t hop_limit;
+    /* recv with NARU_MSG_ERRQUEUE, else 0: */
+    int8_t error; /* enum naru_err */
+    uint8_t icmp_type, icmp_code;
+    uint32_t mtu; /* that is said to fit; 0 */
 };
 
 /*
@@ -136,7 +148,7 @@ int64_t naru_sock_send(struct naru_sock *sock, const struct naru_slice *slice, u
 /*
  * STREAM: the count copied, 0 at the end of the peer's data, AGAIN, or the connection's error
  * (once, then 0).  DGRAM: one datagram; info, if not NULL, is filled.  A zero-length datagram gives
- * 0.
+ * 0.  NARU_MSG_ERRQUEUE: one error of a DGRAM or PING; AGAIN where there is none.
  */
 int64_t naru_sock_recv(struct naru_sock *sock, const struct naru_room *room, unsigned room_count,
                        unsigned flags, struct naru_msg_info *info, naru_time now);
@@ -266,6 +278,9 @@ enum naru_opt {
     NARU_OPT_AT_MARK, /* get: 1 if the next byte is the urgent one (SIOCATMARK) */
     NARU_OPT_UDP_GSO, /* DGRAM: cut sends into datagrams of this size; 0 */
     NARU_OPT_UDP_GRO, /* DGRAM: 0 or 1: merged datagrams may be delivered with gso_size */
+    NARU_OPT_RECVERR, /* DGRAM, PING: 0 or 1: what ICMP says about sent datagrams, also what may go
+                         away by itself (time exceeded), makes READY_ERROR and is queued for recv
+                         with NARU_MSG_ERRQUEUE; set to 0 throws the queue away */
 };
 
 /* NOPROTOOPT: not for this kind of socket, or not settable; INVAL: out of range, or too late. */

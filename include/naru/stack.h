@@ -124,6 +124,15 @@ struct naru_config {
     uint32_t tcp_time_wait_ms;  /* 60 000 */
     uint32_t tcp_fin_wait_2_ms; /* 60 000: FIN-WAIT-2 of a connection nobody holds any more */
 
+    /*
+     * What automatic IPv6 addresses are made of instead of the MAC (RFC 7217): the same in the same
+     * network, as long as the secret is the same, so it is to be drawn once and kept for longer
+     * than the process lives.  Not given: from the MAC, because a secret of one run would make
+     * other addresses in the next.
+     */
+    bool ipv6_secret_given;
+    uint8_t ipv6_secret[16];
+
     uint16_t port_min, port_max; /* ephemeral ports; 32768..60999 */
     uint8_t hop_limit;           /* 64 */
     bool forward;                /* reserved, must be false */
@@ -205,7 +214,10 @@ struct naru_iface_config {
     bool accept_any;  /* takes packets to any unicast address as its own (gateways, forwarders) */
     bool dad;         /* duplicate address detection for IPv6 addresses (RFC 4862) */
     bool autoconf;    /* router solicitation, SLAAC, link-local address (RFC 4862) */
-    bool link_local;  /* a link-local address from the MAC, also without autoconf */
+    bool link_local;  /* a link-local address, also without autoconf */
+    bool temporary;   /* with autoconf: temporary addresses too, which new connections begin from
+                         (RFC 8981); false, as in the Linux kernel: a host that others look for
+                         wants one address, and one that asks without being known asks for this */
 };
 
 /* Defaults: Ethernet, MTU 1500, nothing else. */
@@ -247,11 +259,36 @@ struct naru_ifaddr_info {
     struct naru_addr addr;
     unsigned prefix_len; /* of its own family */
     bool tentative, duplicate, deprecated, automatic;
+    bool temporary; /* RFC 8981; automatic, too */
 };
 
 /* The n-th address (from 0) of the interface; NARU_ERR_NOENT beyond the last. */
 enum naru_err naru_ifaddr_get(const struct naru_stack *stack, unsigned ifindex, unsigned n,
                               struct naru_ifaddr_info *info);
+
+#define NARU_ADDR_SORT_MAX 64
+
+/*
+ * Puts the addresses of a name into the order in which an application should try them (RFC 6724
+ * section 6): those first that the stack would speak to from a fitting address; those without a
+ * route last; equals stay in their order.  All after the first NARU_ADDR_SORT_MAX stay where they
+ * are.
+ */
+void naru_addr_sort(struct naru_stack *stack, struct naru_addr *addr, unsigned count);
+
+#define NARU_DNS_SEARCH_SIZE 254
+
+/*
+ * Resolvers, and domains to search, that routers advertise to an interface with autoconf (RFC
+ * 8106), as long as they are valid: the n-th, from 0.  NARU_ERR_NOENT beyond the last.  A
+ * link-local resolver comes with its ifindex; name is text without the last dot.  The generation
+ * changes whenever a list does: looking at it after input and tick is the event.
+ */
+uint32_t naru_dns_generation(const struct naru_stack *stack);
+enum naru_err naru_dns_server_get(const struct naru_stack *stack, unsigned ifindex, unsigned n,
+                                  struct naru_endpoint *server);
+enum naru_err naru_dns_search_get(const struct naru_stack *stack, unsigned ifindex, unsigned n,
+                                  char name[NARU_DNS_SEARCH_SIZE]);
 
 struct naru_route {
     struct naru_addr prefix;

@@ -1,6 +1,6 @@
 /*
- * Source address selection; see addrsel.h.  Each rule is one comparison of two candidates, tried in
- * the order of RFC 6724 section 5.
+ * Source address selection and the order of destinations; see addrsel.h.  Each rule is one
+ * comparison of two candidates, tried in the order of RFC 6724 sections 5 and 6.
  */
 #include "proto/addrsel.h"
 
@@ -25,30 +25,37 @@ unsigned naru_addrsel_scope(const struct naru_addr *addr)
 
 static const struct policy {
     uint8_t prefix[4]; /* the first 32 bits; the rest is 0 */
-    uint8_t prefix_len, label;
+    uint8_t prefix_len, precedence, label;
 } policies[] = {
     /* RFC 6724 2.1; ::1/128, ::ffff:0:0/96 and ::/96 are asked for by themselves. */
-    { { 0x20, 0x01, 0x00, 0x00 }, 32, 5 },
-    { { 0x20, 0x02 }, 16, 2 },
-    { { 0x3f, 0xfe }, 16, 12 },
-    { { 0xfe, 0xc0 }, 10, 11 },
-    { { 0xfc }, 7, 13 },
+    { { 0x20, 0x01, 0x00, 0x00 }, 32, 5, 5 },
+    { { 0x20, 0x02 }, 16, 30, 2 },
+    { { 0x3f, 0xfe }, 16, 1, 12 },
+    { { 0xfe, 0xc0 }, 10, 1, 11 },
+    { { 0xfc }, 7, 3, 13 },
 };
 
-unsigned naru_addrsel_label(const struct naru_addr *addr)
+static struct policy policy_of(const struct naru_addr *addr)
 {
     if (naru_addr_is_v4(addr))
-        return 4;
+        return (struct policy){ .precedence = 35, .label = 4 };
     if (naru_addr_is_loopback(addr))
-        return 0;
+        return (struct policy){ .precedence = 50, .label = 0 };
     if (naru_addr_hi(addr) == 0 && naru_addr_lo(addr) >> 32 == 0)
-        return 3;
+        return (struct policy){ .precedence = 1, .label = 3 };
     for (unsigned i = 0; i < NARU_ARRAY_LEN(policies); i++) {
         uint32_t mask = 0xffffffffU << (32 - policies[i].prefix_len);
         if ((naru_get32(addr->b) & mask) == naru_get32(policies[i].prefix))
-            return policies[i].label;
+            return policies[i];
     }
-    return 1;
+    return (struct policy){ .precedence = 40, .label = 1 };
+}
+
+unsigned naru_addrsel_label(const struct naru_addr *addr) { return policy_of(addr).label; }
+
+unsigned naru_addrsel_precedence(const struct naru_addr *addr)
+{
+    return policy_of(addr).precedence;
 }
 
 unsigned naru_addrsel_common_prefix(const struct naru_addr *a, const struct naru_addr *b)
@@ -155,4 +162,58 @@ int naru_addrsel_source(const struct naru_addrsel_candidate *candidate, unsigned
             best = (int)i;
     }
     return best;
+}
+
+/* ---- Section 6: destinations ---- */
+
+static bool scope_matches(const struct naru_addrsel_dest *d)
+{
+    return naru_addrsel_scope(&d->addr) == naru_addrsel_scope(&d->source.addr);
+}
+
+static bool label_matches(const struct naru_addrsel_dest *d)
+{
+    return naru_addrsel_label(&d->addr) == naru_addrsel_label(&d->source.addr);
+}
+
+/* The bits that count end with the source's own prefix (RFC 6724 2.2). */
+static unsigned match_len(const struct naru_addrsel_dest *d)
+{
+    unsigned len = naru_addr_common_len(&d->addr, &d->source.addr);
+    unsigned prefix_len = naru_addr_prefix128(&d->source.addr, d->source.prefix_len);
+    return NARU_MIN(len, prefix_len);
+}
+
+static int larger(unsigned a, unsigned b) { return (a > b) - (a < b); }
+
+/* Positive: a is tried before b (V6-6724-5-1). */
+static int contest_dest(const struct naru_addrsel_dest *a, const struct naru_addrsel_dest *b)
+{
+    int order = prefer(a->usable, b->usable);
+    if (order != 0 || !a->usable)
+        return order;
+    order = prefer(scope_matches(a), scope_matches(b));
+    if (order == 0)
+        order = prefer(!a->source.deprecated, !b->source.deprecated);
+    if (order == 0)
+        order = prefer(label_matches(a), label_matches(b));
+    if (order == 0)
+        order = larger(naru_addrsel_precedence(&a->addr), naru_addrsel_precedence(&b->addr));
+    if (order == 0)
+        order = larger(naru_addrsel_scope(&b->addr), naru_addrsel_scope(&a->addr));
+    if (order == 0 && naru_addr_is_v4(&a->addr) == naru_addr_is_v4(&b->addr))
+        order = larger(match_len(a), match_len(b));
+    return order;
+}
+
+/* By insertion: lists are short, and equals must stay. */
+void naru_addrsel_sort(struct naru_addrsel_dest *dest, unsigned count)
+{
+    for (unsigned i = 1; i < count; i++) {
+        struct naru_addrsel_dest d = dest[i];
+        unsigned at = i;
+        for (; at > 0 && contest_dest(&d, &dest[at - 1]) > 0; at--)
+            dest[at] = dest[at - 1];
+        dest[at] = d;
+    }
 }

@@ -24,6 +24,13 @@ void naru_autoconf_init(struct naru_autoconf *ac, struct naru_mem *mem, struct n
     naru_siphash_key_init(&ac->secret, rand);
 }
 
+void naru_autoconf_set_secret(struct naru_autoconf *ac, const uint8_t secret[16])
+{
+    ac->secret = (struct naru_siphash_key){ { 0 } };
+    for (unsigned i = 0; i < 16; i++)
+        ac->secret.k[i / 8] |= (uint64_t)secret[i] << 8 * (i % 8);
+}
+
 void naru_autoconf_deinit(struct naru_autoconf *ac)
 {
     while (ac->iface != NULL)
@@ -95,6 +102,7 @@ struct naru_autoconf_addr *naru_autoconf_addr_make(struct naru_autoconf_iface *i
         .prefix_len = (uint8_t)prefix_len,
         .state = NARU_AUTOCONF_TENTATIVE,
         .next_at = NARU_NEVER,
+        .regen_at = NARU_NEVER,
         .preferred_until = NARU_NEVER,
         .valid_until = NARU_NEVER,
     };
@@ -158,7 +166,9 @@ static void duplicate(struct naru_autoconf *ac, struct naru_autoconf_iface *i,
         i->solicit_at = NARU_NEVER;
         i->owed |= naru_autoconf_bit(NARU_AUTOCONF_DISABLED);
     }
-    if (a->automatic && i->config.opaque && a->dad_counter < IDGEN_RETRIES) {
+    if (a->temporary) {
+        naru_autoconf_temp_duplicate(ac, i, a);
+    } else if (a->automatic && i->config.opaque && a->dad_counter < IDGEN_RETRIES) {
         struct naru_autoconf_addr *again = naru_autoconf_form(ac, i, &a->addr, a->dad_counter + 1U);
         if (again != NULL) {
             again->preferred_until = a->preferred_until;
@@ -303,6 +313,7 @@ static bool addr_change(struct naru_autoconf_addr *a, struct naru_autoconf_chang
     change->addr = a->addr;
     change->prefix_len = a->prefix_len;
     change->automatic = a->automatic;
+    change->temporary = a->temporary;
     a->owed &= (uint16_t)(a->owed - 1);
     if (a->state == NARU_AUTOCONF_GONE)
         a->state = NARU_AUTOCONF_FREE;
@@ -438,6 +449,7 @@ static void addr_tick(struct naru_autoconf *ac, struct naru_autoconf_iface *i,
     }
     if (a->state == NARU_AUTOCONF_TENTATIVE && a->next_at <= now)
         detect_step(ac, i, a, now);
+    naru_autoconf_temp_tick(ac, i, a, now);
     if (a->state == NARU_AUTOCONF_PREFERRED && a->preferred_until <= now)
         naru_autoconf_settle(ac, a, now);
 }
@@ -452,6 +464,7 @@ void naru_autoconf_tick(struct naru_autoconf *ac, naru_time now)
         naru_autoconf_items_tick(ac, i->router, NARU_AUTOCONF_ROUTERS, now);
         naru_autoconf_items_tick(ac, i->prefix, NARU_AUTOCONF_PREFIXES, now);
         naru_autoconf_items_tick(ac, i->dns, NARU_AUTOCONF_DNS, now);
+        naru_autoconf_domains_tick(ac, i, now);
         if (i->solicit_at <= now) {
             i->solicit_due = true;
             i->solicits_left--;
@@ -473,13 +486,14 @@ void naru_autoconf_schedule(struct naru_autoconf *ac)
             if (a->state == NARU_AUTOCONF_TENTATIVE)
                 first = NARU_MIN(first, a->next_at);
             if (a->state == NARU_AUTOCONF_PREFERRED)
-                first = NARU_MIN(first, a->preferred_until);
+                first = NARU_MIN(first, NARU_MIN(a->preferred_until, a->regen_at));
         }
         first = NARU_MIN(first,
                          naru_autoconf_items_tick(ac, i->router, NARU_AUTOCONF_ROUTERS, INT64_MIN));
         first = NARU_MIN(
             first, naru_autoconf_items_tick(ac, i->prefix, NARU_AUTOCONF_PREFIXES, INT64_MIN));
         first = NARU_MIN(first, naru_autoconf_items_tick(ac, i->dns, NARU_AUTOCONF_DNS, INT64_MIN));
+        first = NARU_MIN(first, naru_autoconf_domains_tick(ac, i, INT64_MIN));
         first = NARU_MIN(first, i->solicit_at);
     }
     ac->deadline = first;

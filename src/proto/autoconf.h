@@ -1,7 +1,7 @@
 /*
  * IPv6 addresses that come and go by themselves: duplicate address detection and stateless
  * autoconfiguration (RFC 4862), router discovery as a host (RFC 4861 6.3), RDNSS (RFC 8106), stable
- * identifiers (RFC 4291 appendix A, RFC 7217).
+ * identifiers (RFC 4291 appendix A, RFC 7217), temporary addresses (RFC 8981).
  *
  * The machine is told of addresses the administrator gives, of router advertisements option by
  * option, and of solicitations and advertisements that touch a tentative address.  It keeps
@@ -12,7 +12,7 @@
  * Every IPv6 address of an interface that does DAD goes through here, so the stack's own list
  * follows the changes only.
  *
- * Not done: temporary addresses (RFC 8981), DHCPv6, sending router advertisements, route
+ * Not done: DHCPv6, sending router advertisements, route
  * information options (RFC 4191).
  */
 #ifndef NARU_PROTO_AUTOCONF_H
@@ -29,6 +29,8 @@ struct naru_autoconf_iface;
 #define NARU_AUTOCONF_ROUTERS  8
 #define NARU_AUTOCONF_PREFIXES 16
 #define NARU_AUTOCONF_DNS      8
+#define NARU_AUTOCONF_DOMAINS  8
+#define NARU_AUTOCONF_DOMAIN   254 /* bytes of a name, with its NUL */
 
 struct naru_autoconf {
     struct naru_mem *mem;
@@ -47,10 +49,13 @@ struct naru_autoconf_iface_config {
     bool solicit;          /* look for routers, take their advertisements */
     bool slaac;            /* make addresses from advertised prefixes */
     bool opaque;           /* identifiers by RFC 7217 instead of from the MAC */
+    bool temporary;        /* temporary addresses beside those of slaac (RFC 8981) */
 };
 
-/* rand and mem must outlive it. */
+/* rand and mem must outlive it.  The secret of opaque identifiers is drawn. */
 void naru_autoconf_init(struct naru_autoconf *ac, struct naru_mem *mem, struct naru_rand *rand);
+/* A secret that outlives the machine: identifiers made of it come again. */
+void naru_autoconf_set_secret(struct naru_autoconf *ac, const uint8_t secret[16]);
 void naru_autoconf_deinit(struct naru_autoconf *ac);
 
 /* The interface is up from now: link-local address, DAD and solicitations begin.  EXIST, NOMEM. */
@@ -100,6 +105,14 @@ void naru_autoconf_ra_prefix(struct naru_autoconf *ac, unsigned ifindex,
 void naru_autoconf_ra_mtu(struct naru_autoconf *ac, unsigned ifindex, uint32_t mtu);
 void naru_autoconf_ra_dns(struct naru_autoconf *ac, unsigned ifindex,
                           const struct naru_addr *server, uint32_t lifetime_s, naru_time now);
+/* A domain to search, as text; too long ones are ignored. */
+void naru_autoconf_ra_domain(struct naru_autoconf *ac, unsigned ifindex, const char *name,
+                             uint32_t lifetime_s, naru_time now);
+
+/* The n-th (from 0) resolver or domain that is valid now; false beyond the last. */
+bool naru_autoconf_dns_get(const struct naru_autoconf *ac, unsigned ifindex, unsigned n,
+                           struct naru_addr *server);
+const char *naru_autoconf_domain_get(const struct naru_autoconf *ac, unsigned ifindex, unsigned n);
 
 /* A default router says it is none any more (NA with R clear, RFC 4861 7.2.5). */
 void naru_autoconf_not_router(struct naru_autoconf *ac, unsigned ifindex,
@@ -138,6 +151,7 @@ enum naru_autoconf_change_kind {
     NARU_AUTOCONF_HOP_LIMIT,    /* value */
     NARU_AUTOCONF_NEIGH_TIMERS, /* reachable, retrans; 0: unchanged */
     NARU_AUTOCONF_DISABLED,     /* the link-local address made from the MAC is a duplicate */
+    NARU_AUTOCONF_DOMAINS_CHANGED,
 };
 
 struct naru_autoconf_change {
@@ -145,6 +159,7 @@ struct naru_autoconf_change {
     uint16_t ifindex;
     uint8_t prefix_len;
     bool automatic; /* ADDR_*: not the administrator's */
+    bool temporary; /* ADDR_*: RFC 8981 */
     struct naru_addr addr;
     uint32_t value;
     naru_time reachable, retrans;

@@ -1,5 +1,5 @@
 /*
- * What the two halves of autoconfiguration know of one another; nobody else includes this.
+ * What the parts of autoconfiguration know of one another; nobody else includes this.
  */
 #ifndef NARU_PROTO_AUTOCONF_IFACE_H
 #define NARU_PROTO_AUTOCONF_IFACE_H
@@ -23,11 +23,17 @@ struct naru_autoconf_addr {
     bool from_mac;  /* the identifier is the MAC's: a duplicate means two of that MAC */
     bool probe_due; /* NS to be sent */
     uint8_t probes_left;
-    uint8_t dad_counter; /* RFC 7217: attempts that were duplicates */
+    uint8_t dad_counter; /* RFC 7217, RFC 8981: attempts that were duplicates */
     uint8_t nonce[6];
     uint16_t owed;     /* changes to tell: bit per kind, ADDR_* */
     naru_time next_at; /* next step of duplicate detection */
     naru_time preferred_until, valid_until;
+
+    /* autoconf_temp.c; all never, false and 0 for others. */
+    bool temporary;
+    bool replaced;      /* the next one has been made */
+    naru_time regen_at; /* when it is to be */
+    naru_time created, desync;
 };
 
 /* A router, an on-link prefix or a resolver. */
@@ -36,6 +42,13 @@ struct naru_autoconf_item {
     uint8_t prefix_len;
     bool used;
     bool owed_added, owed_removed;
+    naru_time until;
+};
+
+/* A domain to search. */
+struct naru_autoconf_name {
+    char text[NARU_AUTOCONF_DOMAIN];
+    bool used;
     naru_time until;
 };
 
@@ -49,6 +62,7 @@ struct naru_autoconf_iface {
     struct naru_autoconf_item router[NARU_AUTOCONF_ROUTERS];
     struct naru_autoconf_item prefix[NARU_AUTOCONF_PREFIXES];
     struct naru_autoconf_item dns[NARU_AUTOCONF_DNS];
+    struct naru_autoconf_name domain[NARU_AUTOCONF_DOMAINS];
 
     bool solicit_due;
     uint8_t solicits_left;
@@ -56,7 +70,8 @@ struct naru_autoconf_iface {
 
     uint32_t mtu, hop_limit;      /* as last advertised; 0: never */
     naru_time reachable, retrans; /* likewise */
-    uint16_t owed;                /* bit per kind: MTU, HOP_LIMIT, NEIGH_TIMERS, DISABLED */
+    uint16_t owed;                /* bit per kind: MTU, HOP_LIMIT, NEIGH_TIMERS, DISABLED,
+                              DOMAINS_CHANGED */
 };
 
 struct naru_autoconf_iface *naru_autoconf_iface_find(const struct naru_autoconf *ac,
@@ -91,6 +106,24 @@ struct naru_autoconf_addr *naru_autoconf_form(struct naru_autoconf *ac,
 /* When the first lifetime of that list ends; ends those that are over. */
 naru_time naru_autoconf_items_tick(struct naru_autoconf *ac, struct naru_autoconf_item *item,
                                    unsigned count, naru_time now);
+
+/* The automatic address of that prefix that is not temporary, or NULL. */
+struct naru_autoconf_addr *naru_autoconf_lasting(struct naru_autoconf_iface *i,
+                                                 const struct naru_addr *prefix);
+
+/* Identifiers that are not for hosts (RFC 5453). */
+bool naru_autoconf_reserved(uint64_t id);
+
+void naru_autoconf_temp_advertised(struct naru_autoconf *ac, struct naru_autoconf_iface *i,
+                                   const struct naru_autoconf_addr *lasting, naru_time now);
+void naru_autoconf_temp_tick(struct naru_autoconf *ac, struct naru_autoconf_iface *i,
+                             struct naru_autoconf_addr *a, naru_time now);
+void naru_autoconf_temp_duplicate(struct naru_autoconf *ac, struct naru_autoconf_iface *i,
+                                  struct naru_autoconf_addr *a);
+
+/* The same for the interface's domains. */
+naru_time naru_autoconf_domains_tick(struct naru_autoconf *ac, struct naru_autoconf_iface *i,
+                                     naru_time now);
 
 /* Finds the deadline anew. */
 void naru_autoconf_schedule(struct naru_autoconf *ac);

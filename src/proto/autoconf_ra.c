@@ -1,6 +1,6 @@
 /*
- * What routers advertise (RFC 4861 6.3.4, RFC 4862 5.5.3, RFC 8106 5.3.1), and how identifiers are
- * made from it; see autoconf.h.
+ * What routers advertise (RFC 4861 6.3.4, RFC 4862 5.5.3, RFC 8106 5.3.1, 5.3.2), and how
+ * identifiers are made from it; see autoconf.h.
  */
 #include "proto/autoconf_iface.h"
 
@@ -149,6 +149,92 @@ void naru_autoconf_ra_dns(struct naru_autoconf *ac, unsigned ifindex,
     naru_autoconf_schedule(ac);
 }
 
+/* ---- Domains to search ---- */
+
+static void domains_changed(struct naru_autoconf *ac, struct naru_autoconf_iface *i)
+{
+    i->owed |= naru_autoconf_bit(NARU_AUTOCONF_DOMAINS_CHANGED);
+    ac->changed = true;
+}
+
+naru_time naru_autoconf_domains_tick(struct naru_autoconf *ac, struct naru_autoconf_iface *i,
+                                     naru_time now)
+{
+    naru_time first = NARU_NEVER;
+    for (unsigned n = 0; n < NARU_AUTOCONF_DOMAINS; n++) {
+        if (i->domain[n].used && i->domain[n].until <= now) {
+            i->domain[n].used = false;
+            domains_changed(ac, i);
+        }
+        if (i->domain[n].used)
+            first = NARU_MIN(first, i->domain[n].until);
+    }
+    return first;
+}
+
+/* 0 for the same name, however it is written (RFC 4343). */
+static bool same_name(const char *a, const char *b)
+{
+    for (; *a != '\0' && *b != '\0'; a++, b++) {
+        bool letter = (*a >= 'a' && *a <= 'z') || (*a >= 'A' && *a <= 'Z');
+        if (*a != *b && !(letter && (*a ^ *b) == 0x20))
+            return false;
+    }
+    return *a == *b;
+}
+
+/* A full list takes nothing new; 0 ends (V6-8106-5-1). */
+void naru_autoconf_ra_domain(struct naru_autoconf *ac, unsigned ifindex, const char *name,
+                             uint32_t lifetime_s, naru_time now)
+{
+    struct naru_autoconf_iface *i = listening(ac, ifindex);
+    struct naru_autoconf_name *place = NULL;
+    size_t len = 0;
+    while (len < NARU_AUTOCONF_DOMAIN && name[len] != '\0')
+        len++;
+    if (i == NULL || len == 0 || len == NARU_AUTOCONF_DOMAIN)
+        return;
+    for (unsigned n = 0; n < NARU_AUTOCONF_DOMAINS; n++) {
+        struct naru_autoconf_name *at = &i->domain[n];
+        if (at->used && same_name(at->text, name)) {
+            at->until = lifetime_end(lifetime_s, now);
+            naru_autoconf_domains_tick(ac, i, now);
+            naru_autoconf_schedule(ac);
+            return;
+        }
+        if (!at->used && place == NULL)
+            place = at;
+    }
+    if (place == NULL || lifetime_s == 0)
+        return;
+    memcpy(place->text, name, len + 1);
+    place->used = true;
+    place->until = lifetime_end(lifetime_s, now);
+    domains_changed(ac, i);
+    naru_autoconf_schedule(ac);
+}
+
+const char *naru_autoconf_domain_get(const struct naru_autoconf *ac, unsigned ifindex, unsigned n)
+{
+    const struct naru_autoconf_iface *i = naru_autoconf_iface_find(ac, ifindex);
+    for (unsigned at = 0; i != NULL && at < NARU_AUTOCONF_DOMAINS; at++)
+        if (i->domain[at].used && n-- == 0)
+            return i->domain[at].text;
+    return NULL;
+}
+
+bool naru_autoconf_dns_get(const struct naru_autoconf *ac, unsigned ifindex, unsigned n,
+                           struct naru_addr *server)
+{
+    const struct naru_autoconf_iface *i = naru_autoconf_iface_find(ac, ifindex);
+    for (unsigned at = 0; i != NULL && at < NARU_AUTOCONF_DNS; at++)
+        if (i->dns[at].used && n-- == 0) {
+            *server = i->dns[at].addr;
+            return true;
+        }
+    return false;
+}
+
 void naru_autoconf_not_router(struct naru_autoconf *ac, unsigned ifindex,
                               const struct naru_addr *addr)
 {
@@ -181,14 +267,14 @@ static void renew(struct naru_autoconf *ac, struct naru_autoconf_addr *a,
         naru_autoconf_settle(ac, a, now);
 }
 
-static struct naru_autoconf_addr *automatic_in(struct naru_autoconf_iface *i,
-                                               const struct naru_addr *prefix)
+struct naru_autoconf_addr *naru_autoconf_lasting(struct naru_autoconf_iface *i,
+                                                 const struct naru_addr *prefix)
 {
     struct naru_autoconf_addr *found = NULL;
     for (unsigned n = 0; n < NARU_AUTOCONF_ADDRS; n++) {
         struct naru_autoconf_addr *a = &i->addr[n];
         if (a->state == NARU_AUTOCONF_FREE || a->state == NARU_AUTOCONF_GONE || !a->automatic ||
-            naru_addr_hi(&a->addr) != naru_addr_hi(prefix))
+            a->temporary || naru_addr_hi(&a->addr) != naru_addr_hi(prefix))
             continue;
         if (found == NULL || found->state == NARU_AUTOCONF_DUPLICATE)
             found = a;
@@ -203,10 +289,12 @@ static void autonomous(struct naru_autoconf *ac, struct naru_autoconf_iface *i,
 {
     if (!i->config.slaac || p->preferred_s > p->valid_s || p->prefix_len != 128 - IDENTIFIER_BITS)
         return;
-    struct naru_autoconf_addr *a = automatic_in(i, &p->prefix);
+    struct naru_autoconf_addr *a = naru_autoconf_lasting(i, &p->prefix);
     if (a != NULL) {
-        if (a->state != NARU_AUTOCONF_DUPLICATE)
-            renew(ac, a, p, now);
+        if (a->state == NARU_AUTOCONF_DUPLICATE)
+            return;
+        renew(ac, a, p, now);
+        naru_autoconf_temp_advertised(ac, i, a, now);
         return;
     }
     if (p->valid_s == 0)
@@ -217,6 +305,7 @@ static void autonomous(struct naru_autoconf *ac, struct naru_autoconf_iface *i,
     a->preferred_until = lifetime_end(p->preferred_s, now);
     a->valid_until = lifetime_end(p->valid_s, now);
     naru_autoconf_detect(ac, i, a, NARU_MS(naru_rand_below(ac->rand, 1001)), now);
+    naru_autoconf_temp_advertised(ac, i, a, now);
 }
 
 /* A prefix with L=0 says nothing about off-link; an earlier on-link mark stays; a prefix option for
@@ -251,7 +340,12 @@ struct naru_addr naru_autoconf_eui64(const struct naru_addr *prefix, const uint8
     return a;
 }
 
-/* RFC 7217 5: of prefix, interface, attempt and secret, and nothing else. */
+bool naru_autoconf_reserved(uint64_t id)
+{
+    return id == 0 || id >> 7 == UINT64_C(0xfdffffffffffff80) >> 7;
+}
+
+/* RFC 7217 5 (V6-7217-5-1): of prefix, interface, attempt and secret, and nothing else. */
 static struct naru_addr opaque(const struct naru_autoconf *ac, const struct naru_autoconf_iface *i,
                                const struct naru_addr *prefix, unsigned dad_counter)
 {
@@ -261,7 +355,7 @@ static struct naru_addr opaque(const struct naru_autoconf *ac, const struct naru
     memcpy(input + 8, i->config.mac, 6);
     naru_put16(input + 14, dad_counter);
     uint64_t id = naru_siphash(&ac->secret, input, sizeof(input));
-    if (id == 0 || id >> 7 == UINT64_C(0xfdffffffffffff80) >> 7) /* RFC 5453 */
+    if (naru_autoconf_reserved(id))
         id ^= UINT64_C(1) << 40;
     naru_put64(a.b + 8, id);
     return a;

@@ -10,10 +10,13 @@
  * through a duplicate of the program's end therefore knows where it came from.  On a connected
  * socket a run never ends; on others it is short, and costs one wake-up each.
  *
- * An error (ICMP port unreachable) must wake a program that polls: an empty datagram is put into an
- * empty pair.  Notified calls tell the errno and eat it; a native recv reads 0 bytes from it, where
- * the kernel's UDP would fail with the errno.  Also different: native sends on an unconnected
- * socket vanish (EDESTADDRREQ), and the errno of a native send comes with the next notified call.
+ * An error (ICMP port unreachable; with IP_RECVERR all that ICMP says) must wake a program that
+ * polls: an empty datagram is put into an empty pair, and taken out with the error, or with the
+ * last entry of the error queue.  poll says POLLIN of it, never POLLERR: the kernel has no way to
+ * make that of a living pair.  Notified calls tell the errno and eat it; a native recv reads 0
+ * bytes from it, where the kernel's UDP would fail with the errno.  Also different: native sends on
+ * an unconnected socket vanish (EDESTADDRREQ), and the errno of a native send comes with the next
+ * notified call.
  */
 #include "run/dgram.h"
 
@@ -114,15 +117,41 @@ static void feed(struct naru_object *object, naru_time now)
     }
 }
 
+/* What made the program look for an error, or for a queue of them. */
+static void eat_token(struct naru_object *object, int fd)
+{
+    uint8_t byte;
+    if (fd < 0 || !object->dgram.error_token || pair_is_empty(object))
+        return;
+    (void)recv(fd, &byte, 1, MSG_DONTWAIT);
+    object->dgram.error_token = false;
+    object->dgram.run_count = 0;
+}
+
 int naru_datagram_take_error(struct naru_object *object, int fd)
 {
     int error = naru_object_take_error(object);
-    if (error != 0 && fd >= 0 && object->dgram.error_token && !pair_is_empty(object)) {
-        (void)recv(fd, object->runner->scratch, 1, MSG_DONTWAIT);
-        object->dgram.error_token = false;
-        object->dgram.run_count = 0;
-    }
+    if (error != 0)
+        eat_token(object, fd);
     return error;
+}
+
+ssize_t naru_datagram_take_queued(struct naru_object *object, int fd, bool peek,
+                                  struct naru_msg_info *info, naru_time now)
+{
+    struct naru_room room = { .at = object->runner->scratch, .len = NARU_DATAGRAM_MAX };
+    if (object->sock == NULL)
+        return -EAGAIN;
+    int64_t n = naru_sock_recv(object->sock, &room, 1,
+                               NARU_MSG_ERRQUEUE | (peek ? (unsigned)NARU_MSG_PEEK : 0), info, now);
+    if (n < 0)
+        return -naru_errno(n);
+    if (peek)
+        return (ssize_t)n;
+    object->so_error = 0; /* the next call fails with the next entry's, which the socket has */
+    if ((naru_sock_ready(object->sock) & NARU_READY_ERROR) == 0)
+        eat_token(object, fd);
+    return (ssize_t)n;
 }
 
 ssize_t naru_datagram_take(struct naru_object *object, int fd, bool peek,

@@ -24,6 +24,10 @@ int64_t naru_datagram_send(struct naru_object *object, const void *at, size_t le
 /* The pending error, which is told now; with the datagram that made the program look for it. */
 int naru_datagram_take_error(struct naru_object *object, int fd);
 
+/* The oldest entry of the error queue, as naru_datagram_take; it never waits. */
+ssize_t naru_datagram_take_queued(struct naru_object *object, int fd, bool peek,
+                                  struct naru_msg_info *info, naru_time now);
+
 void naru_datagram_pair_ready(struct naru_object *object, uint32_t events, naru_time now);
 void naru_datagram_sock_event(struct naru_object *object, const struct naru_event *event,
                               naru_time now);

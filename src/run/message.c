@@ -2,16 +2,19 @@
  * Control messages: RFC 3542 (IPv6) and ip(7), as Linux lays them out.
  *
  * Received: IP_PKTINFO, IP_TTL, IP_TOS, IP_RECVORIGDSTADDR; IPV6_PKTINFO, IPV6_HOPLIMIT,
- * IPV6_TCLASS; SO_TIMESTAMP and SO_TIMESTAMPNS; UDP_GRO.  Sent: IP_PKTINFO, IP_TTL, IP_TOS;
- * IPV6_PKTINFO, IPV6_HOPLIMIT, IPV6_TCLASS; UDP_SEGMENT.  An IPv6 socket gets and gives the IPv6
- * form for IPv4 peers too, with v4-mapped addresses, and the IPv4 form if it asks for that.
+ * IPV6_TCLASS; SO_TIMESTAMP and SO_TIMESTAMPNS; UDP_GRO; IP_RECVERR and IPV6_RECVERR.  Sent:
+ * IP_PKTINFO, IP_TTL, IP_TOS; IPV6_PKTINFO, IPV6_HOPLIMIT, IPV6_TCLASS; UDP_SEGMENT.  An IPv6
+ * socket gets and gives the IPv6 form for IPv4 peers too, with v4-mapped addresses, and the IPv4
+ * form if it asks for that.
  */
 #include "run/message.h"
 
+#include "host/errno.h"
 #include "host/sockaddr.h"
 #include "run/memo.h"
 
 #include <errno.h>
+#include <linux/errqueue.h>
 #include <netinet/ip.h>
 #include <netinet/udp.h>
 #include <stddef.h>
@@ -172,6 +175,16 @@ static void put_int(struct control *control, int level, int type, int value)
     put(control, level, type, &value, sizeof value);
 }
 
+static bool is_error(const struct naru_msg_info *info)
+{
+    return (info->flags & NARU_MSG_ERRQUEUE) != 0;
+}
+
+const struct naru_endpoint *naru_message_name(const struct naru_msg_info *info)
+{
+    return is_error(info) ? &info->to : &info->from;
+}
+
 static bool wants(const struct naru_object *object, int level, int name)
 {
     return naru_memo_get(object, level, name, 0) != 0;
@@ -185,13 +198,13 @@ static void put_ipv4(struct control *control, const struct naru_object *object,
     uint8_t tos = info->tos;
     memcpy(&pktinfo.ipi_spec_dst, info->to.addr.b + 12, 4);
     memcpy(&pktinfo.ipi_addr, info->to.addr.b + 12, 4);
-    if (wants(object, IPPROTO_IP, IP_PKTINFO))
+    if (wants(object, IPPROTO_IP, IP_PKTINFO) && !is_error(info))
         put(control, IPPROTO_IP, IP_PKTINFO, &pktinfo, sizeof pktinfo);
     if (wants(object, IPPROTO_IP, IP_RECVTTL))
         put_int(control, IPPROTO_IP, IP_TTL, info->hop_limit);
     if (wants(object, IPPROTO_IP, IP_RECVTOS))
         put(control, IPPROTO_IP, IP_TOS, &tos, sizeof tos);
-    if (wants(object, IPPROTO_IP, IP_RECVORIGDSTADDR) &&
+    if (wants(object, IPPROTO_IP, IP_RECVORIGDSTADDR) && !is_error(info) &&
         naru_sockaddr_emit(&info->to, NARU_IPV4, &name) > 0)
         put(control, IPPROTO_IP, IP_RECVORIGDSTADDR, &name, sizeof(struct sockaddr_in));
 }
@@ -201,12 +214,41 @@ static void put_ipv6(struct control *control, const struct naru_object *object,
 {
     struct in6_pktinfo pktinfo = { .ipi6_ifindex = info->to.ifindex };
     memcpy(&pktinfo.ipi6_addr, info->to.addr.b, sizeof pktinfo.ipi6_addr);
-    if (wants(object, IPPROTO_IPV6, IPV6_RECVPKTINFO))
+    if (wants(object, IPPROTO_IPV6, IPV6_RECVPKTINFO) && !is_error(info))
         put(control, IPPROTO_IPV6, IPV6_PKTINFO, &pktinfo, sizeof pktinfo);
     if (wants(object, IPPROTO_IPV6, IPV6_RECVHOPLIMIT))
         put_int(control, IPPROTO_IPV6, IPV6_HOPLIMIT, info->hop_limit);
     if (wants(object, IPPROTO_IPV6, IPV6_RECVTCLASS))
         put_int(control, IPPROTO_IPV6, IPV6_TCLASS, info->tos);
+}
+
+/* What Linux says of an error: who complains is behind it, and nobody is where it is our own. */
+static void put_error(struct control *control, const struct naru_object *object,
+                      const struct naru_msg_info *info)
+{
+    static const struct naru_addr nobody;
+    struct {
+        struct sock_extended_err ee;
+        union {
+            struct sockaddr_in v4;
+            struct sockaddr_in6 v6;
+        } offender;
+    } told = { .ee = { .ee_errno = (uint32_t)naru_errno(info->error),
+                       .ee_type = info->icmp_type,
+                       .ee_code = info->icmp_code,
+                       .ee_info = info->mtu } };
+    bool v6 = object->family == NARU_IPV6;
+    struct sockaddr_storage name;
+    if (memcmp(&info->from.addr, &nobody, sizeof nobody) == 0) {
+        told.ee.ee_origin = SO_EE_ORIGIN_LOCAL;
+    } else {
+        bool icmp6 = naru_sockaddr_family(&info->from.addr) == NARU_IPV6;
+        told.ee.ee_origin = icmp6 ? SO_EE_ORIGIN_ICMP6 : SO_EE_ORIGIN_ICMP;
+        (void)naru_sockaddr_emit(&info->from, object->family, &name);
+        memcpy(&told.offender, &name, sizeof told.offender);
+    }
+    put(control, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVERR : IP_RECVERR, &told,
+        sizeof told.ee + (v6 ? sizeof told.offender.v6 : sizeof told.offender.v4));
 }
 
 /* The time of the call: the stack does not keep when a datagram came. */
@@ -225,12 +267,14 @@ static void put_control(struct control *control, const struct naru_object *objec
                         const struct naru_msg_info *info)
 {
     put_time(control, object);
-    if (naru_sockaddr_family(&info->from.addr) == NARU_IPV4)
+    if (naru_sockaddr_family(&naru_message_name(info)->addr) == NARU_IPV4)
         put_ipv4(control, object, info);
     if (object->family == NARU_IPV6)
         put_ipv6(control, object, info);
     if (info->gso_size != 0)
         put_int(control, IPPROTO_UDP, UDP_GRO, info->gso_size);
+    if (is_error(info))
+        put_error(control, object, info);
 }
 
 /* One member of the program's msghdr. */
@@ -245,7 +289,7 @@ int naru_message_write_back(const struct naru_call *call, struct naru_message *m
     struct msghdr *header = &message->header;
     struct sockaddr_storage name;
     pid_t tid = call->notice->tid;
-    socklen_t name_len = naru_sockaddr_emit(&info->from, call->object->family, &name);
+    socklen_t name_len = naru_sockaddr_emit(naru_message_name(info), call->object->family, &name);
     int error = 0;
 
     if (header->msg_name != NULL) {
@@ -264,6 +308,8 @@ int naru_message_write_back(const struct naru_call *call, struct naru_message *m
         control.len = control.room; /* the padding of the last */
     header->msg_controllen = control.len;
     header->msg_flags = flags | (control.truncated ? MSG_CTRUNC : 0);
+    if (is_error(info))
+        header->msg_flags |= MSG_ERRQUEUE;
     if (error == 0)
         error = naru_task_write(tid, (uintptr_t)header->msg_control, control.bytes, control.len);
     if (error == 0)

@@ -30,6 +30,9 @@ ssize_t naru_message_room(const struct naru_message *message);
 int naru_message_read_control(pid_t tid, const struct naru_message *message,
                               struct naru_msg_info *info);
 
+/* Who a message says it is from; of an error, where the datagram was sent to. */
+const struct naru_endpoint *naru_message_name(const struct naru_msg_info *info);
+
 /*
  * Writes name, control messages, lengths and flags of a receive: those that the program asked for
  * with its options.  0, or a negative errno.

@@ -183,7 +183,8 @@ static void put_ifaddr(struct naru_rtmsg *out, unsigned ifindex, const char *nam
     bool v4 = naru_sockaddr_family(&has->addr) == NARU_IPV4;
     uint32_t flags =
         (has->automatic ? 0 : IFA_F_PERMANENT) | (has->tentative ? IFA_F_TENTATIVE : 0) |
-        (has->duplicate ? IFA_F_DADFAILED : 0) | (has->deprecated ? IFA_F_DEPRECATED : 0);
+        (has->duplicate ? IFA_F_DADFAILED : 0) | (has->deprecated ? IFA_F_DEPRECATED : 0) |
+        (has->temporary ? IFA_F_TEMPORARY : 0);
     struct ifa_cacheinfo forever = { .ifa_prefered = UINT32_MAX, .ifa_valid = UINT32_MAX };
     struct ifaddrmsg body = {
         .ifa_family = v4 ? AF_INET : AF_INET6,

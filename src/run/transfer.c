@@ -6,8 +6,7 @@
  * sockets of ours that CONTINUE: they mean the same there); but a stream with an address to send
  * to, which af_unix refuses and TCP ignores, is served through our duplicate of the program's end.
  *
- * MSG_ERRQUEUE finds an empty queue (EAGAIN): the stack keeps one error per socket, and tells it
- * through SO_ERROR and the next call.
+ * MSG_ERRQUEUE asks the stack for its queue; that of a stream is always empty (EAGAIN).
  */
 #include "run/connect.h"
 #include "run/dgram.h"
@@ -180,13 +179,18 @@ int64_t naru_call_sendmmsg(struct naru_call *call)
 static int64_t dgram_take(struct naru_call *call, int flags, struct naru_msg_info *info)
 {
     struct naru_object *object = call->object;
-    if ((flags & MSG_ERRQUEUE) != 0)
-        return -EAGAIN;
+    bool peek = (flags & MSG_PEEK) != 0;
+    if ((flags & MSG_ERRQUEUE) != 0) {
+        ssize_t n = naru_datagram_take_queued(object, call->fd, peek, info, call->now);
+        if (n >= 0)
+            naru_resolver_unmap(&call->runner->resolver, &object->dgram.asked, &info->to);
+        return n;
+    }
     if ((flags & MSG_OOB) != 0)
         return -EOPNOTSUPP;
     if (object->phase == NARU_PHASE_ENDED)
         return 0;
-    ssize_t len = naru_datagram_take(object, call->fd, (flags & MSG_PEEK) != 0, info, call->now);
+    ssize_t len = naru_datagram_take(object, call->fd, peek, info, call->now);
     if (len == -EAGAIN)
         return naru_call_block(call, flags, object->recv_timeout, EAGAIN);
     if (len >= 0)
@@ -206,7 +210,7 @@ int64_t naru_call_recvfrom(struct naru_call *call)
     if (len < 0)
         return len;
     ssize_t n = naru_task_scatter(call->notice->tid, &iov, 1, call->runner->scratch, (size_t)len);
-    int error = naru_call_put_name(call, arg[4], arg[5], &info.from);
+    int error = naru_call_put_name(call, arg[4], arg[5], naru_message_name(&info));
     if (n < 0 || error < 0)
         return n < 0 ? n : error;
     return (flags & MSG_TRUNC) != 0 ? len : n;

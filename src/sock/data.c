@@ -52,6 +52,8 @@ NARU_FLATTEN int64_t naru_sock_recv(struct naru_sock *sock, const struct naru_ro
     naru_stack_at(sock->stack, now);
     if (sock->type != NARU_SOCK_STREAM)
         return naru_dgram_recv(naru_sock_udp_of(sock), room, room_count, flags, info);
+    if (NARU_UNLIKELY((flags & NARU_MSG_ERRQUEUE) != 0))
+        return NARU_ERR_AGAIN;
     enum naru_err err = check_reader(sock);
     if (err != NARU_OK)
         return err;

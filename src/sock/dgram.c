@@ -131,6 +131,16 @@ static size_t emit_header(const struct naru_sock *sock, const struct send *send,
     return sock->type == NARU_SOCK_DGRAM ? naru_udp_emit(pkt->data, &h) : 0;
 }
 
+/* What fits goes into the error queue, for who looks for it (tracepath). */
+static void too_long(struct naru_sock *sock, const struct send *send)
+{
+    struct naru_msg_info info = { .to = { .addr = send->out->dst, .port = send->to_port },
+                                  .error = NARU_ERR_MSGSIZE };
+    if (naru_path_route(sock->stack, send->path, &send->out->dst, send->out->ifindex))
+        info.mtu = send->path->mtu;
+    naru_dgram_error_queue(naru_sock_udp_of(sock), &info, naru_span(NULL, 0));
+}
+
 /* The local address may be left open (wildcard; H-4.1.3.5-3). */
 static int64_t send_one(struct naru_sock *sock, const struct send *send,
                         const struct naru_slice *slice, unsigned slice_count, size_t len)
@@ -146,6 +156,8 @@ static int64_t send_one(struct naru_sock *sock, const struct send *send,
     if (sock->type == NARU_SOCK_PING)
         naru_put16(pkt->data + 4, send->from_port);
     enum naru_err err = naru_ip_output_by(sock->stack, send->out, send->path, pkt);
+    if (err == NARU_ERR_MSGSIZE && naru_sock_udp_of(sock)->recverr)
+        too_long(sock, send);
     return err != NARU_OK ? (int64_t)err : (int64_t)len;
 }
 
@@ -265,18 +277,6 @@ NARU_NOINLINE int64_t naru_dgram_send(struct naru_sock_udp *su, const struct nar
 
 /* ---- In ---- */
 
-static size_t copy_out(const struct naru_pkt *pkt, const struct naru_room *room,
-                       unsigned room_count)
-{
-    size_t done = 0;
-    for (unsigned i = 0; i < room_count && done < pkt->len; i++) {
-        size_t take = NARU_MIN(room[i].len, pkt->len - done);
-        memcpy(room[i].at, pkt->data + done, take);
-        done += take;
-    }
-    return done;
-}
-
 /* One datagram, with all that is known of how it came (H-3.2.1.6-2, H-3.4-2, H-4.1.3.5-1,
  * H-4.1.4-3). */
 NARU_NOINLINE int64_t naru_dgram_recv(struct naru_sock_udp *su, const struct naru_room *room,
@@ -284,13 +284,15 @@ NARU_NOINLINE int64_t naru_dgram_recv(struct naru_sock_udp *su, const struct nar
                                       struct naru_msg_info *info)
 {
     struct naru_pkt *pkt = naru_pktq_first(&su->rx);
+    if (NARU_UNLIKELY((flags & NARU_MSG_ERRQUEUE) != 0))
+        return naru_dgram_error_recv(su, room, room_count, (flags & NARU_MSG_PEEK) != 0, info);
     if (su->s.error != NARU_OK)
         return take_error(&su->s);
     if (flags & NARU_MSG_OOB)
         return NARU_ERR_OPNOTSUPP;
     if (pkt == NULL)
         return su->s.shut_read ? 0 : NARU_ERR_AGAIN;
-    size_t copied = copy_out(pkt, room, room_count);
+    size_t copied = naru_pkt_copy_out(pkt, room, room_count);
     if (info != NULL) {
         *info = (struct naru_msg_info){
             .from = pkt->meta.endpoint[0],

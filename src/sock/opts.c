@@ -111,6 +111,10 @@ static enum naru_err set_dgram(struct naru_sock_udp *su, enum naru_opt opt, int6
         return NARU_OK;
     case NARU_OPT_UDP_GRO:
         return set_flag(su->s.type == NARU_SOCK_DGRAM, value, &su->gro);
+    case NARU_OPT_RECVERR:
+        while (value == 0 && naru_dgram_error_recv(su, NULL, 0, false, NULL) != NARU_ERR_AGAIN)
+            ;
+        return set_flag(true, value, &su->recverr);
     default:
         return NARU_ERR_NOPROTOOPT;
     }
@@ -257,6 +261,9 @@ static enum naru_err get_dgram(struct naru_sock_udp *su, enum naru_opt opt, int6
         return NARU_OK;
     case NARU_OPT_UDP_GSO:
         *value = su->gso_size;
+        return NARU_OK;
+    case NARU_OPT_RECVERR:
+        *value = su->recverr;
         return NARU_OK;
     case NARU_OPT_UDP_GRO:
         *value = su->gro;

@@ -4,309 +4,22 @@
  * This folder is the only place where protocol machines are introduced to one another: a machine is
  * told facts and says what is due; the files here carry the facts and do what is due.
  *
- *   stack.c   making, ending, time                    in.c       frames in: link layer
- *   iface.c   interfaces and their addresses          in_ip.c    IPv4 and IPv6 in, reassembly
- *                                                in_quick.c the next segment, at one go
- *   out.c     frames out: who speaks next             icmp_in.c  echo, errors to their flow
- *   out_ip.c  packets we make: headers, fragments     icmp_out.c errors we send
- *   path.c    routes, neighbours, path MTU together   nd.c       ARP, ND, autoconfiguration, groups
- *   demux.c   who a segment or datagram is for        event.c    what sockets have to tell
- *   tcp.c     TCP in, out, in time                    udp.c      datagrams in and out
- *   listen.c  SYN to connection                       time_wait.c names that rest
- *   fastopen.c  data with SYN
- *   pressure.c  what goes when memory is short          metrics.c  what connections tell the next
+ *   stack.c    making, ending, time                 in.c          frames in: link layer
+ *   iface.c    interfaces and their addresses       in_ip.c       IPv4 and IPv6 in, reassembly
+ *   out.c      frames out: who speaks next          in_quick.c    the next segment, at one go
+ *   out_ip.c   packets we make: headers, fragments  icmp_in.c     echo, errors to their flow
+ *   path.c     routes, neighbours, path MTU         icmp_out.c    errors we send
+ *   demux.c    who a packet is for                  nd.c          ARP, ND, autoconfiguration
+ *   tcp.c      TCP in and in time                   event.c       what sockets have to tell
+ *   tcp_out.c  its frames                           udp.c         datagrams in and out
+ *   listen.c   SYN to connection                    dgram_error.c errors about them
+ *   fastopen.c data with SYN                        time_wait.c   names that rest
+ *   metrics.c  what connections tell the next       pressure.c    what goes when memory is short
  */
 #ifndef NARU_STACK_CORE_H
 #define NARU_STACK_CORE_H
 
-#include "base/block.h"
-#include "base/csum.h"
-#include "base/defs.h"
-#include "base/list.h"
-#include "base/mem.h"
-#include "base/pktpool.h"
-#include "base/pool.h"
-#include "base/rand.h"
-#include "base/siphash.h"
-#include "base/table.h"
-#include "base/wheel.h"
-#include "proto/autoconf.h"
-#include "proto/fastopen.h"
-#include "proto/frag.h"
-#include "proto/group.h"
-#include "proto/icmplimit.h"
-#include "proto/metrics.h"
-#include "proto/neigh.h"
-#include "proto/pmtu.h"
-#include "proto/ports.h"
-#include "proto/route.h"
-#include "proto/tcp/tcp.h"
-
-#include <naru/naru.h>
-
-#include <string.h>
-
-enum {
-    IFACES_MAX = 64,
-    REDIRECTS_MAX = 16,    /* hosts that a router has sent elsewhere */
-    IFADDRS_MAX = 40,      /* proto/autoconf's and some of IPv4 */
-    TXQ_MAX = 512,         /* packets waiting on an interface */
-    TXQ_LOW = TXQ_MAX / 2, /* datagram senders that were told AGAIN go on below this */
-    HERE_BITS = 9,         /* of stack->here: a line of cache */
-    LOOPBACK = 1,          /* its ifindex */
-    LOOPBACK_MTU = 65535,
-    LOOPBACK_BUDGET = 64, /* frames turned around in one tick */
-    JOINS_MAX = 64,       /* groups of one socket */
-};
-
-NARU_QUEUE_DEFINE(naru_pktq, struct naru_pkt);
-
-/* ---- Flows: everything that a packet may be for by its four names ---- */
-
-struct naru_tuple {
-    struct naru_addr local, remote;
-    uint16_t local_port, remote_port;
-    uint16_t zone; /* ifindex where remote is link-local, else 0 */
-    uint8_t proto;
-    uint8_t zero;
-};
-
-enum flow_kind {
-    FLOW_SOCK,      /* struct naru_sock */
-    FLOW_TIME_WAIT, /* struct naru_time_wait */
-};
-
-/* The head of everything in stack->flows. */
-struct naru_flow {
-    struct naru_tuple tuple;
-    uint32_t hash;
-    uint8_t kind; /* enum flow_kind */
-    bool in_table;
-};
-
-enum naru_path_link {
-    PATH_LINK_NONE, /* the interface has no link layer */
-    PATH_LINK_NEIGH,
-    PATH_LINK_MULTICAST,
-    PATH_LINK_BROADCAST,
-};
-
-/* How packets to somewhere leave: looked up once, good while the generations match.  Zero: nothing
- * yet. */
-struct naru_path {
-    struct naru_addr next_hop;
-    uint32_t fib_gen, pmtu_gen;
-    struct naru_neigh_ref neigh;
-    uint32_t mtu;
-    uint16_t ifindex; /* 0: nothing yet */
-    uint8_t link;     /* enum naru_path_link */
-};
-
-enum naru_path_state {
-    PATH_READY,
-    PATH_WAIT,        /* for the neighbour; naru_neigh_settle wakes who is parked */
-    PATH_UNREACHABLE, /* the neighbour does not answer */
-    PATH_NO_ROOM,     /* the neighbour table is full */
-};
-
-enum naru_tx_list {
-    TX_NONE,
-    TX_READY,      /* a connection that has something to say */
-    TX_PARKED,     /* ... but waits for a neighbour */
-    TX_WANT_WRITE, /* a datagram socket that met a full queue */
-};
-
-/*
- * What an application holds, and what a connection is; the first member of each kind.  Two lines
- * of cache that each packet touches, and what is for opening and closing.
- */
-struct naru_sock {
-    struct naru_flow flow;
-    struct naru_stack *stack;
-    void *user;
-    struct naru_list_node event_node; /* stack->events, or the accept queue of its listener */
-    struct naru_list_node tx_node;    /* iface: ready, parked, or wants to write */
-    struct naru_sock *memory_next;    /* stack->memory_waiters */
-    uint8_t type;                     /* enum naru_sock_type */
-    uint8_t changed;                  /* enum naru_ready, not yet told */
-    int8_t error;                     /* enum naru_err, pending */
-    bool held : 1;                    /* the application has the pointer */
-    bool v6 : 1;                      /* made as IPV6 */
-    bool v6only : 1;
-    bool bound : 1;      /* in a port bucket */
-    bool port_given : 1; /* the application asked for this port ... */
-    bool addr_given : 1; /* ... and for this address */
-    bool connected : 1;
-    bool reuseaddr : 1;
-    bool reuseport : 1;
-    bool broadcast : 1;
-    bool transparent : 1;
-    bool multicast_loop : 1;
-    bool event_acked : 1;
-    bool shut_read : 1;
-    bool shut_write : 1;
-    bool wants_memory : 1; /* in stack->memory_waiters */
-    uint8_t tx_list;       /* enum naru_tx_list: where tx_node is */
-    uint8_t tos;
-    uint8_t mtu_discover;
-    int16_t ttl; /* -1: the stack's */
-    uint8_t multicast_ttl;
-    uint16_t multicast_if;
-    uint16_t bind_iface;
-    struct naru_list_node port_node; /* struct port_bucket: bound sockets */
-    struct naru_list_node all_node;  /* stack->socks */
-};
-
-/* A listener's own. */
-struct naru_listen {
-    struct naru_list accept_queue; /* struct naru_sock, by event_node */
-    struct naru_list half_queue;   /* the same, in SYN-RECEIVED */
-    uint32_t accept_count, half_open;
-    uint32_t backlog;
-};
-
-struct naru_sock_tcp {
-    struct naru_sock s;
-    struct naru_sock_tcp *listener; /* it waits in, or will go to, this accept queue */
-    struct naru_listen *listen;     /* LISTEN: its own */
-    uint16_t fast_max;              /* NARU_OPT_FASTOPEN */
-    struct naru_path path;
-    struct naru_timer timer;
-    union {
-        uint32_t mtu_told; /* the path MTU that tcp knows of; 0: it is to be told */
-        naru_seq iss;      /* connect_waits: until SYN leaves */
-    };
-    bool defer_answer : 1;   /* a listener's */
-    bool half_open : 1;      /* in the listener's half_queue */
-    bool queued : 1;         /* in its accept_queue */
-    bool deferred : 1;       /* its SYN is not answered yet */
-    bool early : 1;          /* Fast Open: it is open, its handshake not complete */
-    bool connect_waits : 1;  /* for the first data: SYN has not left */
-    bool fast_asked : 1;     /* SYN,ACK may bring a cookie */
-    bool fast_connect : 1;   /* NARU_OPT_FASTOPEN_CONNECT */
-    bool fast_no_cookie : 1; /* NARU_OPT_FASTOPEN_NO_COOKIE */
-    bool fast_keyed : 1;     /* it has keys of its own in stack->fast_own */
-    bool ended : 1;          /* out of the tables; only the application's view is left */
-    struct naru_tcp tcp;
-};
-
-/*
- * Where it is touched: the lines that each segment needs, and one between them that it does not,
- * from the end of the first two to where the path's next hop ends.
- */
-enum {
-    SOCK_HOT_END = offsetof(struct naru_sock, port_node),
-    SOCK_TCP_WARM = offsetof(struct naru_sock_tcp, path.fib_gen),
-    SOCK_TCP_HOT_END = offsetof(struct naru_sock_tcp, tcp.sacked),
-};
-
-_Static_assert(SOCK_HOT_END <= 2 * NARU_CACHE_LINE && SOCK_TCP_WARM == 3 * NARU_CACHE_LINE &&
-                   SOCK_TCP_HOT_END == 10 * NARU_CACHE_LINE &&
-                   sizeof(struct naru_sock_tcp) == 12 * NARU_CACHE_LINE,
-               "a segment touches nine lines of a connection, and none is shared with another");
-
-struct naru_join {
-    struct naru_addr group;
-    uint16_t ifindex;
-};
-
-/* An IP packet to be made. */
-struct naru_ip_out {
-    struct naru_addr src; /* all zero: chosen */
-    struct naru_addr dst;
-    uint16_t ifindex; /* 0: by the routing table */
-    uint8_t proto;
-    uint8_t hop_limit; /* 0: the stack's */
-    uint8_t tos;
-    bool dont_fragment; /* MSGSIZE instead */
-    bool ignore_pmtu;   /* fragments at the interface's MTU */
-    bool router_alert;
-    bool no_multicast_loop;
-    bool from_unspecified; /* src is all zero and stays so */
-    bool host_only;        /* to a group with a hop limit of 0: only members on this host hear it */
-    uint8_t csum_offset;   /* the transport checksum's place, made for whatever source is chosen;
-                              0xff: none */
-};
-
-struct naru_sock_udp {
-    struct naru_sock s;
-    struct naru_pktq rx;
-    uint32_t rx_bytes, rx_max; /* truesize */
-    uint16_t gso_size;
-    bool gro;
-    bool described;         /* out is good while described_gen is that of the routes */
-    struct naru_path path;  /* to the peer it is connected to ... */
-    struct naru_ip_out out; /* ... and what goes into the IP header there */
-    uint32_t described_gen;
-    struct naru_join *joins; /* JOINS_MAX of them once one is made */
-    uint8_t join_count;
-};
-
-struct naru_time_wait {
-    struct naru_flow flow;
-    struct naru_list_node node; /* stack->time_waits, the oldest first */
-    struct naru_tcp_tw tw;
-};
-
-/* All sockets bound to one port of one protocol. */
-struct port_bucket {
-    struct naru_list socks;
-    uint32_t hash;
-    uint16_t port;
-    uint8_t proto;
-};
-
-/* ---- Interfaces ---- */
-
-struct naru_ifaddr {
-    struct naru_addr addr;
-    uint32_t broadcast; /* of its network, in host order; 255.255.255.255: it has none of its own */
-    uint8_t prefix_len;
-    bool tentative, duplicate, deprecated, automatic;
-};
-
-struct naru_iface {
-    struct naru_stack *stack;
-    char name[16];
-    uint16_t index;
-    uint16_t parent, vlan;
-    uint8_t kind; /* enum naru_iface_kind */
-    uint8_t mac[6];
-    bool up, accept_any;
-    bool link_layer; /* Ethernet headers, neighbours */
-    bool autoconf;   /* IPv6 addresses go through proto/autoconf */
-    uint32_t mtu, offload, gso_max;
-    uint8_t hop_limit;
-    uint8_t addr_count;
-    uint8_t child_count; /* VLAN interfaces upon it */
-    struct naru_ifaddr addrs[IFADDRS_MAX];
-
-    /* Out: packets that were made already, then connections that have something to say. */
-    struct naru_pktq txq;
-    uint32_t txq_count;
-    struct naru_list ready;      /* struct naru_sock by tx_node */
-    struct naru_list parked;     /* TCP that waits for a neighbour */
-    struct naru_list want_write; /* UDP that met a full queue */
-    struct naru_pkt *sending;    /* lent to the driver until it calls again */
-    struct naru_frag_cut cut;    /* sending leaves in pieces ... */
-    struct naru_frag_piece piece;
-    uint32_t cut_ident;
-    uint16_t cut_header_len; /* ... behind this many bytes of its own header; 0: whole */
-
-    bool turn; /* whose: the queue's, or the ready list's */
-
-    /* In: the ends of the last packet that was found to be for us alone, while nothing changed. */
-    struct {
-        uint32_t fib_gen;
-        struct naru_addr src, dst;
-    } seen;
-
-    /* Out: the neighbour that the last path led to; others that lead there need not look it up. */
-    struct naru_addr hop;
-    struct naru_neigh_ref hop_neigh;
-
-    uint64_t rx_packets, rx_bytes, rx_drops, tx_packets, tx_bytes;
-};
+#include "stack/objects.h"
 
 /* ---- The stack ---- */
 
@@ -322,8 +35,9 @@ struct naru_stack {
     uint64_t port_key; /* odd */
     const struct naru_csum_ops *csum;
     naru_time now;
-    uint16_t in_ifindex; /* whose frame is being taken in; 0: none */
-    bool chores;         /* a machine may have something to send: look before the next frame */
+    uint16_t in_ifindex;     /* whose frame is being taken in; 0: none */
+    uint32_t dns_generation; /* what routers say of resolvers has changed so often */
+    bool chores;             /* a machine may have something to send: look before the next frame */
 
     naru_time relieved_at; /* when caches were last given back; pressure.c */
     uint64_t refused_then; /* mem.refused at that time */
@@ -591,7 +305,14 @@ enum naru_err naru_ip_output(struct naru_stack *stack, const struct naru_ip_out 
 enum naru_err naru_ip_output_by(struct naru_stack *stack, const struct naru_ip_out *out,
                                 struct naru_path *path, struct naru_pkt *pkt);
 
-/* tcp.c */
+/* tcp.c, tcp_out.c */
+uint32_t naru_tcp_ip_len(const struct naru_tuple *tuple); /* of its IP header */
+/* Looks for the way to the peer where it may have changed; false: there is none. */
+bool naru_tcp_route(struct naru_sock_tcp *st);
+/* The connection is told err, or not; what it has to say is lost, and said again. */
+void naru_tcp_no_way(struct naru_sock_tcp *st, enum naru_err err);
+void naru_tcp_lose_output(struct naru_sock_tcp *st);
+void naru_tcp_trace_segment(const struct naru_sock_tcp *st, bool retransmit);
 struct naru_tcp_secret naru_tcp_secret_of(const struct naru_stack *stack,
                                           const struct naru_tuple *t);
 struct naru_tcp_setup naru_tcp_setup_for(const struct naru_tuple *t, uint32_t mtu);
@@ -677,9 +398,29 @@ struct naru_sock *naru_ping_sock_of(struct naru_stack *stack, const struct naru_
 struct naru_sock *naru_ping_relay_of(struct naru_stack *stack, const struct naru_ip_in *in);
 enum naru_drop naru_ping_relay(struct naru_sock *relay, const struct naru_ip_in *in, uint16_t ident,
                                struct naru_pkt *pkt);
-enum naru_drop naru_udp_icmp_in(struct naru_stack *stack, const struct naru_tuple *tuple,
-                                const struct naru_iface *iface, enum naru_err err, bool hard);
+struct naru_sock *naru_udp_sock_of(struct naru_stack *stack, const struct naru_iface *iface,
+                                   const struct naru_tuple *tuple);
 void naru_udp_unreachable(struct naru_stack *stack, const struct naru_endpoint *from,
                           const struct naru_endpoint *to, size_t len, enum naru_unreachable why);
+size_t naru_pkt_copy_out(const struct naru_pkt *pkt, const struct naru_room *room,
+                         unsigned room_count);
+
+/* dgram_error.c: what ICMP says about datagrams; quoted is from their transport header on */
+struct naru_icmp_fact {
+    enum naru_err err;
+    bool hard; /* will not go away by itself (RFC 1122 4.2.3.9) */
+    bool too_big;
+    uint8_t type, code;
+    uint32_t mtu;
+};
+struct naru_sock *naru_dgram_sender(struct naru_stack *stack, const struct naru_tuple *tuple,
+                                    const struct naru_iface *iface, struct naru_span quoted);
+enum naru_drop naru_dgram_error_in(struct naru_stack *stack, const struct naru_tuple *tuple,
+                                   const struct naru_ip_in *in, const struct naru_icmp_fact *fact,
+                                   struct naru_span quoted);
+void naru_dgram_error_queue(struct naru_sock_udp *su, const struct naru_msg_info *info,
+                            struct naru_span payload);
+int64_t naru_dgram_error_recv(struct naru_sock_udp *su, const struct naru_room *room,
+                              unsigned room_count, bool peek, struct naru_msg_info *info);
 
 #endif

@@ -16,18 +16,11 @@
 
 /* ---- Errors ---- */
 
-struct icmp_fact {
-    enum naru_err err; /* NARU_OK: nothing to tell */
-    bool hard;         /* will not go away by itself (RFC 1122 4.2.3.9) */
-    bool too_big;
-    uint32_t mtu;
-};
-
-static struct icmp_fact fact4(const struct naru_icmp_hdr *h)
+static struct naru_icmp_fact meaning4(const struct naru_icmp_hdr *h)
 {
-    struct icmp_fact fact = { .err = NARU_ERR_HOSTUNREACH };
+    struct naru_icmp_fact fact = { .err = NARU_ERR_HOSTUNREACH };
     if (h->type == NARU_ICMP_PARAM_PROBLEM)
-        return (struct icmp_fact){ .err = NARU_ERR_PROTO, .hard = true };
+        return (struct naru_icmp_fact){ .err = NARU_ERR_PROTO, .hard = true };
     if (h->type != NARU_ICMP_UNREACHABLE)
         return fact;
     switch (h->code) {
@@ -37,16 +30,16 @@ static struct icmp_fact fact4(const struct naru_icmp_hdr *h)
         fact.err = NARU_ERR_NETUNREACH;
         break;
     case NARU_ICMP_NET_PROHIBITED:
-        fact = (struct icmp_fact){ .err = NARU_ERR_NETUNREACH, .hard = true };
+        fact = (struct naru_icmp_fact){ .err = NARU_ERR_NETUNREACH, .hard = true };
         break;
     case NARU_ICMP_PROTOCOL:
-        fact = (struct icmp_fact){ .err = NARU_ERR_NOPROTOOPT, .hard = true };
+        fact = (struct naru_icmp_fact){ .err = NARU_ERR_NOPROTOOPT, .hard = true };
         break;
     case NARU_ICMP_PORT:
-        fact = (struct icmp_fact){ .err = NARU_ERR_CONNREFUSED, .hard = true };
+        fact = (struct naru_icmp_fact){ .err = NARU_ERR_CONNREFUSED, .hard = true };
         break;
     case NARU_ICMP_FRAG_NEEDED:
-        fact = (struct icmp_fact){ .err = NARU_ERR_MSGSIZE, .too_big = true, .mtu = h->mtu };
+        fact = (struct naru_icmp_fact){ .err = NARU_ERR_MSGSIZE, .too_big = true, .mtu = h->mtu };
         break;
     case NARU_ICMP_HOST_PROHIBITED:
     case NARU_ICMP_PROHIBITED:
@@ -60,31 +53,47 @@ static struct icmp_fact fact4(const struct naru_icmp_hdr *h)
     return fact;
 }
 
-static struct icmp_fact fact6(const struct naru_icmpv6_hdr *h)
+static struct naru_icmp_fact meaning6(const struct naru_icmpv6_hdr *h)
 {
     switch (h->type) {
     case NARU_ICMPV6_TOO_BIG:
-        return (struct icmp_fact){ .err = NARU_ERR_MSGSIZE, .too_big = true, .mtu = h->mtu };
+        return (struct naru_icmp_fact){ .err = NARU_ERR_MSGSIZE, .too_big = true, .mtu = h->mtu };
     case NARU_ICMPV6_PARAM_PROBLEM:
-        return (struct icmp_fact){ .err = NARU_ERR_PROTO, .hard = true };
+        return (struct naru_icmp_fact){ .err = NARU_ERR_PROTO, .hard = true };
     case NARU_ICMPV6_UNREACHABLE:
         break;
     default:
-        return (struct icmp_fact){ .err = NARU_ERR_HOSTUNREACH };
+        return (struct naru_icmp_fact){ .err = NARU_ERR_HOSTUNREACH };
     }
     switch (h->code) {
     case NARU_ICMPV6_NO_ROUTE:
     case NARU_ICMPV6_BEYOND_SCOPE:
-        return (struct icmp_fact){ .err = NARU_ERR_NETUNREACH };
+        return (struct naru_icmp_fact){ .err = NARU_ERR_NETUNREACH };
     case NARU_ICMPV6_PORT:
-        return (struct icmp_fact){ .err = NARU_ERR_CONNREFUSED, .hard = true };
+        return (struct naru_icmp_fact){ .err = NARU_ERR_CONNREFUSED, .hard = true };
     case NARU_ICMPV6_PROHIBITED:
     case NARU_ICMPV6_POLICY:
     case NARU_ICMPV6_REJECT_ROUTE:
-        return (struct icmp_fact){ .err = NARU_ERR_ACCES, .hard = true };
+        return (struct naru_icmp_fact){ .err = NARU_ERR_ACCES, .hard = true };
     default:
-        return (struct icmp_fact){ .err = NARU_ERR_HOSTUNREACH };
+        return (struct naru_icmp_fact){ .err = NARU_ERR_HOSTUNREACH };
     }
+}
+
+static struct naru_icmp_fact fact4(const struct naru_icmp_hdr *h)
+{
+    struct naru_icmp_fact fact = meaning4(h);
+    fact.type = h->type;
+    fact.code = h->code;
+    return fact;
+}
+
+static struct naru_icmp_fact fact6(const struct naru_icmpv6_hdr *h)
+{
+    struct naru_icmp_fact fact = meaning6(h);
+    fact.type = h->type;
+    fact.code = h->code;
+    return fact;
 }
 
 /*
@@ -92,30 +101,26 @@ static struct icmp_fact fact6(const struct naru_icmpv6_hdr *h)
  * requests are not remembered, so nothing is believed about them.
  */
 static bool may_have_sent(struct naru_stack *stack, const struct naru_ip_in *in,
-                          const struct naru_tuple *tuple)
+                          const struct naru_tuple *tuple, struct naru_span quoted)
 {
-    struct naru_tuple echo = *tuple;
-    echo.remote_port = 0;
     if (!in->iface->accept_any && naru_ifaddr_find(stack, &tuple->local, 0) == NULL)
         return false;
-    if (tuple->proto == NARU_PROTO_UDP)
-        return naru_udp_icmp_in(stack, tuple, in->iface, NARU_ERR_MSGSIZE, false) == NARU_DROP_NONE;
-    return (tuple->proto == NARU_PROTO_ICMP || tuple->proto == NARU_PROTO_ICMPV6) &&
-           naru_ping_sock_of(stack, in->iface, &echo) != NULL;
+    return naru_dgram_sender(stack, tuple, in->iface, quoted) != NULL;
 }
 
 static enum naru_drop too_big(struct naru_stack *stack, const struct naru_ip_in *in,
                               const struct naru_tuple *tuple, const struct naru_quote *q,
-                              const struct icmp_fact *fact, size_t sent_len)
+                              const struct naru_icmp_fact *fact, size_t sent_len)
 {
     if (q->proto == NARU_PROTO_TCP && !naru_tcp_in_flight(stack, tuple, naru_seq_of(q->seq)))
         return NARU_DROP_ICMP_STALE;
-    if (q->proto != NARU_PROTO_TCP && !may_have_sent(stack, in, tuple))
+    if (q->proto != NARU_PROTO_TCP && !may_have_sent(stack, in, tuple, q->transport))
         return NARU_DROP_ICMP_NO_FLOW;
     (void)naru_pmtu_too_big(&stack->pmtu, &q->dst, fact->mtu, (uint32_t)sent_len, in->iface->mtu,
                             stack->now);
-    if (q->proto == NARU_PROTO_TCP)
-        naru_tcp_path_changed(stack, tuple);
+    if (q->proto != NARU_PROTO_TCP)
+        return naru_dgram_error_in(stack, tuple, in, fact, q->transport);
+    naru_tcp_path_changed(stack, tuple);
     return NARU_DROP_NONE;
 }
 
@@ -129,7 +134,7 @@ static uint32_t quoted_len(struct naru_span quoted, enum naru_family family)
 /* An error about a packet that we sent: to whose it was (H-3.2.2-4, H-3.2.2.1-2, H-3.2.2.4-1,
  * H-3.2.2.5-2, H-3.4-5, H-3.4-6). */
 static enum naru_drop error_in(struct naru_stack *stack, const struct naru_ip_in *in,
-                               struct naru_span quoted, const struct icmp_fact *fact)
+                               struct naru_span quoted, const struct naru_icmp_fact *fact)
 {
     struct naru_quote q;
     enum naru_family family = naru_addr_family(&in->dst);
@@ -150,9 +155,7 @@ static enum naru_drop error_in(struct naru_stack *stack, const struct naru_ip_in
         return too_big(stack, in, &tuple, &q, fact, quoted_len(quoted, family));
     if (q.proto == NARU_PROTO_TCP)
         return naru_tcp_icmp_in(stack, &tuple, fact->err, fact->hard, naru_seq_of(q.seq));
-    if (q.proto == NARU_PROTO_UDP)
-        return naru_udp_icmp_in(stack, &tuple, in->iface, fact->err, fact->hard);
-    return NARU_DROP_ICMP_NO_FLOW;
+    return naru_dgram_error_in(stack, &tuple, in, fact, q.transport);
 }
 
 /* ---- Echo ---- */
@@ -218,7 +221,7 @@ NARU_NOINLINE enum naru_drop naru_icmp_input(struct naru_stack *stack, const str
     case NARU_ICMP_UNREACHABLE:
     case NARU_ICMP_TIME_EXCEEDED:
     case NARU_ICMP_PARAM_PROBLEM: {
-        struct icmp_fact fact = fact4(&h);
+        struct naru_icmp_fact fact = fact4(&h);
         return naru_pkt_drop(pkt, error_in(stack, in, span, &fact));
     }
     case NARU_ICMP_SOURCE_QUENCH:
@@ -233,7 +236,7 @@ NARU_NOINLINE enum naru_drop naru_icmp_input(struct naru_stack *stack, const str
 static enum naru_drop unknown_in(struct naru_stack *stack, const struct naru_ip_in *in,
                                  const struct naru_icmpv6_hdr *h, struct naru_span span)
 {
-    struct icmp_fact fact = fact6(h);
+    struct naru_icmp_fact fact = fact6(h);
     return naru_icmpv6_is_error(h->type) ? error_in(stack, in, span, &fact)
                                          : NARU_DROP_ICMP_UNKNOWN;
 }
@@ -259,7 +262,7 @@ NARU_NOINLINE enum naru_drop naru_icmpv6_input(struct naru_stack *stack,
     case NARU_ICMPV6_TOO_BIG:
     case NARU_ICMPV6_TIME_EXCEEDED:
     case NARU_ICMPV6_PARAM_PROBLEM: {
-        struct icmp_fact fact = fact6(&h);
+        struct naru_icmp_fact fact = fact6(&h);
         return naru_pkt_drop(pkt, error_in(stack, in, span, &fact));
     }
     case NARU_ICMPV6_RS:

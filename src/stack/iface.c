@@ -98,6 +98,8 @@ static enum naru_err begin_autoconf(struct naru_stack *stack, struct naru_iface 
         .link_local = config->link_local || config->autoconf,
         .solicit = config->autoconf,
         .slaac = config->autoconf,
+        .opaque = stack->config.ipv6_secret_given,
+        .temporary = config->autoconf && config->temporary,
     };
     memcpy(ac.mac, iface->mac, 6);
     enum naru_err err = naru_autoconf_iface_add(&stack->autoconf, iface->index, &ac, stack->now);
@@ -397,6 +399,7 @@ enum naru_err naru_ifaddr_get(const struct naru_stack *stack, unsigned ifindex, 
         .duplicate = row->duplicate,
         .deprecated = row->deprecated,
         .automatic = row->automatic,
+        .temporary = row->temporary,
     };
     return NARU_OK;
 }

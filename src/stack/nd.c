@@ -9,6 +9,7 @@
 #include "base/addr.h"
 #include "wire/arp.h"
 #include "wire/eth.h"
+#include "wire/icmp.h"
 #include "wire/icmpv6.h"
 #include "wire/nd.h"
 #include "wire/quote.h"
@@ -187,6 +188,7 @@ static void ra_options(struct naru_stack *stack, unsigned ifindex, struct naru_s
     struct naru_nd_option o;
     struct naru_nd_prefix p;
     struct naru_nd_rdnss dns;
+    struct naru_nd_dnssl search;
     while (naru_nd_option_next(&options, &o)) {
         if (naru_nd_prefix_parse(&o, &p)) {
             struct naru_autoconf_prefix prefix = {
@@ -204,6 +206,11 @@ static void ra_options(struct naru_stack *stack, unsigned ifindex, struct naru_s
                 naru_autoconf_ra_dns(&stack->autoconf, ifindex, &server, dns.lifetime_s,
                                      stack->now);
             }
+        } else if (naru_nd_dnssl_parse(&o, &search)) {
+            char name[NARU_ND_DOMAIN_SIZE];
+            while (naru_nd_dnssl_next(&search, name))
+                naru_autoconf_ra_domain(&stack->autoconf, ifindex, name, search.lifetime_s,
+                                        stack->now);
         }
     }
 }
@@ -281,6 +288,7 @@ static void apply_addr(struct naru_stack *stack, struct naru_iface *iface,
             .addr = change->addr,
             .prefix_len = change->prefix_len,
             .automatic = change->automatic,
+            .temporary = change->temporary,
         };
         if (naru_ifaddr_insert(stack, iface, &fresh) != NARU_OK)
             return;
@@ -351,8 +359,11 @@ static void apply(struct naru_stack *stack, const struct naru_autoconf_change *c
         break;
     case NARU_AUTOCONF_DNS_ADDED:
     case NARU_AUTOCONF_DNS_REMOVED:
+    case NARU_AUTOCONF_DOMAINS_CHANGED:
+        stack->dns_generation++; /* the embedder's business */
+        break;
     case NARU_AUTOCONF_DISABLED:
-        break; /* resolvers are the embedder's business; a duplicate address is marked already */
+        break; /* a duplicate address is marked already */
     }
 }
 
@@ -363,6 +374,31 @@ void naru_nd_settle(struct naru_stack *stack)
         stack->chores = true;
         apply(stack, &change);
     }
+}
+
+/* ---- Resolvers, for the embedder ---- */
+
+uint32_t naru_dns_generation(const struct naru_stack *stack) { return stack->dns_generation; }
+
+enum naru_err naru_dns_server_get(const struct naru_stack *stack, unsigned ifindex, unsigned n,
+                                  struct naru_endpoint *server)
+{
+    *server = (struct naru_endpoint){ .port = 53 };
+    if (!naru_autoconf_dns_get(&stack->autoconf, ifindex, n, &server->addr))
+        return NARU_ERR_NOENT;
+    if (naru_addr_is_link_local(&server->addr))
+        server->ifindex = (uint16_t)ifindex;
+    return NARU_OK;
+}
+
+enum naru_err naru_dns_search_get(const struct naru_stack *stack, unsigned ifindex, unsigned n,
+                                  char name[NARU_DNS_SEARCH_SIZE])
+{
+    const char *text = naru_autoconf_domain_get(&stack->autoconf, ifindex, n);
+    if (text == NULL)
+        return NARU_ERR_NOENT;
+    memcpy(name, text, NARU_DNS_SEARCH_SIZE);
+    return NARU_OK;
 }
 
 /* ---- What neighbours have answered ---- */
@@ -376,13 +412,13 @@ static void wake_parked(struct naru_iface *iface)
 
 /* A packet that waited in vain is news for its sender, as ICMP would have been (RFC 1122 2.3.2.2).
  */
-static void give_up(struct naru_stack *stack, const struct naru_iface *iface, struct naru_pkt *pkt)
+static void give_up(struct naru_stack *stack, struct naru_iface *iface, struct naru_pkt *pkt)
 {
     struct naru_quote q;
     enum naru_family family = pkt->data[0] >> 4 == 4 ? NARU_IPV4 : NARU_IPV6;
     naru_drop_count(stack, NARU_DROP_NEIGH_UNREACHABLE, 1);
     if (naru_quote_parse(naru_span(pkt->data, pkt->len), family, &q) == NARU_DROP_NONE &&
-        q.proto == NARU_PROTO_UDP && !q.fragment) {
+        q.proto != NARU_PROTO_TCP && !q.fragment) {
         struct naru_tuple tuple = {
             .local = q.src,
             .remote = q.dst,
@@ -391,7 +427,11 @@ static void give_up(struct naru_stack *stack, const struct naru_iface *iface, st
             .zone = naru_addr_is_link_local(&q.dst) ? iface->index : 0,
             .proto = q.proto,
         };
-        (void)naru_udp_icmp_in(stack, &tuple, iface, NARU_ERR_HOSTUNREACH, true);
+        struct naru_ip_in in = { .iface = iface, .src = q.src };
+        struct naru_icmp_fact fact = { .err = NARU_ERR_HOSTUNREACH, .hard = true };
+        fact.type = family == NARU_IPV4 ? NARU_ICMP_UNREACHABLE : NARU_ICMPV6_UNREACHABLE;
+        fact.code = family == NARU_IPV4 ? NARU_ICMP_HOST : NARU_ICMPV6_ADDRESS;
+        (void)naru_dgram_error_in(stack, &tuple, &in, &fact, q.transport);
     }
     naru_pktpool_put(pkt);
 }

@@ -163,35 +163,71 @@ enum naru_path_state naru_path_link(struct naru_stack *stack, struct naru_path *
 
 /* ---- Source addresses ---- */
 
+static struct naru_addrsel_candidate candidate_of(const struct naru_iface *iface,
+                                                  const struct naru_ifaddr *a)
+{
+    return (struct naru_addrsel_candidate){
+        .addr = a->addr,
+        .ifindex = iface->index,
+        .prefix_len = a->prefix_len,
+        .deprecated = a->deprecated,
+        .temporary = a->temporary,
+        .tentative = a->tentative || a->duplicate,
+    };
+}
+
 static unsigned candidates_of(const struct naru_iface *iface, struct naru_addrsel_candidate *out,
                               unsigned count, unsigned max)
 {
-    for (unsigned i = 0; i < iface->addr_count && count < max; i++) {
-        const struct naru_ifaddr *a = &iface->addrs[i];
-        out[count++] = (struct naru_addrsel_candidate){
-            .addr = a->addr,
-            .ifindex = iface->index,
-            .prefix_len = a->prefix_len,
-            .deprecated = a->deprecated,
-            .tentative = a->tentative || a->duplicate,
-        };
-    }
+    for (unsigned i = 0; i < iface->addr_count && count < max; i++)
+        out[count++] = candidate_of(iface, &iface->addrs[i]);
     return count;
 }
 
 /* The only IPv4 address that the interface has for use; NULL: there are none, or several. */
-static const struct naru_addr *only_v4(const struct naru_iface *iface)
+static const struct naru_ifaddr *only_v4(const struct naru_iface *iface)
 {
-    const struct naru_addr *only = NULL;
+    const struct naru_ifaddr *only = NULL;
     for (unsigned i = 0; i < iface->addr_count; i++) {
         const struct naru_ifaddr *a = &iface->addrs[i];
         if (!naru_addr_is_v4(&a->addr))
             continue;
         if (only != NULL || a->tentative || a->duplicate)
             return NULL;
-        only = &a->addr;
+        only = a;
     }
     return only;
+}
+
+/* Which address of ours speaks to dst over that path; false: none of the family. */
+static bool choose_source(const struct naru_stack *stack, const struct naru_path *path,
+                          const struct naru_addr *dst, struct naru_addrsel_candidate *source)
+{
+    struct naru_addrsel_candidate candidate[CANDIDATES_MAX];
+    if (path->ifindex == LOOPBACK && !naru_addr_is_multicast(dst)) {
+        /* To ourselves, as who is spoken to. */
+        *source = (struct naru_addrsel_candidate){ .addr = *dst, .ifindex = LOOPBACK };
+        source->prefix_len = (uint8_t)naru_addr_bits(dst);
+        return true;
+    }
+    const struct naru_iface *iface = stack->ifaces[path->ifindex];
+    const struct naru_ifaddr *only = naru_addr_is_v4(dst) ? only_v4(iface) : NULL;
+    if (only != NULL) {
+        *source = candidate_of(iface, only);
+        return true;
+    }
+    unsigned count = candidates_of(iface, candidate, 0, CANDIDATES_MAX);
+    int best = naru_addrsel_source(candidate, count, dst, path->ifindex);
+    if (best < 0) {
+        count = 0;
+        for (unsigned i = LOOPBACK + 1; i <= stack->iface_count; i++)
+            if (stack->ifaces[i]->up)
+                count = candidates_of(stack->ifaces[i], candidate, count, CANDIDATES_MAX);
+        best = naru_addrsel_source(candidate, count, dst, path->ifindex);
+    }
+    if (best >= 0)
+        *source = candidate[best];
+    return best >= 0;
 }
 
 /*
@@ -201,28 +237,24 @@ static const struct naru_addr *only_v4(const struct naru_iface *iface)
 bool naru_path_source(const struct naru_stack *stack, const struct naru_path *path,
                       const struct naru_addr *dst, struct naru_addr *source)
 {
-    struct naru_addrsel_candidate candidate[CANDIDATES_MAX];
-    if (path->ifindex == LOOPBACK && !naru_addr_is_multicast(dst)) {
-        *source = *dst; /* to ourselves, as who is spoken to */
-        return true;
-    }
-    const struct naru_addr *only =
-        naru_addr_is_v4(dst) ? only_v4(stack->ifaces[path->ifindex]) : NULL;
-    if (only != NULL) {
-        *source = *only;
-        return true;
-    }
-    unsigned count = candidates_of(stack->ifaces[path->ifindex], candidate, 0, CANDIDATES_MAX);
-    int best = naru_addrsel_source(candidate, count, dst, path->ifindex);
-    if (best < 0) {
-        count = 0;
-        for (unsigned i = LOOPBACK + 1; i <= stack->iface_count; i++)
-            if (stack->ifaces[i]->up)
-                count = candidates_of(stack->ifaces[i], candidate, count, CANDIDATES_MAX);
-        best = naru_addrsel_source(candidate, count, dst, path->ifindex);
-    }
-    if (best < 0)
+    struct naru_addrsel_candidate chosen;
+    if (!choose_source(stack, path, dst, &chosen))
         return false;
-    *source = candidate[best].addr;
+    *source = chosen.addr;
     return true;
+}
+
+void naru_addr_sort(struct naru_stack *stack, struct naru_addr *addr, unsigned count)
+{
+    struct naru_addrsel_dest dest[NARU_ADDR_SORT_MAX];
+    count = NARU_MIN(count, (unsigned)NARU_ADDR_SORT_MAX);
+    for (unsigned i = 0; i < count; i++) {
+        struct naru_path path = { 0 };
+        dest[i] = (struct naru_addrsel_dest){ .addr = addr[i] };
+        dest[i].usable = naru_path_route(stack, &path, &addr[i], 0) &&
+                         choose_source(stack, &path, &addr[i], &dest[i].source);
+    }
+    naru_addrsel_sort(dest, count);
+    for (unsigned i = 0; i < count; i++)
+        addr[i] = dest[i].addr;
 }

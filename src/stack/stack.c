@@ -118,6 +118,8 @@ static enum naru_err init_machines(struct naru_stack *stack)
     naru_frag_ident_init(&stack->ident, &stack->rand);
     naru_fib_init(&stack->fib, &stack->mem, ROUTES_MAX);
     naru_autoconf_init(&stack->autoconf, &stack->mem, &stack->rand);
+    if (c->ipv6_secret_given)
+        naru_autoconf_set_secret(&stack->autoconf, c->ipv6_secret);
     naru_group_init(&stack->group, &stack->mem, &stack->rand, GROUP_MEMBERS_MAX);
     naru_pmtu_init(&stack->pmtu, &stack->mem, &stack->rand, PMTU_MAX);
     naru_icmplimit_init(&stack->icmp_limit, &stack->rand, 1000, 50, 10, 10);

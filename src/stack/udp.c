@@ -29,6 +29,7 @@ struct naru_sock_udp *naru_udp_sock_new(struct naru_stack *stack, enum naru_sock
         proto = family == NARU_IPV4 ? NARU_PROTO_ICMP : NARU_PROTO_ICMPV6;
     naru_sock_init(&su->s, stack, type, proto);
     naru_pktq_init(&su->rx);
+    naru_pktq_init(&su->errors);
     return su;
 }
 
@@ -42,6 +43,7 @@ void naru_udp_sock_release(struct naru_sock_udp *su)
         stack->chores = true;
     naru_mem_free(&stack->mem, su->joins, su->joins == NULL ? 0 : JOINS_MAX * sizeof(*su->joins));
     naru_pktpool_put_chain(naru_pktq_first(&su->rx));
+    naru_pktpool_put_chain(naru_pktq_first(&su->errors));
     naru_sock_deinit(&su->s);
     naru_pool_put(&stack->udp_pool, su);
 }
@@ -57,7 +59,7 @@ unsigned naru_udp_level(const struct naru_sock_udp *su)
         ready |= NARU_READY_READ_END;
     if (su->s.shut_read && su->s.shut_write)
         ready |= NARU_READY_HANGUP;
-    if (su->s.error != NARU_OK)
+    if (su->s.error != NARU_OK || !naru_pktq_empty(&su->errors))
         ready |= NARU_READY_ERROR | NARU_READY_READ;
     return ready;
 }
@@ -137,8 +139,9 @@ static enum naru_drop to_group(struct naru_stack *stack, const struct naru_ip_in
     }
 }
 
-static struct naru_sock *sock_for(struct naru_stack *stack, const struct naru_iface *iface,
-                                  const struct naru_tuple *tuple)
+/* Who speaks under that name, or NULL. */
+struct naru_sock *naru_udp_sock_of(struct naru_stack *stack, const struct naru_iface *iface,
+                                   const struct naru_tuple *tuple)
 {
     uint32_t hash = naru_flow_prepare(stack, tuple);
     struct naru_flow *flow = naru_flow_of(stack, tuple, hash);
@@ -187,7 +190,7 @@ NARU_NOINLINE enum naru_drop naru_udp_input(struct naru_stack *stack, const stru
     };
     if (in->group)
         return to_group(stack, in, &tuple, pkt);
-    struct naru_sock *sock = sock_for(stack, in->iface, &tuple);
+    struct naru_sock *sock = naru_udp_sock_of(stack, in->iface, &tuple);
     if (sock == NULL) {
         naru_icmp_unreachable(stack, in, UNREACHABLE_PORT);
         return naru_pkt_drop(pkt, NARU_DROP_UDP_NO_PORT);
@@ -199,7 +202,7 @@ NARU_NOINLINE enum naru_drop naru_udp_input(struct naru_stack *stack, const stru
 struct naru_sock *naru_ping_sock_of(struct naru_stack *stack, const struct naru_iface *iface,
                                     const struct naru_tuple *tuple)
 {
-    struct naru_sock *sock = sock_for(stack, iface, tuple);
+    struct naru_sock *sock = naru_udp_sock_of(stack, iface, tuple);
     return sock != NULL && sock->type == NARU_SOCK_PING ? sock : NULL;
 }
 
@@ -243,21 +246,19 @@ enum naru_drop naru_ping_relay(struct naru_sock *relay, const struct naru_ip_in 
     return queue(naru_sock_udp_of(relay), in, &tuple, pkt);
 }
 
-/* ---- ICMP about a datagram ---- */
+/* ---- For others ---- */
 
-/* To the socket that may have sent it (H-4.1.3.3-1, H-3.2.2.1-3). */
-enum naru_drop naru_udp_icmp_in(struct naru_stack *stack, const struct naru_tuple *tuple,
-                                const struct naru_iface *iface, enum naru_err err, bool hard)
+/* As much of the packet as fits. */
+size_t naru_pkt_copy_out(const struct naru_pkt *pkt, const struct naru_room *room,
+                         unsigned room_count)
 {
-    struct naru_sock *sock = sock_for(stack, iface, tuple);
-    if (sock == NULL || sock->type != NARU_SOCK_DGRAM)
-        return NARU_DROP_ICMP_NO_FLOW;
-    /* Only who is connected can tell which of his peers is meant (RFC 1122 4.1.3.3). */
-    if (hard && sock->connected) {
-        sock->error = (int8_t)err;
-        naru_sock_note(sock, NARU_READY_ERROR | NARU_READY_READ);
+    size_t done = 0;
+    for (unsigned i = 0; i < room_count && done < pkt->len; i++) {
+        size_t take = NARU_MIN(room[i].len, pkt->len - done);
+        memcpy(room[i].at, pkt->data + done, take);
+        done += take;
     }
-    return NARU_DROP_NONE;
+    return done;
 }
 
 /*

@@ -7,7 +7,7 @@
  * naru_icmpv6_checksum_set ends it.  The checks of RFC 4861 6.1 and 7.1 that need the IP header
  * (hop limit 255, source) are the stack's.
  *
- * Not done: route information (RFC 4191), DNS search lists, SEND.
+ * Not done: route information (RFC 4191), SEND.
  */
 #ifndef NARU_WIRE_ND_H
 #define NARU_WIRE_ND_H
@@ -67,6 +67,7 @@ enum naru_nd_opt {
     NARU_ND_OPT_MTU = 5,
     NARU_ND_OPT_NONCE = 14,
     NARU_ND_OPT_RDNSS = 25,
+    NARU_ND_OPT_DNSSL = 31,
 };
 
 enum {
@@ -75,6 +76,7 @@ enum {
     NARU_ND_MTU_LEN = 8,
     NARU_ND_NONCE_LEN = 8, /* of 6 bytes */
     NARU_ND_OPTIONS_MAX = 64,
+    NARU_ND_DOMAIN_SIZE = 254, /* of a name as text, with its NUL */
 };
 
 /* Those that come once; the first of each counts.  NULL, 0: not there. */
@@ -120,6 +122,19 @@ bool naru_nd_rdnss_parse(const struct naru_nd_option *o, struct naru_nd_rdnss *r
 /* n < count. */
 struct naru_addr naru_nd_rdnss_get(const struct naru_nd_rdnss *r, unsigned n);
 
+struct naru_nd_dnssl {
+    uint32_t lifetime_s;    /* 0xffffffff: for ever; 0: not any more */
+    struct naru_span names; /* naru_nd_dnssl_next */
+};
+
+bool naru_nd_dnssl_parse(const struct naru_nd_option *o, struct naru_nd_dnssl *d);
+
+/*
+ * The next name, "example.org" without the last dot.  Only letters, digits, hyphens and underscores
+ * are names of domains; others are passed over.  False at the end, and where one is malformed.
+ */
+bool naru_nd_dnssl_next(struct naru_nd_dnssl *d, char text[NARU_ND_DOMAIN_SIZE]);
+
 /* Each returns how many bytes it wrote. */
 size_t naru_nd_lladdr_emit(uint8_t *at, enum naru_nd_opt type, const uint8_t mac[6]);
 size_t naru_nd_prefix_emit(uint8_t *at, const struct naru_nd_prefix *p);
@@ -129,6 +144,9 @@ size_t naru_nd_nonce_emit(uint8_t *at, const uint8_t nonce[6]);
 /* 8 + 16 * count bytes; count is 1 to 8. */
 size_t naru_nd_rdnss_emit(uint8_t *at, uint32_t lifetime_s, const struct naru_addr *addr,
                           unsigned count);
+
+/* One name, of labels that are right: at most 8 + 256 bytes. */
+size_t naru_nd_dnssl_emit(uint8_t *at, uint32_t lifetime_s, const char *name);
 
 /* 8 bytes and the packet's first len ones, len a multiple of 8, at most 1272. */
 size_t naru_nd_redirected_emit(uint8_t *at, const uint8_t *packet, size_t len);

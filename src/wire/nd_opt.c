@@ -1,5 +1,5 @@
 /*
- * Options of Neighbor Discovery messages (RFC 4861 4.6, RFC 8106 5.1, RFC 3971 5.3.2; see nd.h).
+ * Options of Neighbor Discovery messages (RFC 4861 4.6, RFC 8106 5, RFC 3971 5.3.2; see nd.h).
  */
 #include "wire/nd.h"
 
@@ -97,6 +97,57 @@ struct naru_addr naru_nd_rdnss_get(const struct naru_nd_rdnss *r, unsigned n)
     return naru_addr_from16(r->addrs.at + (size_t)n * 16);
 }
 
+bool naru_nd_dnssl_parse(const struct naru_nd_option *o, struct naru_nd_dnssl *d)
+{
+    if (o->type != NARU_ND_OPT_DNSSL || o->data.len < 6 + 8)
+        return false;
+    d->lifetime_s = naru_get32(o->data.at + 2);
+    d->names = naru_span(o->data.at + 6, o->data.len - 6);
+    return true;
+}
+
+static bool is_host_char(uint8_t c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_';
+}
+
+/* One name off the front, without compression (RFC 8106 5.2).  False: none is left, or it is no
+ * name; *good: it may be shown. */
+static bool domain_take(struct naru_span *names, char *text, bool *good)
+{
+    size_t len = 0;
+    *good = true;
+    for (;;) {
+        const uint8_t *p = naru_span_take(names, 1);
+        if (p == NULL || *p > 63)
+            return false;
+        size_t label_len = *p;
+        if (label_len == 0)
+            break;
+        p = naru_span_take(names, label_len);
+        if (p == NULL || len + label_len + 1 >= NARU_ND_DOMAIN_SIZE)
+            return false;
+        if (len != 0)
+            text[len++] = '.';
+        for (size_t i = 0; i < label_len; i++) {
+            *good = *good && is_host_char(p[i]);
+            text[len++] = (char)p[i];
+        }
+    }
+    text[len] = '\0';
+    return len != 0; /* the root is padding */
+}
+
+bool naru_nd_dnssl_next(struct naru_nd_dnssl *d, char text[NARU_ND_DOMAIN_SIZE])
+{
+    bool good;
+    while (domain_take(&d->names, text, &good))
+        if (good)
+            return true;
+    return false;
+}
+
 /* ---- Emit ---- */
 
 static uint8_t *begin(uint8_t *at, enum naru_nd_opt type, size_t len)
@@ -149,6 +200,26 @@ size_t naru_nd_rdnss_emit(uint8_t *at, uint32_t lifetime_s, const struct naru_ad
     for (unsigned i = 0; i < count; i++)
         memcpy(data + 6 + (size_t)i * 16, addr[i].b, 16);
     return len;
+}
+
+size_t naru_nd_dnssl_emit(uint8_t *at, uint32_t lifetime_s, const char *name)
+{
+    uint8_t labels[NARU_ND_DOMAIN_SIZE + 2] = { 0 };
+    size_t label = 0, len = 1;
+    for (; *name != '\0'; name++) {
+        NARU_ASSERT(len < NARU_ND_DOMAIN_SIZE);
+        if (*name == '.')
+            label = len;
+        else
+            labels[label]++;
+        labels[len++] = *name == '.' ? 0 : (uint8_t)*name;
+    }
+    labels[len++] = 0;
+    size_t total = (8 + len + 7) & ~(size_t)7;
+    uint8_t *data = begin(at, NARU_ND_OPT_DNSSL, total);
+    naru_put32(data + 2, lifetime_s);
+    memcpy(data + 6, labels, len);
+    return total;
 }
 
 size_t naru_nd_redirected_emit(uint8_t *at, const uint8_t *packet, size_t len)

@@ -332,6 +332,8 @@ static void nd_options_show(struct naru_text *t, struct naru_span in)
     struct naru_nd_option one;
     struct naru_nd_prefix prefix;
     struct naru_nd_rdnss rdnss;
+    struct naru_nd_dnssl dnssl;
+    char name[NARU_ND_DOMAIN_SIZE];
     if (naru_nd_options_parse(in, &o) != NARU_DROP_NONE) {
         naru_text_str(t, ", [bad options]");
         return;
@@ -343,6 +345,11 @@ static void nd_options_show(struct naru_text *t, struct naru_span in)
     while (naru_nd_option_next(&in, &one)) {
         if (naru_nd_prefix_parse(&one, &prefix))
             prefix_show(t, &prefix);
+        if (naru_nd_dnssl_parse(&one, &dnssl))
+            while (naru_nd_dnssl_next(&dnssl, name)) {
+                naru_text_str(t, ", dnssl ");
+                naru_text_str(t, name);
+            }
         if (!naru_nd_rdnss_parse(&one, &rdnss))
             continue;
         for (unsigned i = 0; i < rdnss.count; i++) {

@@ -64,6 +64,7 @@ static bool add_host(struct lab *lab, int n, const struct lab_options *options)
     iface.offload = options->offload;
     iface.dad = options->dad;
     iface.autoconf = options->autoconf;
+    iface.temporary = options->temporary;
     iface.accept_any = options->accept_any;
     if (naru_iface_add(lab->stack[n], &iface, lab->now, &lab->ifindex[n]) != NARU_OK)
         return false;

@@ -60,7 +60,7 @@ struct lab_options {
     uint32_t mtu; /* 0: 1500 */
     uint32_t offload;
     uint8_t seed;
-    bool dad, autoconf, accept_any;
+    bool dad, autoconf, temporary, accept_any;
     naru_time delay;
     unsigned loss_percent;
     void (*tune)(struct naru_config *config);

@@ -155,7 +155,7 @@ static const struct {
     { "stream", group_stream }, { "close", group_close },     { "urgent", group_urgent },
     { "dgram", group_dgram },   { "control", group_control }, { "options", group_options },
     { "v6", group_v6 },         { "signals", group_signals }, { "share", group_share },
-    { "epoll", group_epoll },   { "ioctl", group_ioctl },
+    { "epoll", group_epoll },   { "ioctl", group_ioctl },     { "errors", group_errors },
 };
 
 int main(int argc, char **argv)

@@ -43,6 +43,7 @@ void group_close(void);
 void group_urgent(void);
 void group_dgram(void); /* sockcalls_dgram.c */
 void group_control(void);
+void group_errors(void);  /* sockcalls_errors.c */
 void group_options(void); /* sockcalls_more.c */
 void group_v6(void);
 void group_signals(void);

@@ -13,7 +13,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import netns
 
 GROUPS = ("names", "listen", "connect", "stream", "close", "urgent", "dgram", "control", "options",
-          "v6", "signals", "share", "epoll", "ioctl")
+          "v6", "signals", "share", "epoll", "ioctl",
+          "errors")
 PROGRAM = netns.BUILD / "tests" / "sockcalls"
 
 test = netns.Test(root=True)

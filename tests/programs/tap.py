@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Unmodified servers and clients under `naru run --net tap`, with the host's own programs across.
 
-Usage: tap.py GROUP...  Groups: http, nginx, iperf3, sshd, go.
+Usage: tap.py GROUP...  Groups: http, nginx, iperf3, sshd, go, trace.
 """
 
 import json
@@ -196,7 +196,63 @@ def go():
         assert client.wait() == 0, client.output()
 
 
-GROUPS = {"http": http, "nginx": nginx, "iperf3": iperf3, "sshd": sshd, "go": go}
+# As traceroute does it without rights: datagrams with small hop limits, and who complains.
+TRACE = """
+import select, socket, struct, sys
+family, target, kind = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+v6 = family == 6
+s = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_DGRAM,
+                  0 if kind == "udp" else socket.IPPROTO_ICMPV6 if v6 else socket.IPPROTO_ICMP)
+level, recverr, hops = (41, 25, 16) if v6 else (0, 11, 2)
+s.setsockopt(level, recverr, 1)
+for limit in (1, 2, 3):
+    s.setsockopt(level, hops, limit)
+    probe = struct.pack("!BBHHH", 128 if v6 else 8, 0, 0, 0, limit) + b"probe%d" % limit
+    s.sendto(probe, (target, 33434 + limit if kind == "udp" else 0))
+    if not select.select([s], [], [], 20)[0]:
+        sys.exit(f"{limit}: silence")
+    try:
+        data, control, flags, name = s.recvmsg(100, 1000, socket.MSG_ERRQUEUE)
+    except BlockingIOError:
+        data, name = s.recvfrom(100)
+        print(limit, "answer", name[0], data[8:].decode())
+        break
+    for at_level, at_type, value in control:
+        if (at_level, at_type) == (level, recverr):
+            number, origin, type_, code, _, info, _ = struct.unpack_from("=IBBBBII", value)
+            who = value[24:40] if v6 else value[20:24]
+            who = socket.inet_ntop(s.family, who)
+            print(limit, type_, code, who, name[0], data[8:].decode(), flush=True)
+"""
+
+
+def trace():
+    far = test.namespace()
+    world.veth("far0", far, "near0", "10.9.1.1/24", "fd10::1/64")
+    far.address("near0", "10.9.1.2/24", "fd10::2/64")
+    far.ip("route", "add", "default", "via", "10.9.1.1")
+    far.ip("-6", "route", "add", "default", "via", "fd10::1")
+    world.sysctl("net.ipv4.ip_forward", 1)
+    world.sysctl("net.ipv6.conf.all.forwarding", 1)
+    far_addr = {4: "10.9.1.2", 6: "fd10::2"}
+    exceeded = {4: "11 0", 6: "3 0"}
+    no_port = {4: "3 3", 6: "1 4"}
+    for family in (4, 6):
+        for kind in ("udp", "icmp"):
+            @test.case(f"the hops to a host, by {kind}, IPv{family}")
+            def _(family=family, kind=kind):
+                command = under(["/usr/bin/python3", "-c", TRACE, family, far_addr[family], kind])
+                command[2:2] = ["--gateway", HOST[family]]
+                done = world.run(command)
+                assert done.returncode == 0, done
+                to = far_addr[family]
+                last = (f"2 {no_port[family]} {to} {to} probe2" if kind == "udp"
+                        else f"2 answer {to} probe2")
+                assert done.stdout.splitlines()[:2] == [
+                    f"1 {exceeded[family]} {HOST[family]} {to} probe1", last], done.stdout
+
+
+GROUPS = {"http": http, "nginx": nginx, "iperf3": iperf3, "sshd": sshd, "go": go, "trace": trace}
 
 
 def main():

@@ -309,6 +309,23 @@ static void vlan(void **state)
     lab_end(&lab);
 }
 
+/* The addresses of a name, as this stack would best reach them (V6-6724-5-1). */
+static void destinations_in_order(void **state)
+{
+    (void)state;
+    struct lab lab = { 0 };
+    assert_true(lab_pair(&lab, &plain));
+    const struct naru_addr far = { .b = { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 } };
+    const struct naru_addr wanted[] = {
+        { .b = { [15] = 1 } }, naru_addr_v4(0x7f000001), lab.v4[1], lab.v6[1], far,
+    };
+    struct naru_addr addr[] = { far, wanted[3], wanted[2], wanted[1], wanted[0] };
+    naru_addr_sort(lab.stack[0], addr, 5);
+    assert_memory_equal(addr, wanted, sizeof(wanted));
+    naru_addr_sort(lab.stack[0], addr, 0);
+    lab_end(&lab);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -322,6 +339,7 @@ int main(void)
         cmocka_unit_test(loopback),
         cmocka_unit_test(duplicate_address),
         cmocka_unit_test(vlan),
+        cmocka_unit_test(destinations_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -75,6 +75,7 @@ static inline void log_change(struct lab *l, const struct naru_autoconf_change *
         [NARU_AUTOCONF_HOP_LIMIT] = "hops",
         [NARU_AUTOCONF_NEIGH_TIMERS] = "timers",
         [NARU_AUTOCONF_DISABLED] = "disabled",
+        [NARU_AUTOCONF_DOMAINS_CHANGED] = "domains",
     };
     char more[32] = "";
     bool with_addr = c->kind < NARU_AUTOCONF_MTU;

@@ -116,11 +116,93 @@ static void labels_and_scopes(void **state)
     }
 }
 
+/* ---- Destinations ---- */
+
+/* The sources are chosen among the candidates, as the stack would. */
+static void sorted(const char *const *source, const char *const *wanted, const char *const *given)
+{
+    struct naru_addrsel_candidate c[4];
+    struct naru_addrsel_dest d[4];
+    unsigned sources = 0, count = 0;
+    for (; sources < 4 && source[sources] != NULL; sources++)
+        c[sources] = candidate(source[sources]);
+    for (; count < 4 && given[count] != NULL; count++) {
+        d[count] = (struct naru_addrsel_dest){ .addr = addr(given[count]) };
+        int best = naru_addrsel_source(c, sources, &d[count].addr, 1);
+        d[count].usable = best >= 0;
+        if (best >= 0)
+            d[count].source = c[best];
+    }
+    naru_addrsel_sort(d, count);
+    for (unsigned i = 0; i < count; i++) {
+        char text[NARU_ADDR_TEXT_SIZE];
+        naru_addr_format(&d[i].addr, text, sizeof(text));
+        assert_string_equal(text, wanted[i]);
+    }
+}
+
+/* The examples of RFC 6724 10.2, each given in both orders, and one for each rule that they leave
+ * out (V6-6724-5-1). */
+static void destinations(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *source[4];
+        const char *wanted[4];
+    } t[] = {
+        /* Matching scope. */
+        { { "2001:db8:1::2/64", "fe80::1/64", "169.254.13.78/16" },
+          { "2001:db8:1::1", "198.51.100.121" } },
+        { { "fe80::1/64", "198.51.100.117/24" }, { "198.51.100.121", "2001:db8:1::1" } },
+        /* Precedence. */
+        { { "2001:db8:1::2/64", "fe80::1/64", "10.1.2.4/24" }, { "2001:db8:1::1", "10.1.2.3" } },
+        /* Smaller scope. */
+        { { "2001:db8:1::2/64", "fe80::2/64" }, { "fe80::1", "2001:db8:1::1" } },
+        /* Deprecated. */
+        { { "2001:db8:1::2/64", "fe80::2/64 d" }, { "2001:db8:1::1", "fe80::1" } },
+        /* Longest prefix. */
+        { { "2001:db8:1::2/64", "2001:db8:3f44::2/64", "fe80::2/64" },
+          { "2001:db8:1::1", "2001:db8:3ffe::1" } },
+        /* Matching label. */
+        { { "2002:c633:6401::2/64", "fe80::2/64" }, { "2002:c633:6401::1", "2001:db8:1::1" } },
+        /* Precedence again. */
+        { { "2002:c633:6401::2/64", "2001:db8:1::2/64", "fe80::2/64" },
+          { "2001:db8:1::1", "2002:c633:6401::1" } },
+        /* What cannot be reached is the last. */
+        { { "192.0.2.2/24" }, { "192.0.2.9", "2001:db8::1" } },
+        /* The same subnet, of IPv4 too. */
+        { { "192.0.2.2/24" }, { "192.0.2.200", "198.51.100.1" } },
+        /* ULA, 6to4, Teredo and IPv4 as the default policy has them. */
+        { { "fd00::1/64", "192.0.2.2/24" }, { "192.0.2.9", "fd00::9" } },
+        { { "2001::1/64", "192.0.2.2/24" }, { "192.0.2.9", "2001::9" } },
+        { { "::1/128", "2001:db8::2/64" }, { "::1", "2001:db8::1" } },
+    };
+    for (unsigned i = 0; i < NARU_ARRAY_LEN(t); i++) {
+        const char *reversed[4] = { t[i].wanted[1], t[i].wanted[0] };
+        sorted(t[i].source, t[i].wanted, t[i].wanted);
+        sorted(t[i].source, t[i].wanted, reversed);
+    }
+}
+
+/* Rule 10. */
+static void equals_stay(void **state)
+{
+    (void)state;
+    static const char *const source[4] = { "192.0.2.2/24", "2001:db8::2/64" };
+    static const char *const wanted[4] = { "2001:db8:5::1", "2001:db8:5::9", "2001:db8:5::3",
+                                           "203.0.113.1" };
+    static const char *const given[4] = { "203.0.113.1", "2001:db8:5::1", "2001:db8:5::9",
+                                          "2001:db8:5::3" };
+    sorted(source, wanted, given);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(examples),
         cmocka_unit_test(labels_and_scopes),
+        cmocka_unit_test(destinations),
+        cmocka_unit_test(equals_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -259,6 +259,66 @@ static void options_of_a_wrong_size_are_ignored(void **state)
     assert_false(naru_nd_rdnss_parse(&one, &r)); /* none */
 }
 
+/* Names are labels up to a 0, one behind the other, zeros behind the last; what is no name ends the
+ * list, what could harm whoever uses it is passed over (V6-8106-5-1). */
+static void search_lists(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t len;
+        const char *wanted;
+    } rows[] = {
+        { "\7example\3org\0\3lab\0\0\0\0\0\0\0", 24, "example.org lab " },
+        { "\3lab\0\0\0\0\0\0\0\0\0\0\0\0", 16, "lab " },
+        { "\3lab", 4, "" },              /* no end */
+        { "\3lab\0\77ab", 8, "lab " },   /* a label beyond the end */
+        { "\300\0\0\0\0\0\0\0", 8, "" }, /* a pointer */
+        { "\3l\nb\0\2ok\0", 9, "ok " },
+        { "\3a.b\0\2ok\0", 9, "ok " },
+        { "\0\0\0\0\0\0\0\0", 8, "" },
+    };
+    for (unsigned i = 0; i < NARU_ARRAY_LEN(rows); i++) {
+        char got[256] = "", name[NARU_ND_DOMAIN_SIZE];
+        size_t used = 0;
+        struct naru_nd_dnssl d = { .names =
+                                       naru_span((const uint8_t *)rows[i].bytes, rows[i].len) };
+        while (naru_nd_dnssl_next(&d, name))
+            used += (size_t)snprintf(got + used, sizeof(got) - used, "%s ", name);
+        assert_string_equal(got, rows[i].wanted);
+    }
+
+    /* What is written can be read, and its length is a multiple of 8. */
+    uint8_t out[300];
+    char name[NARU_ND_DOMAIN_SIZE];
+    size_t len = naru_nd_dnssl_emit(out, 77, "a.example.org");
+    struct naru_span all = naru_span(out, len);
+    struct naru_nd_option one;
+    struct naru_nd_dnssl d;
+    assert_int_equal(len, 24);
+    assert_true(naru_nd_option_next(&all, &one));
+    assert_true(naru_nd_dnssl_parse(&one, &d));
+    assert_int_equal(d.lifetime_s, 77);
+    assert_true(naru_nd_dnssl_next(&d, name));
+    assert_string_equal(name, "a.example.org");
+    assert_false(naru_nd_dnssl_next(&d, name));
+    one.data.len = 12;
+    assert_false(naru_nd_dnssl_parse(&one, &d));
+
+    /* The longest there is, and one that is too long. */
+    uint8_t big[300];
+    for (size_t i = 0; i < sizeof(big); i++)
+        big[i] = i % 64 == 0 ? 63 : 'x';
+    big[256] = 0;
+    d.names = naru_span(big, 257);
+    assert_false(naru_nd_dnssl_next(&d, name));
+    big[192] = 61;
+    big[254] = 0;
+    d.names = naru_span(big, 255);
+    assert_true(naru_nd_dnssl_next(&d, name));
+    assert_int_equal(strlen(name), 253);
+}
+
 static void options_parse_undoes_emit_seed(uint64_t seed)
 {
     struct naru_rand r;
@@ -337,6 +397,7 @@ int main(void)
         cmocka_unit_test(short_messages),
         cmocka_unit_test(options_that_end_the_message),
         cmocka_unit_test(options_of_a_wrong_size_are_ignored),
+        cmocka_unit_test(search_lists),
         cmocka_unit_test(options_parse_undoes_emit),
         cmocka_unit_test(options_survive_garbage),
     };
