@@ -23,7 +23,7 @@ struct bench_pair {
 struct bench_link {
     uint32_t mtu;
     bool offload;
-    uint32_t window;   /* bytes of both buffers */
+    uint32_t window;   /* bytes, and of the send buffer */
     bool every_second; /* see bench_pair */
     bool flight;       /* the whole window is on the wire at once, else 64 frames at most */
 };
@@ -117,8 +117,9 @@ void bench_pair_until(struct bench_pair *pair, bool (*cond)(void *), void *arg, 
 void bench_connect(struct bench_pair *pair, struct naru_sock *listener, struct naru_sock **client,
                    struct naru_sock **server);
 struct naru_sock *bench_client(struct bench_pair *pair, struct naru_sock *listener);
+/* Half of rcvbuf is window, as the other half is for what packets cost; 0: it grows by itself. */
 struct naru_sock *bench_listen(struct bench_pair *pair, uint16_t port, unsigned backlog,
-                               uint32_t window);
+                               uint32_t rcvbuf);
 
 double bench_now(void); /* seconds of this process on a processor */
 _Noreturn void bench_die(const char *what);

@@ -45,13 +45,25 @@ static size_t mss_of(const struct bench_link *link, bool v6)
     return link->mtu - (v6 ? 72 : 52); /* timestamps on */
 }
 
+/* A window is what its row is called: so much of it is on the wire, or all that the wire takes. */
+static void check_window(struct bulk *b, const struct bench_link *link)
+{
+    uint64_t bytes = 0, wanted = link->window;
+    if (!link->flight && !link->offload && wanted > b->pair.burst * b->mss)
+        wanted = b->pair.burst * b->mss;
+    for (unsigned i = 0; i < 64; i++)
+        bytes += turn(b);
+    if (bytes < 64 * wanted / 10 * 9)
+        bench_die("bulk: the window is smaller than it should be");
+}
+
 static void *open_bulk(const struct bench_setup *setup, bool v6)
 {
     struct bulk *b = bench_calloc(1, sizeof(*b));
     const struct bench_link *link = &setup->link;
     bench_pair_init(&b->pair, link, v6);
     b->mss = mss_of(link, v6);
-    struct naru_sock *listener = bench_listen(&b->pair, BENCH_PORT, 8, link->window);
+    struct naru_sock *listener = bench_listen(&b->pair, BENCH_PORT, 8, 2 * link->window);
     bench_connect(&b->pair, listener, &b->client, &b->server);
     if (naru_sock_set(b->client, NARU_OPT_SNDBUF, link->window, b->pair.now) != NARU_OK)
         bench_die("SNDBUF");
@@ -61,6 +73,7 @@ static void *open_bulk(const struct bench_setup *setup, bool v6)
         if (i == 1000000)
             bench_die("bulk: no progress");
     }
+    check_window(b, link);
     return b;
 }
 

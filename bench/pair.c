@@ -8,6 +8,7 @@
  */
 #include "bench.h"
 
+#include "base/defs.h"
 #include "host/alloc.h"
 
 #include <stdio.h>
@@ -38,10 +39,8 @@ static void add_stack(struct bench_pair *pair, int side, const struct bench_link
     config.seed[0] = (uint8_t)(side + 1);
     config.memory_max = (uint64_t)16 << 30;
     config.sockets_max = 4000000;
-    config.tcp_rcvbuf_max =
-        link->window > config.tcp_rcvbuf_max ? link->window : config.tcp_rcvbuf_max;
-    config.tcp_sndbuf_max =
-        link->window > config.tcp_sndbuf_max ? link->window : config.tcp_sndbuf_max;
+    config.tcp_rcvbuf_max = NARU_MAX(config.tcp_rcvbuf_max, 2 * link->window);
+    config.tcp_sndbuf_max = NARU_MAX(config.tcp_sndbuf_max, link->window);
     config.port_min = 1024;
     config.port_max = 65535;
     if (naru_stack_new(&config, pair->now, &pair->stack[side]) != NARU_OK)
@@ -103,12 +102,13 @@ static unsigned carry(struct bench_pair *pair, int from, unsigned max)
 
 static unsigned carry_every_second(struct bench_pair *pair)
 {
-    unsigned moved = 0, count;
+    unsigned sent = 0, answers = 0, count;
     do {
         count = carry(pair, 0, 2);
-        moved += count + carry(pair, 1, pair->burst);
-    } while (count == 2 && moved < pair->burst);
-    return moved;
+        sent += count;
+        answers += carry(pair, 1, pair->burst);
+    } while (count == 2 && sent < pair->burst);
+    return sent + answers;
 }
 
 static void advance(struct bench_pair *pair)
@@ -158,14 +158,14 @@ static enum naru_family family_of(const struct naru_addr *addr)
 }
 
 struct naru_sock *bench_listen(struct bench_pair *pair, uint16_t port, unsigned backlog,
-                               uint32_t window)
+                               uint32_t rcvbuf)
 {
     struct naru_sock *listener;
     struct naru_endpoint local = { .addr = pair->addr[1], .port = port };
     if (naru_sock_new(pair->stack[1], family_of(&local.addr), NARU_SOCK_STREAM, &listener) !=
             NARU_OK ||
         naru_sock_bind(listener, &local) != NARU_OK ||
-        (window != 0 && naru_sock_set(listener, NARU_OPT_RCVBUF, window, pair->now) != NARU_OK) ||
+        (rcvbuf != 0 && naru_sock_set(listener, NARU_OPT_RCVBUF, rcvbuf, pair->now) != NARU_OK) ||
         naru_sock_listen(listener, backlog, pair->now) != NARU_OK)
         bench_die("cannot listen");
     return listener;

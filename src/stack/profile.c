@@ -26,7 +26,7 @@ void naru_config_fit(struct naru_config *c, uint64_t memory)
     c->frag_memory_max = part(memory, 16, 4096, c->frag_memory_max);
     c->ooo_memory_max = part(memory, 8, 4096, c->ooo_memory_max);
     c->tcp_rcvbuf_max = part(memory, 16, 4096, c->tcp_rcvbuf_max);
-    c->tcp_sndbuf_max = part(memory, 16, 4096, c->tcp_sndbuf_max);
+    c->tcp_sndbuf_max = part(memory, 32, 4096, c->tcp_sndbuf_max);
     c->tcp_rcvbuf_default = part(memory, 32, 4096, c->tcp_rcvbuf_default);
     c->tcp_sndbuf_default = part(memory, 64, 4096, c->tcp_sndbuf_default);
     c->udp_rcvbuf_default = part(memory, 32, 4096, c->udp_rcvbuf_default);

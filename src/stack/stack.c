@@ -7,6 +7,8 @@
 
 enum {
     MEMORY_MIN = 256 * 1024,
+    LOOPBACK_MEMORY = 4 << 20, /* a stack of less cannot afford packets of 64 KB */
+    LOOPBACK_MTU_SMALL = 1500,
     PKT_CACHE_MAX = 8 << 20,
     BLOCK_CACHE_MAX = 4 << 20,
     ROUTES_MAX = 65536,
@@ -136,6 +138,10 @@ static enum naru_err add_loopback(struct naru_stack *stack)
     config.kind = NARU_IFACE_IP;
     config.mtu = LOOPBACK_MTU;
     config.offload = NARU_OFFLOAD_TX_CSUM | NARU_OFFLOAD_TX_TSO;
+    if (stack->config.memory_max < LOOPBACK_MEMORY) {
+        config.mtu = LOOPBACK_MTU_SMALL;
+        config.offload = NARU_OFFLOAD_TX_CSUM;
+    }
     enum naru_err err = naru_iface_add(stack, &config, stack->now, &ifindex);
     if (err == NARU_OK)
         err = naru_ifaddr_add(stack, ifindex, &v4, 8, stack->now);

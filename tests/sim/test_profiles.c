@@ -1,7 +1,8 @@
 /*
  * Stacks of 256 KiB, 4 MiB and 64 MiB (naru_config_fit): many connections at once, each with data
  * in both directions, over a wire that loses, and every byte arrives; what both stacks ask of their
- * allocators stays within what they were given, and all of it comes back.
+ * allocators stays within what they were given, and all of it comes back.  Also a small stack to
+ * itself.
  */
 #include "lib/stack_lab.h"
 
@@ -18,19 +19,17 @@ struct profile {
     uint64_t memory;
     unsigned conns;
     uint32_t total; /* bytes of each connection, each way */
-};
-
-static const struct profile profiles[] = {
-    { 256 << 10, 12, 150000 },
-    { 4 << 20, 48, 300000 },
-    { 64 << 20, 96, 400000 },
+    void (*fit)(struct naru_config *config);
 };
 
 static void fit_256k(struct naru_config *config) { naru_config_fit(config, 256 << 10); }
 static void fit_4m(struct naru_config *config) { naru_config_fit(config, 4 << 20); }
 static void fit_64m(struct naru_config *config) { naru_config_fit(config, 64 << 20); }
 
-static void (*const fits[])(struct naru_config *) = { fit_256k, fit_4m, fit_64m };
+static const struct profile small = { 256 << 10, 12, 150000, fit_256k };
+static const struct profile alone = { 256 << 10, 5, 150000, fit_256k };
+static const struct profile medium = { 4 << 20, 48, 300000, fit_4m };
+static const struct profile large = { 64 << 20, 96, 400000, fit_64m };
 
 /* One direction of one connection: byte n of it is pattern[start + n]. */
 struct way {
@@ -126,14 +125,15 @@ static bool queue(struct lab *lab, int from, uint8_t *frame, size_t *len)
     return lab->flying_count < QUEUE;
 }
 
-static void begin(struct lab *lab, struct load *l, enum naru_family family)
+/* From stack 0 to stack `server`, which may be stack 0 itself. */
+static void begin(struct lab *lab, struct load *l, enum naru_family family, int server)
 {
     lab->wire[0].filter = queue;
-    l->listener = lab_listen(lab, 1, family, 80);
+    l->listener = lab_listen(lab, server, family, 80);
     assert_non_null(l->listener);
     assert_int_equal(naru_sock_listen(l->listener, l->conns, lab->now), NARU_OK);
     for (unsigned i = 0; i < l->conns; i++) {
-        struct naru_sock *client = lab_connect(lab, 0, 1, family, 80);
+        struct naru_sock *client = lab_connect(lab, 0, server, family, 80);
         assert_non_null(client);
         l->way[2 * i] = (struct way){ .from = client, .start = i };
         l->way[2 * i + 1] = (struct way){ .to = client, .start = CONNS_MAX + i };
@@ -158,19 +158,18 @@ static void end(struct lab *lab, struct load *l)
     }
 }
 
-static void transfer(unsigned n, enum naru_family family)
+static void transfer(const struct profile *profile, enum naru_family family, int server)
 {
-    const struct profile *profile = &profiles[n];
     struct lab lab = { 0 };
     struct lab_options options = {
-        .tune = fits[n], .delay = NARU_MS(5), .loss_percent = 1, .seed = (uint8_t)family
+        .tune = profile->fit, .delay = NARU_MS(5), .loss_percent = 1, .seed = (uint8_t)family
     };
     struct load *l = calloc(1, sizeof(*l));
     assert_non_null(l);
     l->conns = profile->conns;
     l->total = profile->total;
     assert_true(lab_pair(&lab, &options));
-    begin(&lab, l, family);
+    begin(&lab, l, family, server);
     naru_time began = lab.now;
     assert_true(lab_until(&lab, lab.now + NARU_SEC(600), all_done, l));
     assert_int_equal(l->errors, 0);
@@ -188,22 +187,31 @@ static void transfer(unsigned n, enum naru_family family)
 static void of_256_kib(void **state)
 {
     (void)state;
-    transfer(0, NARU_IPV4);
-    transfer(0, NARU_IPV6);
+    transfer(&small, NARU_IPV4, 1);
+    transfer(&small, NARU_IPV6, 1);
 }
 
 static void of_4_mib(void **state)
 {
     (void)state;
-    transfer(1, NARU_IPV4);
-    transfer(1, NARU_IPV6);
+    transfer(&medium, NARU_IPV4, 1);
+    transfer(&medium, NARU_IPV6, 1);
 }
 
 static void of_64_mib(void **state)
 {
     (void)state;
-    transfer(2, NARU_IPV4);
-    transfer(2, NARU_IPV6);
+    transfer(&large, NARU_IPV4, 1);
+    transfer(&large, NARU_IPV6, 1);
+}
+
+/* Both ends in one small stack: its loopback's packets are no larger than it can afford. */
+static void to_themselves(void **state)
+{
+    (void)state;
+    transfer(&alone, NARU_IPV4, 0);
+    transfer(&alone, NARU_IPV6, 0);
+    transfer(&medium, NARU_IPV4, 0);
 }
 
 /* More memory never means less of anything, and no limit grows over what it was. */
@@ -236,6 +244,7 @@ int main(void)
         cmocka_unit_test(of_256_kib),
         cmocka_unit_test(of_4_mib),
         cmocka_unit_test(of_64_mib),
+        cmocka_unit_test(to_themselves),
         cmocka_unit_test(limits_grow_with_memory),
     };
     make_pattern();
