@@ -346,6 +346,12 @@ static unsigned score(const struct naru_sock *s, const struct naru_tuple *t, uns
 static struct naru_sock *best_of(const struct naru_stack *stack, const struct naru_list *socks,
                                  const struct naru_tuple *t, unsigned ifindex, uint32_t hash)
 {
+    if (NARU_LIKELY(naru_list_at_most_one(socks))) {
+        struct naru_list_node *node = naru_list_first(socks);
+        struct naru_sock *only =
+            node == NULL ? NULL : NARU_CONTAINER_OF(node, struct naru_sock, port_node);
+        return only != NULL && score(only, t, ifindex) > 0 ? only : NULL;
+    }
     struct naru_sock *s, *best = NULL;
     unsigned best_score = 0, equals = 0;
     NARU_LIST_EACH(socks, s, next, struct naru_sock, port_node)
@@ -372,9 +378,10 @@ static enum naru_sock_type sock_type_of(uint8_t proto)
 }
 
 /* The socket that is bound for packets of that tuple, or NULL. */
-NARU_NOINLINE struct naru_sock *naru_port_lookup(const struct naru_stack *stack,
-                                                 const struct naru_tuple *tuple,
-                                                 const struct naru_iface *iface, uint32_t hash)
+NARU_NOINLINE NARU_FLATTEN struct naru_sock *naru_port_lookup(const struct naru_stack *stack,
+                                                              const struct naru_tuple *tuple,
+                                                              const struct naru_iface *iface,
+                                                              uint32_t hash)
 {
     const struct port_bucket *b = bucket_find(stack, tuple->proto, tuple->local_port);
     struct naru_sock *s = b == NULL ? NULL : best_of(stack, &b->socks, tuple, iface->index, hash);

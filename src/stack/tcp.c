@@ -416,15 +416,7 @@ void naru_tcp_reply(struct naru_stack *stack, const struct naru_ip_in *in,
         return;
     }
     pkt->len = (uint32_t)naru_tcp_emit(pkt->data, h);
-    struct naru_ip_out out = {
-        .src = in->dst,
-        .dst = in->src,
-        .proto = NARU_PROTO_TCP,
-        .ifindex = naru_addr_is_link_local(&in->src) ? in->iface->index : 0,
-        .dont_fragment = true,
-        .csum_offset = NARU_TCP_CHECKSUM_AT,
-    };
-    (void)naru_ip_output(stack, &out, pkt);
+    naru_ip_answer(stack, in, NARU_TCP_CHECKSUM_AT, pkt);
 }
 
 NARU_NOINLINE void naru_tcp_reset_segment(struct naru_stack *stack, const struct naru_ip_in *in,

@@ -53,6 +53,33 @@ enum naru_drop naru_ipv4_parse_quoted(struct naru_span *in, struct naru_ipv4_hdr
 /* header: its first byte; header_len as parsed. */
 bool naru_ipv4_checksum_ok(const uint8_t *header, size_t header_len);
 
+/* The checksum of a header of five words that do not include it. */
+NARU_INLINE uint16_t naru_ipv4_words_checksum(uint32_t a, uint32_t b, uint32_t c, uint32_t d,
+                                              uint32_t e)
+{
+    uint64_t sum = (uint64_t)a + b + c + d + e;
+    sum = (sum >> 32) + (sum & 0xffffffffU);
+    sum = (sum >> 16) + (sum & 0xffff);
+    sum = (sum >> 16) + (sum & 0xffff);
+    sum = (sum >> 16) + (sum & 0xffff);
+    return (uint16_t)~sum;
+}
+
+/* A header without options that does not allow fragments; total_len with its own 20 bytes. */
+NARU_INLINE void naru_ipv4_emit_atomic(uint8_t *at, const struct naru_addr *src,
+                                       const struct naru_addr *dst, uint8_t protocol, uint8_t ttl,
+                                       uint16_t total_len)
+{
+    uint32_t version = 0x45U << 24 | total_len, flags = 0x4000;
+    uint32_t life = (uint32_t)ttl << 24 | (uint32_t)protocol << 16;
+    uint32_t from = naru_get32(src->b + 12), to = naru_get32(dst->b + 12);
+    naru_put32(at, version);
+    naru_put32(at + 4, flags);
+    naru_put32(at + 8, life | naru_ipv4_words_checksum(version, flags, life, from, to));
+    naru_put32(at + 12, from);
+    naru_put32(at + 16, to);
+}
+
 /* Writes naru_ipv4_len(h) bytes, at most 60, checksum included; options are padded with zeros. */
 size_t naru_ipv4_emit(uint8_t *at, const struct naru_ipv4_hdr *h);
 
