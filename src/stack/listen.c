@@ -180,7 +180,7 @@ static enum naru_drop cookie_answer(struct naru_sock_tcp *listener, const struct
     struct naru_hash_tuple key = hash_tuple(tuple);
     struct naru_tcp_setup setup = naru_tcp_setup_for(tuple, in->iface->mtu);
     struct naru_tcp_hdr reply;
-    setup.opts = listener->tcp.own_opts;
+    setup.like = &listener->tcp;
     if (h->opts & NARU_TCP_OPT_TS)
         setup.secret = naru_tcp_secret_of(stack, tuple);
     naru_tcp_cookie_make(&stack->tcp, &key, &setup, h, stack->now, &reply);

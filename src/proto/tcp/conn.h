@@ -74,7 +74,7 @@ struct naru_tcp_opts {
     uint16_t flags;           /* enum naru_tcp_set_flag */
     uint8_t keepcnt, syncnt;  /* syncnt 0: the stack's */
     uint8_t congestion;       /* enum naru_congestion */
-    uint8_t ecn;              /* enum naru_ecn_mode; no padding: options are compared as bytes */
+    uint8_t ecn;              /* enum naru_ecn_mode */
 };
 
 /* Instants at which something must happen; the earliest wins. */
@@ -165,7 +165,7 @@ struct naru_tcp {
 
     /* 256 bytes up to here; 128 more that most segments touch, too. */
 
-    struct naru_tcp_opts *own_opts; /* NULL: the stack's */
+    const struct naru_tcp_opts *own_opts; /* perhaps in common with others; NULL: the stack's */
     uint64_t bytes_received;
     struct naru_tcp_loss *loss; /* NULL: nothing was lost lately */
     naru_seq snd_up;            /* one beyond the last urgent byte sent (RFC 6093) */
