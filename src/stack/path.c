@@ -105,12 +105,13 @@ NARU_NOINLINE bool naru_path_find(struct naru_stack *stack, struct naru_path *pa
 }
 
 /* The neighbour of the path is that of the path before, as of all that lead through one router. */
-static bool same_hop(const struct naru_stack *stack, struct naru_path *path)
+static bool same_hop(struct naru_stack *stack, struct naru_path *path)
 {
     const struct naru_iface *iface = stack->ifaces[path->ifindex];
     if (!naru_neigh_ref_good(&iface->hop_neigh) || !naru_addr_eq(&iface->hop, &path->next_hop))
         return false;
     path->neigh = iface->hop_neigh;
+    naru_neigh_touch(&stack->neigh, path->neigh.entry);
     return true;
 }
 
