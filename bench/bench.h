@@ -28,6 +28,7 @@ struct bench_link {
     uint32_t mtu;
     bool offload;
     uint32_t window; /* bytes of both buffers */
+    uint16_t ports;  /* how many a client can choose from; 0: all above 1023 */
 };
 
 void bench_pair_init(struct bench_pair *pair, const struct bench_link *link, bool v6);

@@ -25,6 +25,7 @@ struct fixed {
 struct fixed_row {
     const char *name, *unit;
     unsigned warm_up, units;
+    uint16_t ports; /* of bench_link */
     void (*work)(struct fixed *, unsigned units);
 };
 
@@ -48,6 +49,15 @@ static void churn(struct fixed *f, unsigned connections)
 {
     while (connections-- > 0)
         bench_churn_one(&f->pair, f->listener);
+}
+
+/* With every name in TIME-WAIT, and for more than a second (RFC 6191). */
+static void churn_again(struct fixed *f, unsigned connections)
+{
+    while (connections-- > 0) {
+        bench_churn_one(&f->pair, f->listener);
+        f->pair.now += NARU_MS(2);
+    }
 }
 
 /* ---- A flood of forged SYNs ---- */
@@ -128,9 +138,13 @@ static void udp(struct fixed *f, unsigned datagrams)
 }
 
 static const struct fixed_row rows[] = {
-    { "bulk", "segment", 20000, 20000, bulk },   { "rr", "round", 1000, 5000, rr },
-    { "churn", "connection", 500, 2000, churn }, { "syn-flood", "SYN", 2000, 5000, syn_flood },
-    { "udp", "datagram", 1000, 5000, udp },
+    { "bulk", "segment", 20000, 20000, 0, bulk },
+    { "rr", "round", 1000, 5000, 0, rr },
+    { "churn", "connection", 500, 2000, 0, churn },
+    { "churn-again", "connection", 1200, 1000, 1000, churn_again },
+    { "syn-flood", "SYN", 2000, 5000, 0, syn_flood },
+    { "udp", "datagram", 1000, 5000, 0, udp },
+
 };
 
 void bench_fixed_work(const struct fixed_row *row, struct fixed *f);
@@ -144,7 +158,7 @@ static void run(const struct fixed_row *row)
 {
     struct fixed f;
     memset(&f, 0, sizeof(f));
-    bench_pair_init(&f.pair, &(struct bench_link){ .mtu = 1500 }, false);
+    bench_pair_init(&f.pair, &(struct bench_link){ .mtu = 1500, .ports = row->ports }, false);
     f.listener = bench_listen(&f.pair, PORT, 64, 65536);
     bench_connect(&f.pair, f.listener, &f.client, &f.server);
     bench_udp_pair(&f.pair, PORT, f.udp);

@@ -142,7 +142,7 @@ static _Noreturn void usage(int status)
         "rows: limit-64k limit-1m limit-4m bulk-1500-64k bulk-1500-1m bulk-1500-4m bulk-9000\n"
         "      bulk-offload rr-1 rr-64 rr-random-10k churn-tw100k idle-bytes rr-random-100k\n"
         "      udp-64, or a prefix of these; tap (with veth, as root) and usernet by whole name\n"
-        "       naru-bench --fixed bulk|rr|churn|syn-flood\n"
+        "       naru-bench --fixed bulk|rr|churn|churn-again|syn-flood|udp\n"
         "the same small piece of work each time, to count the instructions of\n");
     exit(status);
 }

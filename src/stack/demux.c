@@ -9,8 +9,6 @@
 
 #include "base/addr.h"
 
-enum { NEW_PORT_TRIES = 64 }; /* before a port is taken over from TIME-WAIT */
-
 /* ---- Flows ---- */
 
 static bool tuple_eq(const struct naru_tuple *a, const struct naru_tuple *b)
@@ -287,35 +285,21 @@ static bool name_find(struct naru_stack *stack, const struct naru_tuple *t, stru
 }
 
 /*
- * The first port on the walk that no socket is bound to and with which the name is new.  Failing
- * that, when NEW_PORT_TRIES were not enough, one whose name rests.
+ * The first port on the walk that no socket is bound to and with which the name is new, or rests.
+ * Beside a name that rests there are mostly others, since the walk goes on where the last one
+ * ended: to look for a new one among them would cost more than the connection.
  */
 static bool walk_ports(struct naru_stack *stack, struct naru_tuple *t, struct naru_name *name)
 {
-    struct naru_ports_walk walk, second_walk;
-    uint16_t port, second_best = 0;
-    struct naru_name second = { 0 };
+    struct naru_ports_walk walk;
     begin_walk(stack, t, &walk);
-    for (unsigned tries = 0; (port = naru_ports_next(&walk)) != 0; tries++) {
-        t->local_port = port;
-        bool good = bucket_find(stack, t->proto, port) == NULL && name_find(stack, t, name);
-        if (good && name->rests == NULL) {
+    while ((t->local_port = naru_ports_next(&walk)) != 0) {
+        if (bucket_find(stack, t->proto, t->local_port) == NULL && name_find(stack, t, name)) {
             naru_ports_took(&stack->ephemeral, &walk);
             return true;
         }
-        if (good && second_best == 0) {
-            second_best = port;
-            second_walk = walk;
-            second = *name;
-        }
-        if (second_best != 0 && tries >= NEW_PORT_TRIES)
-            break;
     }
-    t->local_port = second_best;
-    *name = second;
-    if (second_best != 0)
-        naru_ports_took(&stack->ephemeral, &second_walk);
-    return second_best != 0;
+    return false;
 }
 
 /*

@@ -51,14 +51,20 @@ static void push_ipv4(struct naru_stack *stack, const struct naru_ip_out *out,
         .protocol = out->proto,
         .df = out->dont_fragment,
     };
-    if (out->router_alert)
-        ip.options = naru_span(router_alert_option, sizeof(router_alert_option));
     if (!ip.df)
-        ip.ident = (uint16_t)naru_frag_ident_next(&stack->ident, src, &out->dst);
-    size_t len = naru_ipv4_len(&ip);
-    ip.total_len = (uint16_t)(pkt->len + len);
-    (void)naru_ipv4_emit(naru_pkt_push(pkt, len), &ip);
+        ip.ident =
+            (uint16_t)(out->ident != NULL ? naru_frag_ident_take(&stack->ident, out->ident)
+                                          : naru_frag_ident_next(&stack->ident, src, &out->dst));
+    size_t len = out->router_alert ? NARU_IPV4_LEN + sizeof(router_alert_option) : NARU_IPV4_LEN;
+    uint8_t *at = naru_pkt_push(pkt, len);
+    ip.total_len = (uint16_t)pkt->len;
     pkt->offload.csum_start = (uint16_t)len;
+    if (NARU_LIKELY(!out->router_alert)) {
+        naru_ipv4_emit_plain(at, &ip);
+        return;
+    }
+    ip.options = naru_span(router_alert_option, sizeof(router_alert_option));
+    (void)naru_ipv4_emit(at, &ip);
 }
 
 static void push_ipv6(const struct naru_ip_out *out, const struct naru_addr *src,
@@ -243,8 +249,13 @@ NARU_FLATTEN void naru_ip_answer(struct naru_stack *stack, const struct naru_ip_
     naru_put16(pkt->data + csum_offset, naru_csum_finish(short_sum(in, pkt)));
     pkt->data -= NARU_IPV4_LEN;
     pkt->len += NARU_IPV4_LEN;
-    naru_ipv4_emit_atomic(pkt->data, &in->dst, &in->src, in->proto, iface->hop_limit,
-                          (uint16_t)pkt->len);
+    struct naru_ipv4_hdr ip = { .src = in->dst,
+                                .dst = in->src,
+                                .df = true,
+                                .ttl = iface->hop_limit,
+                                .protocol = in->proto,
+                                .total_len = (uint16_t)pkt->len };
+    naru_ipv4_emit_plain(pkt->data, &ip);
     pkt->meta.link.mtu = path->mtu;
     pkt->meta.link.ethertype = NARU_ETHERTYPE_IPV4;
     (void)to_link(stack, &in->dst, path, pkt);

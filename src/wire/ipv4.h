@@ -65,19 +65,18 @@ NARU_INLINE uint16_t naru_ipv4_words_checksum(uint32_t a, uint32_t b, uint32_t c
     return (uint16_t)~sum;
 }
 
-/* A header without options that does not allow fragments; total_len with its own 20 bytes. */
-NARU_INLINE void naru_ipv4_emit_atomic(uint8_t *at, const struct naru_addr *src,
-                                       const struct naru_addr *dst, uint8_t protocol, uint8_t ttl,
-                                       uint16_t total_len)
+/* naru_ipv4_emit for a header of a whole datagram without options. */
+NARU_INLINE void naru_ipv4_emit_plain(uint8_t *at, const struct naru_ipv4_hdr *h)
 {
-    uint32_t version = 0x45U << 24 | total_len, flags = 0x4000;
-    uint32_t life = (uint32_t)ttl << 24 | (uint32_t)protocol << 16;
-    uint32_t from = naru_get32(src->b + 12), to = naru_get32(dst->b + 12);
+    uint32_t version = 0x45U << 24 | (uint32_t)h->tos << 16 | h->total_len;
+    uint32_t ident = (uint32_t)h->ident << 16 | (h->df ? 0x4000U : 0U);
+    uint32_t ttl = (uint32_t)h->ttl << 24 | (uint32_t)h->protocol << 16;
+    uint32_t src = naru_get32(h->src.b + 12), dst = naru_get32(h->dst.b + 12);
     naru_put32(at, version);
-    naru_put32(at + 4, flags);
-    naru_put32(at + 8, life | naru_ipv4_words_checksum(version, flags, life, from, to));
-    naru_put32(at + 12, from);
-    naru_put32(at + 16, to);
+    naru_put32(at + 4, ident);
+    naru_put32(at + 8, ttl | naru_ipv4_words_checksum(version, ident, ttl, src, dst));
+    naru_put32(at + 12, src);
+    naru_put32(at + 16, dst);
 }
 
 /* Writes naru_ipv4_len(h) bytes, at most 60, checksum included; options are padded with zeros. */
