@@ -26,6 +26,7 @@ struct bench_link {
     uint32_t window;   /* bytes, and of the send buffer */
     bool every_second; /* see bench_pair */
     bool flight;       /* the whole window is on the wire at once, else 64 frames at most */
+    uint16_t ports;    /* how many a client can choose from; 0: all above 1023 */
 };
 
 /* What a row is measured in: made twice, for IPv4 and for IPv6, and kept while rows share it. */

@@ -42,7 +42,7 @@ static void add_stack(struct bench_pair *pair, int side, const struct bench_link
     config.tcp_rcvbuf_max = NARU_MAX(config.tcp_rcvbuf_max, 2 * link->window);
     config.tcp_sndbuf_max = NARU_MAX(config.tcp_sndbuf_max, link->window);
     config.port_min = 1024;
-    config.port_max = 65535;
+    config.port_max = (uint16_t)(link->ports != 0 ? 1023 + link->ports : 65535);
     if (naru_stack_new(&config, pair->now, &pair->stack[side]) != NARU_OK)
         bench_die("no stack");
 

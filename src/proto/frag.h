@@ -144,7 +144,23 @@ struct naru_frag_ident {
 
 void naru_frag_ident_init(struct naru_frag_ident *ident, struct naru_rand *rand);
 
-/* IPv4 takes the low 16 bits. */
+/* Where the numbers for a pair of addresses are; who sends many may keep it. */
+struct naru_frag_ident_place {
+    uint32_t offset;
+    uint32_t counter;
+};
+
+struct naru_frag_ident_place naru_frag_ident_place(const struct naru_frag_ident *ident,
+                                                   const struct naru_addr *src,
+                                                   const struct naru_addr *dst);
+
+/* The next number; IPv4 takes the low 16 bits. */
+static inline uint32_t naru_frag_ident_take(struct naru_frag_ident *ident,
+                                            const struct naru_frag_ident_place *place)
+{
+    return place->offset + ident->counter[place->counter]++;
+}
+
 uint32_t naru_frag_ident_next(struct naru_frag_ident *ident, const struct naru_addr *src,
                               const struct naru_addr *dst);
 

@@ -32,11 +32,20 @@ void naru_frag_ident_init(struct naru_frag_ident *ident, struct naru_rand *rand)
     naru_rand_fill(rand, ident->counter, sizeof(ident->counter));
 }
 
-NARU_NOINLINE uint32_t naru_frag_ident_next(struct naru_frag_ident *ident,
-                                            const struct naru_addr *src,
-                                            const struct naru_addr *dst)
+NARU_NOINLINE struct naru_frag_ident_place naru_frag_ident_place(
+    const struct naru_frag_ident *ident, const struct naru_addr *src, const struct naru_addr *dst)
 {
     struct naru_hash_tuple tuple = { .local = src, .remote = dst };
     uint64_t hash = naru_hash_flow64(&ident->key, &tuple);
-    return (uint32_t)hash + ident->counter[(hash >> 32) % NARU_ARRAY_LEN(ident->counter)]++;
+    return (struct naru_frag_ident_place){
+        .offset = (uint32_t)hash,
+        .counter = (uint32_t)(hash >> 32) % NARU_ARRAY_LEN(ident->counter),
+    };
+}
+
+uint32_t naru_frag_ident_next(struct naru_frag_ident *ident, const struct naru_addr *src,
+                              const struct naru_addr *dst)
+{
+    struct naru_frag_ident_place place = naru_frag_ident_place(ident, src, dst);
+    return naru_frag_ident_take(ident, &place);
 }

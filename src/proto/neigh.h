@@ -158,6 +158,9 @@ enum naru_neigh_verdict naru_neigh_lookup(struct naru_neigh_table *table, unsign
 struct naru_pkt *naru_neigh_queue(struct naru_neigh_table *table, unsigned ifindex,
                                   const struct naru_addr *addr, struct naru_pkt *pkt);
 
+/* The entry was of use without a look-up: it is not the next to be given up. */
+void naru_neigh_touch(struct naru_neigh_table *table, struct naru_neigh *entry);
+
 /* The entry without any effect on it, or NULL. */
 const struct naru_neigh *naru_neigh_find(const struct naru_neigh_table *table, unsigned ifindex,
                                          const struct naru_addr *addr);

@@ -19,9 +19,6 @@ struct naru_neigh *naru_neigh_entry(const struct naru_neigh_table *t, unsigned i
 struct naru_neigh *naru_neigh_make(struct naru_neigh_table *t, unsigned ifindex,
                                    const struct naru_addr *addr, bool wanted);
 
-/* Somebody looked e up. */
-void naru_neigh_touch(struct naru_neigh_table *t, struct naru_neigh *e);
-
 /* e is no more; packets that waited become evicted ones. */
 void naru_neigh_release(struct naru_neigh_table *t, struct naru_neigh *e);
 void naru_neigh_evict_incomplete(struct naru_neigh_table *t);

@@ -238,6 +238,10 @@ static enum naru_err find_out_peer(struct naru_sock_udp *su, struct send *send)
         if (err != NARU_OK)
             return err;
         su->path = *send->path;
+        if (!naru_addr_is_zero(&su->out.src)) {
+            su->ident = naru_frag_ident_place(&stack->ident, &su->out.src, &su->out.dst);
+            su->out.ident = &su->ident;
+        }
         su->described_gen = stack->fib.generation;
         su->described = true;
     }

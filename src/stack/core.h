@@ -310,6 +310,8 @@ size_t naru_link_emit(const struct naru_iface *iface, const uint8_t mac[6], uint
 enum { NARU_IP_HEADROOM = 64 }; /* what naru_ip_output may put in front of a packet */
 enum naru_err naru_ip_output(struct naru_stack *stack, const struct naru_ip_out *out,
                              struct naru_pkt *pkt);
+void naru_ip_answer(struct naru_stack *stack, const struct naru_ip_in *in, uint8_t csum_offset,
+                    struct naru_pkt *pkt);
 enum naru_err naru_ip_output_by(struct naru_stack *stack, const struct naru_ip_out *out,
                                 struct naru_path *path, struct naru_pkt *pkt);
 

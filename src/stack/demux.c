@@ -9,8 +9,6 @@
 
 #include "base/addr.h"
 
-enum { NEW_PORT_TRIES = 64 }; /* before a port is taken over from TIME-WAIT */
-
 /* ---- Flows ---- */
 
 _Static_assert(sizeof(struct naru_tuple) == 40, "a tuple is its bytes, and five words");
@@ -299,35 +297,21 @@ static bool name_find(struct naru_stack *stack, const struct naru_tuple *t, stru
 }
 
 /*
- * The first port on the walk that no socket is bound to and with which the name is new.  Failing
- * that, when NEW_PORT_TRIES were not enough, one whose name rests.
+ * The first port on the walk that no socket is bound to and with which the name is new, or rests.
+ * Beside a name that rests there are mostly others, since the walk goes on where the last one
+ * ended: to look for a new one among them would cost more than the connection.
  */
 static bool walk_ports(struct naru_stack *stack, struct naru_tuple *t, struct naru_name *name)
 {
-    struct naru_ports_walk walk, second_walk;
-    uint16_t port, second_best = 0;
-    struct naru_name second = { 0 };
+    struct naru_ports_walk walk;
     begin_walk(stack, t, &walk);
-    for (unsigned tries = 0; (port = naru_ports_next(&walk)) != 0; tries++) {
-        t->local_port = port;
-        bool good = bucket_find(stack, t->proto, port) == NULL && name_find(stack, t, name);
-        if (good && name->rests == NULL) {
+    while ((t->local_port = naru_ports_next(&walk)) != 0) {
+        if (bucket_find(stack, t->proto, t->local_port) == NULL && name_find(stack, t, name)) {
             naru_ports_took(&stack->ephemeral, &walk);
             return true;
         }
-        if (good && second_best == 0) {
-            second_best = port;
-            second_walk = walk;
-            second = *name;
-        }
-        if (second_best != 0 && tries >= NEW_PORT_TRIES)
-            break;
     }
-    t->local_port = second_best;
-    *name = second;
-    if (second_best != 0)
-        naru_ports_took(&stack->ephemeral, &second_walk);
-    return second_best != 0;
+    return false;
 }
 
 /*
@@ -358,6 +342,12 @@ static unsigned score(const struct naru_sock *s, const struct naru_tuple *t, uns
 static struct naru_sock *best_of(const struct naru_stack *stack, const struct naru_list *socks,
                                  const struct naru_tuple *t, unsigned ifindex, uint32_t hash)
 {
+    if (NARU_LIKELY(naru_list_at_most_one(socks))) {
+        struct naru_list_node *node = naru_list_first(socks);
+        struct naru_sock *only =
+            node == NULL ? NULL : NARU_CONTAINER_OF(node, struct naru_sock, port_node);
+        return only != NULL && score(only, t, ifindex) > 0 ? only : NULL;
+    }
     struct naru_sock *s, *best = NULL;
     unsigned best_score = 0, equals = 0;
     NARU_LIST_EACH(socks, s, next, struct naru_sock, port_node)
@@ -384,9 +374,10 @@ static enum naru_sock_type sock_type_of(uint8_t proto)
 }
 
 /* The socket that is bound for packets of that tuple, or NULL. */
-NARU_NOINLINE struct naru_sock *naru_port_lookup(const struct naru_stack *stack,
-                                                 const struct naru_tuple *tuple,
-                                                 const struct naru_iface *iface, uint32_t hash)
+NARU_NOINLINE NARU_FLATTEN struct naru_sock *naru_port_lookup(const struct naru_stack *stack,
+                                                              const struct naru_tuple *tuple,
+                                                              const struct naru_iface *iface,
+                                                              uint32_t hash)
 {
     const struct port_bucket *b = bucket_find(stack, tuple->proto, tuple->local_port);
     struct naru_sock *s = b == NULL ? NULL : best_of(stack, &b->socks, tuple, iface->index, hash);

@@ -180,7 +180,7 @@ static enum naru_drop cookie_answer(struct naru_sock_tcp *listener, const struct
     struct naru_hash_tuple key = hash_tuple(tuple);
     struct naru_tcp_setup setup = naru_tcp_setup_for(tuple, in->iface->mtu);
     struct naru_tcp_hdr reply;
-    setup.opts = listener->tcp.own_opts;
+    setup.like = &listener->tcp;
     if (h->opts & NARU_TCP_OPT_TS)
         setup.secret = naru_tcp_secret_of(stack, tuple);
     naru_tcp_cookie_make(&stack->tcp, &key, &setup, h, stack->now, &reply);
@@ -222,8 +222,6 @@ static enum naru_drop syn_in(struct naru_sock_tcp *listener, const struct naru_i
 {
     struct naru_stack *stack = listener->s.stack;
     struct naru_listen *listen = listener->listen;
-    struct naru_tcp_fastopen how;
-    bool fast = naru_fastopen_syn(listener, in, h, pkt->len, &how);
     if (accept_full(listen))
         return drop(pkt, NARU_DROP_TCP_BACKLOG_FULL);
     if (listen->half_open > listen->backlog || stack->half_open >= stack->config.syn_queue_max) {
@@ -231,6 +229,8 @@ static enum naru_drop syn_in(struct naru_sock_tcp *listener, const struct naru_i
             return drop(pkt, NARU_DROP_TCP_SYN_QUEUE_FULL);
         return cookie_answer(listener, in, tuple, h, pkt);
     }
+    struct naru_tcp_fastopen how;
+    bool fast = naru_fastopen_syn(listener, in, h, pkt->len, &how);
     pkt = fast ? pkt : put(pkt);
     struct naru_tcp_secret secret = naru_tcp_secret_of(stack, tuple);
     struct naru_sock_tcp *child = make_child(listener, tuple, hash, &secret);

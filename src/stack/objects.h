@@ -212,6 +212,7 @@ struct naru_ip_out {
     bool host_only;        /* to a group with a hop limit of 0: only members on this host hear it */
     uint8_t csum_offset;   /* the transport checksum's place, made for whatever source is chosen;
                               0xff: none */
+    const struct naru_frag_ident_place *ident; /* of src and dst; NULL: to be found out */
 };
 
 struct naru_sock_udp {
@@ -225,6 +226,7 @@ struct naru_sock_udp {
     bool described;         /* out is good while described_gen is that of the routes */
     struct naru_path path;  /* to the peer it is connected to ... */
     struct naru_ip_out out; /* ... and what goes into the IP header there */
+    struct naru_frag_ident_place ident;
     uint32_t described_gen;
     struct naru_join *joins; /* JOINS_MAX of them once one is made */
     uint8_t join_count;

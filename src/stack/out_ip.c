@@ -51,14 +51,20 @@ static void push_ipv4(struct naru_stack *stack, const struct naru_ip_out *out,
         .protocol = out->proto,
         .df = out->dont_fragment,
     };
-    if (out->router_alert)
-        ip.options = naru_span(router_alert_option, sizeof(router_alert_option));
     if (!ip.df)
-        ip.ident = (uint16_t)naru_frag_ident_next(&stack->ident, src, &ip.dst);
-    size_t len = naru_ipv4_len(&ip);
-    ip.total_len = (uint16_t)(pkt->len + len);
-    (void)naru_ipv4_emit(naru_pkt_push(pkt, len), &ip);
+        ip.ident =
+            (uint16_t)(out->ident != NULL ? naru_frag_ident_take(&stack->ident, out->ident)
+                                          : naru_frag_ident_next(&stack->ident, src, &out->dst));
+    size_t len = out->router_alert ? NARU_IPV4_LEN + sizeof(router_alert_option) : NARU_IPV4_LEN;
+    uint8_t *at = naru_pkt_push(pkt, len);
+    ip.total_len = (uint16_t)pkt->len;
     pkt->offload.csum_start = (uint16_t)len;
+    if (NARU_LIKELY(!out->router_alert)) {
+        naru_ipv4_emit_plain(at, &ip);
+        return;
+    }
+    ip.options = naru_span(router_alert_option, sizeof(router_alert_option));
+    (void)naru_ipv4_emit(at, &ip);
 }
 
 static void push_ipv6(const struct naru_ip_out *out, const struct naru_addr *src,
@@ -192,4 +198,65 @@ enum naru_err naru_ip_output(struct naru_stack *stack, const struct naru_ip_out 
     if (path == NULL)
         return refuse(stack, pkt, NARU_DROP_NO_ROUTE, NARU_ERR_NETUNREACH);
     return naru_ip_output_by(stack, out, path, pkt);
+}
+
+/* ---- Answers ---- */
+
+static NARU_NOINLINE void answer_slowly(struct naru_stack *stack, const struct naru_ip_in *in,
+                                        uint8_t csum_offset, struct naru_pkt *pkt)
+{
+    struct naru_ip_out out = {
+        .src = in->dst,
+        .dst = in->src,
+        .proto = in->proto,
+        .ifindex = naru_addr_is_link_local(&in->src) ? in->iface->index : 0,
+        .dont_fragment = true,
+        .csum_offset = csum_offset,
+    };
+    (void)naru_ip_output(stack, &out, pkt);
+}
+
+/* The sum of everything under the transport checksum of a short IPv4 packet without payload. */
+static uint32_t short_sum(const struct naru_ip_in *in, const struct naru_pkt *pkt)
+{
+    uint32_t src, dst;
+    memcpy(&src, in->dst.b + 12, 4);
+    memcpy(&dst, in->src.b + 12, 4);
+    uint64_t sum = (uint64_t)src + dst + naru_be32(in->proto) + naru_be32(pkt->len);
+    sum = (sum & 0xffffffffU) + (sum >> 32);
+    return naru_csum_header((uint32_t)(sum + (sum >> 32)), pkt->data, pkt->len);
+}
+
+/*
+ * pkt, a transport header alone (a multiple of four bytes) with NARU_IP_HEADROOM in front, answers
+ * the packet in where nothing else does: whoever sends many of those makes us send as many, so this
+ * is naru_ip_output without all that these never need.
+ */
+NARU_FLATTEN void naru_ip_answer(struct naru_stack *stack, const struct naru_ip_in *in,
+                                 uint8_t csum_offset, struct naru_pkt *pkt)
+{
+    bool v4 = naru_addr_is_v4(&in->src) && !naru_addr_is_link_local(&in->src);
+    struct naru_path *path = v4 ? naru_path_to(stack, &in->src, 0) : NULL;
+    if (NARU_UNLIKELY(path == NULL || pkt->len + NARU_IPV4_LEN > path->mtu)) {
+        answer_slowly(stack, in, csum_offset, pkt);
+        return;
+    }
+    const struct naru_iface *iface = stack->ifaces[path->ifindex];
+    if (iface->offload & NARU_OFFLOAD_TX_CSUM) {
+        answer_slowly(stack, in, csum_offset, pkt);
+        return;
+    }
+    naru_put16(pkt->data + csum_offset, naru_csum_finish(short_sum(in, pkt)));
+    pkt->data -= NARU_IPV4_LEN;
+    pkt->len += NARU_IPV4_LEN;
+    struct naru_ipv4_hdr ip = { .src = in->dst,
+                                .dst = in->src,
+                                .df = true,
+                                .ttl = iface->hop_limit,
+                                .protocol = in->proto,
+                                .total_len = (uint16_t)pkt->len };
+    naru_ipv4_emit_plain(pkt->data, &ip);
+    pkt->meta.link.mtu = path->mtu;
+    pkt->meta.link.ethertype = NARU_ETHERTYPE_IPV4;
+    (void)to_link(stack, &in->dst, path, pkt);
 }

@@ -17,15 +17,16 @@ static void path_set(struct naru_stack *stack, struct naru_path *path, const str
                      unsigned ifindex, uint8_t link, const struct naru_addr *next_hop)
 {
     const struct naru_iface *iface = stack->ifaces[ifindex];
-    uint32_t pmtu = naru_pmtu_find(&stack->pmtu, dst, stack->now);
-    *path = (struct naru_path){
-        .fib_gen = stack->fib.generation,
-        .pmtu_gen = stack->pmtu.generation,
-        .next_hop = *next_hop,
-        .mtu = pmtu != 0 && pmtu < iface->mtu ? pmtu : iface->mtu,
-        .ifindex = (uint16_t)ifindex,
-        .link = iface->link_layer ? link : PATH_LINK_NONE,
-    };
+    uint32_t pmtu = naru_table_count(&stack->pmtu.table) == 0
+                        ? 0
+                        : naru_pmtu_find(&stack->pmtu, dst, stack->now);
+    path->fib_gen = stack->fib.generation;
+    path->pmtu_gen = stack->pmtu.generation;
+    path->next_hop = *next_hop;
+    path->neigh = (struct naru_neigh_ref){ 0 };
+    path->mtu = pmtu != 0 && pmtu < iface->mtu ? pmtu : iface->mtu;
+    path->ifindex = (uint16_t)ifindex;
+    path->link = iface->link_layer ? link : PATH_LINK_NONE;
 }
 
 /* The mask decides local or remote (H-3.3.1.1-1, H-3.3.1.2-3, H-3.3.1.1-2). */
@@ -64,11 +65,11 @@ static bool route_group(struct naru_stack *stack, struct naru_path *path,
 static bool find_anew(struct naru_stack *stack, struct naru_path *path, const struct naru_addr *dst,
                       unsigned ifindex)
 {
-    if (naru_addr_is_loopback(dst) || naru_ifaddr_find(stack, dst, 0) != NULL) {
+    if (NARU_UNLIKELY(naru_addr_is_loopback(dst)) || naru_ifaddr_find(stack, dst, 0) != NULL) {
         path_set(stack, path, dst, LOOPBACK, PATH_LINK_NONE, dst);
         return true;
     }
-    if (naru_addr_is_multicast(dst) || naru_addr_is_limited_broadcast(dst))
+    if (NARU_UNLIKELY(naru_addr_is_multicast(dst) || naru_addr_is_limited_broadcast(dst)))
         return route_group(stack, path, dst, ifindex);
     return route_unicast(stack, path, dst, ifindex);
 }
@@ -104,12 +105,13 @@ NARU_NOINLINE bool naru_path_find(struct naru_stack *stack, struct naru_path *pa
 }
 
 /* The neighbour of the path is that of the path before, as of all that lead through one router. */
-static bool same_hop(const struct naru_stack *stack, struct naru_path *path)
+static bool same_hop(struct naru_stack *stack, struct naru_path *path)
 {
     const struct naru_iface *iface = stack->ifaces[path->ifindex];
     if (!naru_neigh_ref_good(&iface->hop_neigh) || !naru_addr_eq(&iface->hop, &path->next_hop))
         return false;
     path->neigh = iface->hop_neigh;
+    naru_neigh_touch(&stack->neigh, path->neigh.entry);
     return true;
 }
 
@@ -234,8 +236,8 @@ static bool choose_source(const struct naru_stack *stack, const struct naru_path
  * The address of ours that speaks to dst over that path (RFC 6724 section 5; RFC 1122 3.3.4.3): one
  * of the interface it leaves by, or, where that has none, of any other.  False: none of the family.
  */
-bool naru_path_source(const struct naru_stack *stack, const struct naru_path *path,
-                      const struct naru_addr *dst, struct naru_addr *source)
+NARU_NOINLINE bool naru_path_source(const struct naru_stack *stack, const struct naru_path *path,
+                                    const struct naru_addr *dst, struct naru_addr *source)
 {
     struct naru_addrsel_candidate chosen;
     if (!choose_source(stack, path, dst, &chosen))

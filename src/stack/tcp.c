@@ -74,8 +74,6 @@ static void state_changed(void *user, struct naru_tcp *c, enum naru_tcp_state fr
     struct naru_stack *stack = user;
     const struct naru_sock_tcp *st = NARU_CONTAINER_OF(c, struct naru_sock_tcp, tcp);
     struct naru_trace_event event = { .kind = NARU_TRACE_STATE, .time = stack->now };
-    if (stack->config.trace == NULL)
-        return;
     naru_tuple_ends(&st->s.flow.tuple, &event.local, &event.remote);
     naru_tcp_get_trace(c, &event.tcp);
     event.ifindex = st->path.ifindex;
@@ -89,7 +87,7 @@ void naru_stack_tcp_init(struct naru_stack *stack)
     naru_tcp_env_init(&stack->tcp, &stack->config, &stack->mem, &stack->pkts, &stack->blocks,
                       &stack->rand);
     stack->tcp.user = stack;
-    stack->tcp.state_changed = state_changed;
+    stack->tcp.state_changed = stack->config.trace != NULL ? state_changed : NULL;
 }
 
 /* All but the TCP of a connection object. */
@@ -106,17 +104,12 @@ static struct naru_sock_tcp *sock_get(struct naru_stack *stack)
     return st;
 }
 
-static struct naru_sock_tcp *sock_begin(struct naru_sock_tcp *st,
-                                        const struct naru_tcp_setup *setup)
+static void sock_begin(struct naru_sock_tcp *st, const struct naru_tcp_setup *setup)
 {
     struct naru_stack *stack = st->s.stack;
-    if (naru_tcp_init(&st->tcp, &stack->tcp, setup, stack->now) != NARU_OK) {
-        naru_pool_put(&stack->tcp_pool, st);
-        return NULL;
-    }
+    naru_tcp_init(&st->tcp, &stack->tcp, setup, stack->now);
     naru_sock_init(&st->s, stack, NARU_SOCK_STREAM, NARU_PROTO_TCP);
     st->mtu_told = st->path.mtu;
-    return st;
 }
 
 /* A connection object without a name, CLOSED. */
@@ -124,7 +117,9 @@ struct naru_sock_tcp *naru_tcp_sock_new(struct naru_stack *stack)
 {
     struct naru_sock_tcp *st = sock_get(stack);
     struct naru_tcp_setup setup = { .mss = 536, .mss_default = 536 };
-    return st == NULL ? NULL : sock_begin(st, &setup);
+    if (st != NULL)
+        sock_begin(st, &setup);
+    return st;
 }
 
 /* One of that name, with the options of its listener. */
@@ -137,13 +132,10 @@ struct naru_sock_tcp *naru_tcp_sock_child(struct naru_sock_tcp *listener,
         return NULL;
     st->s.flow.tuple = *tuple;
     struct naru_tcp_setup setup = naru_tcp_setup_for(tuple, find_path(st) ? st->path.mtu : 1280);
-    struct naru_tcp_opts opts;
-    if (naru_tcp_own_opts(&listener->tcp)) {
-        opts = naru_tcp_get_opts(&listener->tcp);
-        setup.opts = &opts;
-    }
+    setup.like = &listener->tcp;
     setup.secret = *secret;
-    return sock_begin(st, &setup);
+    sock_begin(st, &setup);
+    return st;
 }
 
 /*
@@ -353,15 +345,7 @@ void naru_tcp_reply(struct naru_stack *stack, const struct naru_ip_in *in,
         return;
     }
     pkt->len = (uint32_t)naru_tcp_emit(pkt->data, h);
-    struct naru_ip_out out = {
-        .src = in->dst,
-        .dst = in->src,
-        .proto = NARU_PROTO_TCP,
-        .ifindex = naru_addr_is_link_local(&in->src) ? in->iface->index : 0,
-        .dont_fragment = true,
-        .csum_offset = NARU_TCP_CHECKSUM_AT,
-    };
-    (void)naru_ip_output(stack, &out, pkt);
+    naru_ip_answer(stack, in, NARU_TCP_CHECKSUM_AT, pkt);
 }
 
 NARU_NOINLINE void naru_tcp_reset_segment(struct naru_stack *stack, const struct naru_ip_in *in,

@@ -18,12 +18,28 @@ static struct naru_time_wait *oldest(const struct naru_stack *stack)
     return node == NULL ? NULL : NARU_CONTAINER_OF(node, struct naru_time_wait, node);
 }
 
+/* What ends next is in no cache: its record is asked for one turn ahead, its place in the table
+ * when the record is there. */
+static void ask_ahead(const struct naru_stack *stack, const struct naru_time_wait *tw)
+{
+    struct naru_list_node *next = naru_list_next(&stack->time_waits, &tw->node);
+    if (next == NULL)
+        return;
+    const struct naru_time_wait *then = NARU_CONTAINER_OF(next, struct naru_time_wait, node);
+    naru_table_prefetch(&stack->flows, then->flow.hash);
+    next = naru_list_next(&stack->time_waits, next);
+    for (size_t i = 0; next != NULL && i < sizeof(*tw); i += NARU_CACHE_LINE)
+        NARU_PREFETCH((const char *)NARU_CONTAINER_OF(next, struct naru_time_wait, node) + i);
+}
+
 /* Their timer has fired. */
 void naru_time_wait_expire(struct naru_stack *stack)
 {
     struct naru_time_wait *tw;
-    while ((tw = oldest(stack)) != NULL && tw->tw.expires <= stack->now)
+    while ((tw = oldest(stack)) != NULL && tw->tw.expires <= stack->now) {
+        ask_ahead(stack, tw);
         naru_time_wait_end(stack, tw);
+    }
     if (tw != NULL)
         naru_wheel_arm(&stack->wheel, &stack->time_wait_timer, tw->tw.expires);
 }

@@ -85,17 +85,6 @@ static NARU_NOINLINE void checksum_set(uint8_t *header, size_t header_len)
     naru_put16(header + CHECKSUM, naru_csum_finish(naru_csum_add(0, header, header_len)));
 }
 
-/* The checksum of a header of five words that do not include it. */
-static uint16_t words_checksum(uint32_t a, uint32_t b, uint32_t c, uint32_t d, uint32_t e)
-{
-    uint64_t sum = (uint64_t)a + b + c + d + e;
-    sum = (sum >> 32) + (sum & 0xffffffffU);
-    sum = (sum >> 16) + (sum & 0xffff);
-    sum = (sum >> 16) + (sum & 0xffff);
-    sum = (sum >> 16) + (sum & 0xffff);
-    return (uint16_t)~sum;
-}
-
 /* Summed from values: reading back what was just written in small pieces makes a processor wait. */
 size_t naru_ipv4_emit(uint8_t *at, const struct naru_ipv4_hdr *h)
 {
@@ -109,7 +98,7 @@ size_t naru_ipv4_emit(uint8_t *at, const struct naru_ipv4_hdr *h)
 
     naru_put32(at + VERSION_IHL, version);
     naru_put32(at + IDENTIFICATION, ident);
-    naru_put32(at + TTL, ttl | words_checksum(version, ident, ttl, src, dst));
+    naru_put32(at + TTL, ttl | naru_ipv4_words_checksum(version, ident, ttl, src, dst));
     naru_put32(at + SOURCE, src);
     naru_put32(at + DESTINATION, dst);
     if (NARU_UNLIKELY(h->options.len > 0)) {

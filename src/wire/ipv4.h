@@ -53,6 +53,32 @@ enum naru_drop naru_ipv4_parse_quoted(struct naru_span *in, struct naru_ipv4_hdr
 /* header: its first byte; header_len as parsed. */
 bool naru_ipv4_checksum_ok(const uint8_t *header, size_t header_len);
 
+/* The checksum of a header of five words that do not include it. */
+NARU_INLINE uint16_t naru_ipv4_words_checksum(uint32_t a, uint32_t b, uint32_t c, uint32_t d,
+                                              uint32_t e)
+{
+    uint64_t sum = (uint64_t)a + b + c + d + e;
+    sum = (sum >> 32) + (sum & 0xffffffffU);
+    sum = (sum >> 16) + (sum & 0xffff);
+    sum = (sum >> 16) + (sum & 0xffff);
+    sum = (sum >> 16) + (sum & 0xffff);
+    return (uint16_t)~sum;
+}
+
+/* naru_ipv4_emit for a header of a whole datagram without options. */
+NARU_INLINE void naru_ipv4_emit_plain(uint8_t *at, const struct naru_ipv4_hdr *h)
+{
+    uint32_t version = 0x45U << 24 | (uint32_t)h->tos << 16 | h->total_len;
+    uint32_t ident = (uint32_t)h->ident << 16 | (h->df ? 0x4000U : 0U);
+    uint32_t ttl = (uint32_t)h->ttl << 24 | (uint32_t)h->protocol << 16;
+    uint32_t src = naru_get32(h->src.b + 12), dst = naru_get32(h->dst.b + 12);
+    naru_put32(at, version);
+    naru_put32(at + 4, ident);
+    naru_put32(at + 8, ttl | naru_ipv4_words_checksum(version, ident, ttl, src, dst));
+    naru_put32(at + 12, src);
+    naru_put32(at + 16, dst);
+}
+
 /* Writes naru_ipv4_len(h) bytes, at most 60, checksum included; options are padded with zeros. */
 size_t naru_ipv4_emit(uint8_t *at, const struct naru_ipv4_hdr *h);
 

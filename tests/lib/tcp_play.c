@@ -296,7 +296,7 @@ static void to_us(struct tcp_play *p, char *text)
     if (!p->open) {
         struct naru_tcp_setup how = setup();
         assert_true((s.flags & ~(NARU_TCP_AE | NARU_TCP_ECE | NARU_TCP_CWR)) == NARU_TCP_SYN);
-        assert_int_equal(naru_tcp_init(&p->c, &p->host.env, &how, p->now), NARU_OK);
+        naru_tcp_init(&p->c, &p->host.env, &how, p->now);
         naru_tcp_open_passive(&p->c, &seg.hdr, naru_seq_of(TCP_PLAY_ISS), p->defer, p->now);
         p->open = true;
         p->drop = NARU_DROP_NONE;
@@ -479,7 +479,7 @@ static void call_connect(struct tcp_play *p)
 {
     struct naru_tcp_setup how = setup();
     if (!p->open)
-        assert_int_equal(naru_tcp_init(&p->c, &p->host.env, &how, p->now), NARU_OK);
+        naru_tcp_init(&p->c, &p->host.env, &how, p->now);
     p->open = true;
     naru_tcp_open(&p->c, naru_seq_of(TCP_PLAY_ISS), p->now);
 }

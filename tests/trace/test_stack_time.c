@@ -116,6 +116,53 @@ static void clock_jumps_forward(void **state)
     lab_end(&lab);
 }
 
+/* A FIN that comes again, as one whose answer was lost. */
+static bool no_answer(struct lab *lab, int from, uint8_t *frame, size_t *len)
+{
+    (void)lab, (void)frame, (void)len;
+    return from != 0;
+}
+
+static struct naru_sock *close_client(struct lab *lab, uint16_t port)
+{
+    struct naru_sock *client, *server;
+    assert_true(lab_established(lab, NARU_IPV4, port, &client, &server));
+    naru_sock_close(client, lab->now);
+    lab_run(lab, lab->now + NARU_MS(10));
+    return server;
+}
+
+/* Each name rests for its own time from when it was last heard of, whoever came first. */
+static void time_wait_ends_in_its_time(void **state)
+{
+    (void)state;
+    struct lab lab = { 0 };
+    assert_true(lab_pair(&lab, &(struct lab_options){ .delay = NARU_MS(1) }));
+    struct naru_sock *first = close_client(&lab, 80), *second = close_client(&lab, 81);
+    lab.wire[0].filter = no_answer;
+    naru_sock_close(first, lab.now);
+    naru_time first_began = lab.now;
+    lab_run(&lab, lab.now + NARU_MS(20));
+    lab.wire[0].filter = NULL;
+    naru_sock_close(second, lab.now);
+    naru_time second_began = lab.now;
+    lab_run(&lab, lab.now + NARU_MS(10));
+    assert_int_equal(stats_of(&lab, 0).time_wait, 2);
+
+    /* The first one's FIN comes once more: it has become the younger. */
+    lab_run(&lab, lab.now + NARU_SEC(2));
+    lab_run(&lab, first_began + NARU_SEC(60) + NARU_MS(10));
+    assert_int_equal(stats_of(&lab, 0).time_wait, 2);
+    lab_run(&lab, second_began + NARU_SEC(60) - NARU_MS(5));
+    assert_int_equal(stats_of(&lab, 0).time_wait, 2);
+    lab_run(&lab, second_began + NARU_SEC(60) + NARU_MS(5));
+    assert_int_equal(stats_of(&lab, 0).time_wait, 1);
+    lab_run(&lab, lab.now + NARU_SEC(2));
+    assert_int_equal(stats_of(&lab, 0).time_wait, 0);
+    assert_true(naru_stack_deadline(lab.stack[0]) > lab.now);
+    lab_end(&lab);
+}
+
 /*
  * Against the contract (types.h): the stack's own time stands still until the clock is where it
  * was.  What needs no timer goes on, nothing breaks or spins, and then all is as before.
@@ -264,8 +311,11 @@ static void forged_syns(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(clock_jumps_forward),  cmocka_unit_test(clock_jumps_backward),
-        cmocka_unit_test(device_takes_nothing), cmocka_unit_test(device_fails),
+        cmocka_unit_test(clock_jumps_forward),
+        cmocka_unit_test(clock_jumps_backward),
+        cmocka_unit_test(time_wait_ends_in_its_time),
+        cmocka_unit_test(device_takes_nothing),
+        cmocka_unit_test(device_fails),
         cmocka_unit_test(forged_syns),
     };
     if (argc > 1)

@@ -2,6 +2,7 @@
  * Two stacks on a wire: neighbours are resolved, datagrams and echoes cross, fragments are cut and
  * joined, errors come back.
  */
+#include "base/bytes.h"
 #include "lib/stack_lab.h"
 
 #include <setjmp.h>
@@ -309,6 +310,58 @@ static void vlan(void **state)
     lab_end(&lab);
 }
 
+/* The IPv4 header of the datagram that sock, connected, sends now. */
+static const uint8_t *sent_header(struct lab *lab, struct naru_sock *sock)
+{
+    static uint8_t frame[2048];
+    struct naru_slice slice = { "x", 1 };
+    assert_int_equal(naru_sock_send(sock, &slice, 1, 0, NULL, lab->now), 1);
+    assert_int_equal(lab_take(lab, 0, frame, sizeof(frame)), 14 + 20 + 8 + 1);
+    return frame + 14;
+}
+
+/* A connected socket asks once what its datagrams need, and again when something changed. */
+static void connected_and_changed(void **state)
+{
+    (void)state;
+    struct lab lab = { 0 };
+    assert_true(lab_pair(&lab, &plain));
+    struct naru_sock *a = lab_udp(&lab, 0, NARU_IPV4, 0), *b = lab_udp(&lab, 1, NARU_IPV4, 7);
+    struct naru_endpoint to = { .addr = lab.v4[1], .port = 7 };
+    uint8_t byte = 1;
+    struct naru_slice slice = { &byte, 1 };
+    assert_int_equal(naru_sock_connect(a, &to, lab.now), NARU_OK);
+    assert_int_equal(naru_sock_send(a, &slice, 1, 0, NULL, lab.now), 1);
+    assert_int_equal(receive(&lab, b, &byte, 1, NULL), 1);
+    assert_int_equal(sent_header(&lab, a)[8], 64);
+
+    assert_int_equal(naru_sock_set(a, NARU_OPT_TTL, 9, lab.now), NARU_OK);
+    assert_int_equal(naru_sock_set(a, NARU_OPT_TOS, 0x20, lab.now), NARU_OK);
+    assert_int_equal(sent_header(&lab, a)[8], 9);
+    assert_int_equal(sent_header(&lab, a)[1], 0x20);
+
+    /* To another peer, whose port says so. */
+    to.port = 8;
+    assert_int_equal(naru_sock_connect(a, &to, lab.now), NARU_OK);
+    assert_int_equal(naru_get16(sent_header(&lab, a) + 22), 8);
+
+    /* Its peer's address has become our own: nothing leaves by the wire. */
+    assert_int_equal(naru_ifaddr_add(lab.stack[0], lab.ifindex[0], &to.addr, 24, lab.now), NARU_OK);
+    uint8_t frame[2048];
+    assert_int_equal(naru_sock_send(a, &slice, 1, 0, NULL, lab.now), 1);
+    assert_int_equal(lab_take(&lab, 0, frame, sizeof(frame)), 0);
+    assert_int_equal(naru_ifaddr_remove(lab.stack[0], lab.ifindex[0], &to.addr, lab.now), NARU_OK);
+    (void)sent_header(&lab, a);
+
+    /* No route any more. */
+    assert_int_equal(naru_iface_set_up(lab.stack[0], lab.ifindex[0], false, lab.now), NARU_OK);
+    assert_int_equal(naru_sock_send(a, &slice, 1, 0, NULL, lab.now), NARU_ERR_NETUNREACH);
+    assert_int_equal(naru_stack_drops(lab.stack[0], NARU_DROP_NO_ROUTE), 1);
+    naru_sock_close(a, lab.now);
+    naru_sock_close(b, lab.now);
+    lab_end(&lab);
+}
+
 /* The addresses of a name, as this stack would best reach them (V6-6724-5-1). */
 static void destinations_in_order(void **state)
 {
@@ -332,6 +385,7 @@ int main(void)
         cmocka_unit_test(echoes),
         cmocka_unit_test(fragments),
         cmocka_unit_test(port_unreachable),
+        cmocka_unit_test(connected_and_changed),
         cmocka_unit_test(ping),
         cmocka_unit_test(no_neighbour),
         cmocka_unit_test(multicast),

@@ -207,7 +207,7 @@ static void cookies_bring_everything_back(void **state)
     assert_int_equal(cookie.wscale, 7);
     assert_true(cookie.sack && cookie.timestamps && cookie.window_scale);
 
-    assert_int_equal(naru_tcp_init(&c, &host.env, &how, now), NARU_OK);
+    naru_tcp_init(&c, &host.env, &how, now);
     naru_tcp_open_cookie(&c, &cookie, now);
     assert_int_equal(c.state, NARU_TCP_SYN_RECEIVED);
     assert_int_equal(naru_tcp_input(&c, &ack, NULL, now).drop, NARU_DROP_NONE);
@@ -318,23 +318,39 @@ static void options_are_inherited(void **state)
     struct naru_tcp listener, child;
     int64_t value;
     (void)state;
-    assert_int_equal(naru_tcp_init(&listener, &host.env, &how, 0), NARU_OK);
+    naru_tcp_init(&listener, &host.env, &how, 0);
     uint64_t used = host.mem.used;
     assert_int_equal(used, 0);
     assert_int_equal(naru_tcp_set(&listener, NARU_OPT_NODELAY, 1, 0), NARU_OK);
     assert_int_equal(host.mem.used, 0);
     assert_int_equal(naru_tcp_set(&listener, NARU_OPT_KEEPIDLE_MS, 5000, 0), NARU_OK);
-    struct naru_tcp_opts opts = naru_tcp_get_opts(&listener);
-    how.opts = &opts;
-    assert_int_equal(naru_tcp_init(&child, &host.env, &how, 0), NARU_OK);
+    how.like = &listener;
+    used = host.mem.used;
+    naru_tcp_init(&child, &host.env, &how, 0);
+    assert_int_equal(host.mem.used, used);
     assert_int_equal(naru_tcp_get(&child, NARU_OPT_NODELAY, &value), NARU_OK);
     assert_int_equal(value, 1);
     assert_int_equal(naru_tcp_get(&child, NARU_OPT_KEEPIDLE_MS, &value), NARU_OK);
     assert_int_equal(value, 5000);
     naru_tcp_deinit(&child);
+
+    /* What they have in common stays as it is when one of them changes something for itself. */
+    naru_tcp_init(&child, &host.env, &how, 0);
     host.fail_at = host.allocations + 1;
-    assert_int_equal(naru_tcp_init(&child, &host.env, &how, 0), NARU_ERR_NOMEM);
+    assert_int_equal(naru_tcp_set(&child, NARU_OPT_KEEPIDLE_MS, 6000, 0), NARU_ERR_NOMEM);
+    assert_int_equal(naru_tcp_get(&child, NARU_OPT_KEEPIDLE_MS, &value), NARU_OK);
+    assert_int_equal(value, 5000);
+    assert_int_equal(naru_tcp_set(&listener, NARU_OPT_KEEPIDLE_MS, 7000, 0), NARU_OK);
+    assert_int_equal(naru_tcp_get(&child, NARU_OPT_KEEPIDLE_MS, &value), NARU_OK);
+    assert_int_equal(value, 5000);
+    assert_int_equal(naru_tcp_set(&child, NARU_OPT_KEEPIDLE_MS, 6000, 0), NARU_OK);
+    assert_int_equal(naru_tcp_get(&listener, NARU_OPT_KEEPIDLE_MS, &value), NARU_OK);
+    assert_int_equal(value, 7000);
     naru_tcp_deinit(&listener);
+    assert_int_equal(naru_tcp_get(&child, NARU_OPT_KEEPIDLE_MS, &value), NARU_OK);
+    assert_int_equal(value, 6000);
+    naru_tcp_deinit(&child);
+    assert_int_equal(host.mem.used, 0);
 }
 
 int main(void)

@@ -74,7 +74,7 @@ struct naru_tcp_opts {
     uint16_t flags;           /* enum naru_tcp_set_flag */
     uint8_t keepcnt, syncnt;  /* syncnt 0: the stack's */
     uint8_t congestion;       /* enum naru_congestion */
-    uint8_t ecn;              /* enum naru_ecn_mode; no padding: options are compared as bytes */
+    uint8_t ecn;              /* enum naru_ecn_mode */
 };
 
 /* Instants at which something must happen; the earliest wins. */
@@ -167,8 +167,8 @@ struct naru_tcp {
 
     naru_time timer[NARU_TCP_TIMERS];
 
-    struct naru_tcp_opts *own_opts; /* NULL: the stack's */
-    struct naru_tcp_rare *rare;     /* what few connections need; NULL: not this one */
+    const struct naru_tcp_opts *own_opts; /* perhaps in common with others; NULL: the stack's */
+    struct naru_tcp_rare *rare;           /* what few connections need; NULL: not this one */
     uint64_t bytes_received, bytes_acked;
     naru_time last_sent, last_recv, last_ack_recv; /* data, data, any acceptable segment */
     uint32_t rcv_ssthresh; /* the window grows up to this, and this with what arrives */

@@ -70,8 +70,8 @@ void naru_tcp_cookie_make(struct naru_tcp_env *env, const struct naru_hash_tuple
 {
     const struct naru_config *config = env->config;
     uint16_t mss = (syn->opts & NARU_TCP_OPT_MSS) && syn->mss != 0 ? syn->mss : setup->mss_default;
-    uint32_t rcvbuf = setup->opts != NULL ? setup->opts->rcvbuf : env->opts.rcvbuf;
-    uint8_t ecn = setup->opts != NULL ? setup->opts->ecn : env->opts.ecn;
+    const struct naru_tcp_opts *opts =
+        setup->like != NULL ? naru_tcp_opts(setup->like) : &env->opts;
     unsigned size = SIZE_MASK;
     while (size > 0 && sizes[size] > mss)
         size--;
@@ -82,7 +82,7 @@ void naru_tcp_cookie_make(struct naru_tcp_env *env, const struct naru_hash_tuple
         .seq = make(hash(&env->cookie_key[0], tuple, syn->seq), size),
         .ack = naru_seq_add(syn->seq, 1),
         .flags = NARU_TCP_SYN | NARU_TCP_ACK,
-        .wnd = (uint16_t)NARU_MIN(rcvbuf, 65535u),
+        .wnd = (uint16_t)NARU_MIN(opts->rcvbuf, 65535u),
         .opts = NARU_TCP_OPT_MSS,
         .mss = setup->mss,
     };
@@ -100,7 +100,7 @@ void naru_tcp_cookie_make(struct naru_tcp_env *env, const struct naru_hash_tuple
         out->opts |= NARU_TCP_OPT_SACK_OK;
     }
     if ((syn->flags & (NARU_TCP_ECE | NARU_TCP_CWR)) == (NARU_TCP_ECE | NARU_TCP_CWR) &&
-        syn->ecn == NARU_ECN_NOT_ECT && ecn != NARU_ECN_MODE_OFF) {
+        syn->ecn == NARU_ECN_NOT_ECT && opts->ecn != NARU_ECN_MODE_OFF) {
         bits |= TS_ECN;
         out->flags |= NARU_TCP_ECE;
     }

@@ -59,6 +59,10 @@ NARU_INLINE uint32_t naru_tcp_ts_now(const struct naru_tcp *c, naru_time now)
     return naru_tcp_ms(now) + c->ts_offset;
 }
 
+/* opt.c: c begins with the options of like (NULL: with the stack's); it has none any more. */
+void naru_tcp_opts_take(struct naru_tcp *c, const struct naru_tcp *like);
+void naru_tcp_opts_drop(struct naru_tcp *c);
+
 /* The options in force. */
 NARU_INLINE const struct naru_tcp_opts *naru_tcp_opts(const struct naru_tcp *c)
 {

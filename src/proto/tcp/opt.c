@@ -2,14 +2,59 @@
  * Options of sockets and connections: RFC 9293 3.9.1, RFC 5482, and what BSD and Linux programs
  * set.
  *
- * Values live in struct naru_tcp_opts; a connection shares the stack's until it differs, and keeps
- * the flags that segments look at in opt_flags.
+ * Values live in struct naru_tcp_opts; a connection shares the stack's until it differs, and those
+ * that a listener accepted share the listener's; the flags that segments look at are in opt_flags.
  */
 #include "proto/tcp/internal.h"
 
 #include "base/mem.h"
 
 #define KEEP_MAX_MS 32767000
+
+/* Options that connections have in common; who changes them gets his own. */
+struct shared {
+    struct naru_tcp_opts opts; /* own_opts points here */
+    uint32_t holders;
+};
+
+static struct shared *shared_of(const struct naru_tcp *c)
+{
+    return (struct shared *)(uintptr_t)c->own_opts; /* its first member */
+}
+
+void naru_tcp_opts_take(struct naru_tcp *c, const struct naru_tcp *like)
+{
+    const struct naru_tcp_opts *defaults = &c->env->opts;
+    c->own_opts = like != NULL ? like->own_opts : NULL;
+    c->opt_flags = like != NULL ? like->opt_flags : defaults->flags;
+    if (c->own_opts != NULL)
+        shared_of(c)->holders++;
+    c->congestion = naru_tcp_opts(c)->congestion;
+}
+
+void naru_tcp_opts_drop(struct naru_tcp *c)
+{
+    struct shared *s = shared_of(c);
+    c->own_opts = NULL;
+    if (s != NULL && --s->holders == 0)
+        naru_mem_free(c->env->mem, s, sizeof(*s));
+}
+
+/* c alone has o from here on.  False: no memory, nothing changed. */
+static bool set_own(struct naru_tcp *c, const struct naru_tcp_opts *o)
+{
+    struct shared *s = shared_of(c);
+    if (s == NULL || s->holders > 1) {
+        s = naru_mem_alloc(c->env->mem, sizeof(*s));
+        if (s == NULL)
+            return false;
+        naru_tcp_opts_drop(c);
+        s->holders = 1;
+        c->own_opts = &s->opts;
+    }
+    s->opts = *o;
+    return true;
+}
 
 static enum naru_err put_u32(uint32_t *at, int64_t value, int64_t low, int64_t high)
 {
@@ -231,13 +276,8 @@ enum naru_err naru_tcp_set(struct naru_tcp *c, enum naru_opt opt, int64_t value,
     enum naru_err err = naru_tcp_opts_set(&o, opt, value);
     if (err != NARU_OK)
         return err;
-    if (flag_of(opt) == 0) {
-        if (c->own_opts == NULL)
-            c->own_opts = naru_mem_alloc(c->env->mem, sizeof(*c->own_opts));
-        if (c->own_opts == NULL)
-            return NARU_ERR_NOMEM;
-        *c->own_opts = o;
-    }
+    if (flag_of(opt) == 0 && !set_own(c, &o))
+        return NARU_ERR_NOMEM;
     naru_tcp_odd(c);
     c->opt_flags = o.flags;
     apply(c, opt, now);

@@ -81,19 +81,6 @@ void naru_tcp_die_reset(struct naru_tcp *c, enum naru_err err, naru_time now)
 
 /* ---- Birth ---- */
 
-static enum naru_err copy_opts(struct naru_tcp *c, const struct naru_tcp_opts *opts)
-{
-    if (opts != NULL && memcmp(opts, &c->env->opts, sizeof(*opts)) != 0) {
-        c->own_opts = naru_mem_alloc(c->env->mem, sizeof(*c->own_opts));
-        if (c->own_opts == NULL)
-            return NARU_ERR_NOMEM;
-        *c->own_opts = *opts;
-    }
-    c->opt_flags = naru_tcp_opts(c)->flags;
-    c->congestion = naru_tcp_opts(c)->congestion;
-    return NARU_OK;
-}
-
 /* Largest segment really sent = min(peer's MSS, what IP can carry) less the options in use
  * (MUST-16). */
 void naru_tcp_update_mss(struct naru_tcp *c)
@@ -122,13 +109,12 @@ void naru_tcp_set_path(struct naru_tcp *c, const struct naru_tcp_setup *setup)
     naru_tcp_update_mss(c);
 }
 
-enum naru_err naru_tcp_init(struct naru_tcp *c, struct naru_tcp_env *env,
-                            const struct naru_tcp_setup *setup, naru_time now)
+void naru_tcp_init(struct naru_tcp *c, struct naru_tcp_env *env, const struct naru_tcp_setup *setup,
+                   naru_time now)
 {
     memset(c, 0, sizeof(*c));
     c->env = env;
-    if (copy_opts(c, setup->opts) != NARU_OK)
-        return NARU_ERR_NOMEM;
+    naru_tcp_opts_take(c, setup->like);
     naru_tcp_timer_reset(c);
     naru_tcp_set_slow(c, NARU_TCP_SLOW_STATE, true);
     c->sndbuf = naru_tcp_opts(c)->sndbuf;
@@ -137,7 +123,6 @@ enum naru_err naru_tcp_init(struct naru_tcp *c, struct naru_tcp_env *env,
     c->cwnd = NARU_TCP_IW * c->snd.mss;
     c->ssthresh = NARU_TCP_SSTHRESH_INF;
     naru_tcp_rcvwnd_init(c, now);
-    return NARU_OK;
 }
 
 void naru_tcp_deinit(struct naru_tcp *c)
@@ -146,8 +131,7 @@ void naru_tcp_deinit(struct naru_tcp *c)
     naru_tcp_ooo_free(c);
     naru_tcp_rcvq_free(c);
     naru_tcp_rare_free(c);
-    naru_mem_free(c->env->mem, c->own_opts, sizeof(*c->own_opts));
-    c->own_opts = NULL;
+    naru_tcp_opts_drop(c);
     naru_tcp_timer_reset(c);
     c->due = 0;
     c->state = NARU_TCP_CLOSED;

@@ -88,13 +88,13 @@ naru_seq naru_tcp_isn(const struct naru_tcp_secret *secret, naru_time now);
 struct naru_tcp_setup {
     uint16_t mss; /* payload a segment without options may carry on the path: MTU less IP and TCP */
     uint16_t mss_default; /* what a peer without MSS option takes: 536 (IPv4), 1220 (IPv6) */
-    struct naru_tcp_secret secret;    /* of its name */
-    const struct naru_tcp_opts *opts; /* copied where it differs; NULL: the stack's defaults */
+    struct naru_tcp_secret secret; /* of its name */
+    const struct naru_tcp *like;   /* whose options it has; NULL: the stack's defaults */
 };
 
-/* CLOSED.  The caller's memory.  NOMEM: the options could not be copied, c is not initialized. */
-enum naru_err naru_tcp_init(struct naru_tcp *c, struct naru_tcp_env *env,
-                            const struct naru_tcp_setup *setup, naru_time now);
+/* CLOSED.  The caller's memory. */
+void naru_tcp_init(struct naru_tcp *c, struct naru_tcp_env *env, const struct naru_tcp_setup *setup,
+                   naru_time now);
 
 /* Gives back everything c owns, from any state, silently. */
 void naru_tcp_deinit(struct naru_tcp *c);
@@ -263,12 +263,6 @@ enum naru_err naru_tcp_get(struct naru_tcp *c, enum naru_opt opt, int64_t *value
 
 /* All of them at once, for the setup of a connection that inherits them. */
 struct naru_tcp_opts naru_tcp_get_opts(const struct naru_tcp *c);
-
-/* Do they differ from the stack's defaults? */
-static inline bool naru_tcp_own_opts(const struct naru_tcp *c)
-{
-    return c->own_opts != NULL || c->opt_flags != c->env->opts.flags;
-}
 
 /* The same for a socket that has no connection. */
 enum naru_err naru_tcp_opts_set(struct naru_tcp_opts *o, enum naru_opt opt, int64_t value);
