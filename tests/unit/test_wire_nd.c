@@ -283,8 +283,8 @@ static void search_lists(void **state)
         struct naru_nd_dnssl d = { .names =
                                        naru_span((const uint8_t *)rows[i].bytes, rows[i].len) };
         while (naru_nd_dnssl_next(&d, name)) {
-            strcat(got, name);
-            strcat(got, " ");
+            size_t len = strlen(got);
+            snprintf(got + len, sizeof(got) - len, "%s ", name);
         }
         assert_string_equal(got, rows[i].wanted);
     }
