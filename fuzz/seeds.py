@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the hand-made part of fuzz/corpus: of frames the classic attacks, in the format of frames.c;
-of wire single headers and options.
+"""Writes the hand-made part of fuzz/corpus: of frames the classic attacks, in the format of
+frames.c; of wire single headers and options.
 
 Each seed is a list of acts.  Seeds that the fuzzer found lie beside them, named by their hash.
 """
@@ -289,8 +289,9 @@ seeds = {
                               for sock in (2, 3, 4, 5) for flags in (64, 72, 64, 0)) +
                      call(2, SET, b'\x37' + u16(0)),
     'marks': call(SOCK_OF[OPEN], SEND, u16(60000) + b'\0') +
-             b''.join(segment(OPEN, ACK, seq=0, option=b'\xac\x0b\0\0\1\0\0' + bytes([n]) + b'\0\0\1\1')
-                      [:-1] + bytes([192 | 5 << 2 | 3]) for n in range(8)) + wait(NEXT) * 3,
+             b''.join(segment(OPEN, ACK, option=b'\xac\x0b\0\0\1\0\0' + bytes([n]) +
+                              b'\0\0\1\1')[:-1] + bytes([192 | 5 << 2 | 3])
+                      for n in range(8)) + wait(NEXT) * 3,
     'days-of-temporary': b''.join(
         message(V6 | SECOND, LINK_LOCAL, ALL, 58, icmp(134, 0, b'\x40\0\x07\x08', b'\0' * 8 +
                 prefix(0x2001, valid=864000, preferred=864000) + SEARCH)) + wait(5) * 2 +
