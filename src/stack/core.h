@@ -286,9 +286,9 @@ struct naru_stack {
     struct naru_siphash_key flow_key;
     const struct naru_csum_ops *csum;
     naru_time now;
-    uint16_t in_ifindex; /* whose frame is being taken in; 0: none */
+    uint16_t in_ifindex;     /* whose frame is being taken in; 0: none */
     uint32_t dns_generation; /* what routers say of resolvers has changed so often */
-    bool chores;         /* a machine may have something to send: look before the next frame */
+    bool chores;             /* a machine may have something to send: look before the next frame */
 
     naru_time relieved_at; /* when caches were last given back; pressure.c */
     uint64_t refused_then; /* mem.refused at that time */
