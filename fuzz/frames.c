@@ -21,7 +21,7 @@ enum act {
     ACT_TIME,     /* how long */
     ACT_SOCK,     /* socket, call, arguments */
     ACT_MESSAGE,  /* interface and family, names, protocol, hop limit, payload */
-    ACT_ERROR,    /* flow, type, code, rest, distance */
+    ACT_ERROR,    /* flow, type, code, rest, what it quotes, distance */
     ACT_FRAGMENT, /* as MESSAGE, with its place in the datagram */
     ACT_NO_MEMORY,
     ACTS,
@@ -82,8 +82,13 @@ static void act_segment(struct world *w, struct input *in)
     } else if (kind < 192) {
         s.payload = zeros;
         s.payload_len = (size_t)(kind - 127) * 22;
+    } else { /* marked, or not ECN-capable any more */
+        s.payload = zeros;
+        s.payload_len = (size_t)(kind >> 2 & 15) * 97;
+        w->tos = kind & 3;
     }
     world_segment(w, flow, &s);
+    w->tos = 0;
 }
 
 static struct craft_ends names(struct input *in, unsigned *n)
@@ -135,6 +140,8 @@ static void act_fragment(struct world *w, struct input *in)
 static void act_error(struct world *w, struct input *in)
 {
     uint8_t frame[CRAFT_MAX], quoted[8] = { 0 };
+    bool v4;
+    unsigned proto = CRAFT_TCP_PROTO;
     const struct world_flow *flow = &w->flow[take8(in) % WORLD_FLOWS];
     struct craft_ends there = world_ends(0, flow->family, WORLD_STACK, WORLD_PEER);
     struct craft_ends here = world_ends(0, flow->family, WORLD_PEER, WORLD_STACK);
@@ -144,9 +151,19 @@ static void act_error(struct world *w, struct input *in)
     craft_put16(quoted, flow->port);
     craft_put16(quoted + 2, flow->peer_port);
     craft_put32(quoted + 4, flow->ack + distance(in));
+    v4 = flow->family == NARU_IPV4;
+    if (how & 4) { /* of the datagram socket */
+        proto = CRAFT_UDP;
+        craft_put16(quoted, 53);
+    } else if (how & 8) { /* of the echo socket */
+        proto = v4 ? CRAFT_ICMP : CRAFT_ICMPV6;
+        craft_put16(quoted, v4 ? 0x0800 : 0x8000);
+        craft_put16(quoted + 4, 7);
+    } else if (how & 1) {
+        proto = CRAFT_UDP;
+    }
     world_frame(w, 0, frame,
-                craft_error(frame, &here, &there, type_code, rest,
-                            how & 1 ? CRAFT_UDP : CRAFT_TCP_PROTO, quoted, how & 2 ? 4 : 8));
+                craft_error(frame, &here, &there, type_code, rest, proto, quoted, how & 2 ? 4 : 8));
 }
 
 static void act_time(struct world *w, struct input *in)
@@ -186,6 +203,7 @@ enum call {
     CALL_LEAVE,
     CALL_SEND_TO,
     CALL_ANSWER,
+    CALL_ASK, /* what the stack can be asked that is no socket's */
     CALLS,
 };
 
@@ -205,7 +223,8 @@ static uint8_t room[1 << 16];
 static void call_data(struct world *w, struct naru_sock *sock, enum call call, struct input *in)
 {
     size_t len = take16(in);
-    unsigned flags = take8(in) & (NARU_MSG_OOB | NARU_MSG_MORE | NARU_MSG_EOR | NARU_MSG_PEEK);
+    unsigned flags = take8(in) & (NARU_MSG_OOB | NARU_MSG_MORE | NARU_MSG_EOR | NARU_MSG_PEEK |
+                                  NARU_MSG_ERRQUEUE);
     struct naru_msg_info info;
     struct naru_room r[4] = { { room, len } };
     struct naru_slice s = { room, len }, view[4];
@@ -213,9 +232,11 @@ static void call_data(struct world *w, struct naru_sock *sock, enum call call, s
     int count;
     memset(&info, 0, sizeof info);
     if (call == CALL_RECV) {
-        (void)naru_sock_recv(sock, r, 1, flags & (NARU_MSG_PEEK | NARU_MSG_OOB), &info, w->now);
+        (void)naru_sock_recv(sock, r, 1, flags & (NARU_MSG_PEEK | NARU_MSG_OOB | NARU_MSG_ERRQUEUE),
+                             &info, w->now);
     } else if (call == CALL_SEND) {
-        (void)naru_sock_send(sock, &s, 1, flags & ~(unsigned)NARU_MSG_PEEK, NULL, w->now);
+        flags &= NARU_MSG_OOB | NARU_MSG_MORE | NARU_MSG_EOR;
+        (void)naru_sock_send(sock, &s, 1, flags, NULL, w->now);
     } else if (call == CALL_VIEW) {
         count = naru_sock_recv_view(sock, view, 4, w->now);
         if (count > 0)
@@ -238,8 +259,9 @@ static void call_send_to(struct world *w, struct naru_sock *sock, struct input *
     info.to = endpoint(in);
     info.gso_size = take8(in);
     room[0] = take8(in);
-    struct naru_slice s = { room, (size_t)take8(in) * 16 };
-    (void)naru_sock_send(sock, &s, 1, 0, &info, w->now);
+    uint8_t size = take8(in);
+    struct naru_slice s = { room, (size_t)size * 16 };
+    (void)naru_sock_send(sock, &s, 1, size & 1 ? NARU_MSG_FASTOPEN : 0, &info, w->now);
     room[0] = 0;
 }
 
@@ -254,7 +276,7 @@ static void call_new(struct world *w, struct input *in)
 
 static void call_option(struct world *w, struct naru_sock *sock, bool set, struct input *in)
 {
-    enum naru_opt opt = (enum naru_opt)(take8(in) % (NARU_OPT_UDP_GRO + 1));
+    enum naru_opt opt = (enum naru_opt)(take8(in) % (NARU_OPT_RECVERR + 1));
     int64_t value;
     if (set)
         (void)naru_sock_set(sock, opt, (int16_t)take16(in), w->now);
@@ -273,6 +295,21 @@ static void call_name(struct world *w, struct naru_sock *sock, enum call call, s
         (void)naru_sock_join(sock, &to.addr, to.ifindex, w->now);
     else
         (void)naru_sock_leave(sock, &to.addr, to.ifindex, w->now);
+}
+
+/* The order of destinations, and what routers have said of resolvers. */
+static void call_ask(struct world *w, struct input *in)
+{
+    struct naru_addr addr[4];
+    struct naru_endpoint server;
+    char name[NARU_DNS_SEARCH_SIZE];
+    for (unsigned i = 0; i < 4; i++)
+        addr[i] = endpoint(in).addr;
+    naru_addr_sort(w->stack, addr, 4);
+    for (unsigned n = 0; naru_dns_server_get(w->stack, w->ifindex[1], n, &server) == NARU_OK; n++)
+        ;
+    for (unsigned n = 0; naru_dns_search_get(w->stack, w->ifindex[1], n, name) == NARU_OK; n++)
+        ;
 }
 
 static void act_sock(struct world *w, struct input *in)
@@ -331,6 +368,9 @@ static void act_sock(struct world *w, struct input *in)
         break;
     case CALL_ANSWER:
         (void)naru_sock_answer(*sock, (enum naru_answer)(take8(in) % 6), w->now);
+        break;
+    case CALL_ASK:
+        call_ask(w, in);
         break;
     case CALL_NEW:
     case CALLS:

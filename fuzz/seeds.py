@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the hand-made part of fuzz/corpus/frames: the classic attacks, in the format of frames.c.
+"""Writes the hand-made part of fuzz/corpus: of frames the classic attacks, in the format of
+frames.c; of wire single headers and options.
 
 Each seed is a list of acts.  Seeds that the fuzzer found lie beside them, named by their hash.
 """
@@ -12,7 +13,7 @@ V6, BROADCAST, VLAN = 2, 4, 8  # how of a message
 SECOND = 1  # its interface
 PEER, STACK, LINK_LOCAL, NOBODY, ALL, GROUP, OWN_LL, STRANGER = range(8)
 RECV, SEND, VIEW, RESERVE, SHUTDOWN, CLOSE, ABORT, ACCEPT, INFO, SET, GET, NEW, BIND, CONNECT, \
-    LISTEN, JOIN, LEAVE, SEND_TO, ANSWER = range(19)
+    LISTEN, JOIN, LEAVE, SEND_TO, ANSWER, ASK = range(20)
 SYN_SENT, SYN_SENT6, SYN_RCVD, SYN_RCVD6, OPEN, OPEN6, FIN_WAIT, BUSY6 = range(8)  # flows
 SOCK_OF = {SYN_SENT: 6, SYN_SENT6: 7, OPEN: 8, OPEN6: 9, FIN_WAIT: 10, BUSY6: 11}
 NEXT = 255  # time: to the next deadline
@@ -107,6 +108,8 @@ def prefix(first, bits=64, flags=0xc0, valid=7200, preferred=3600):
         u16(first) + b'\0' * 14
 
 
+# example.org, and one more
+SEARCH = bytes([31, 4, 0, 0]) + u32(600) + b'\x07example\x03org\0\x03lab\0' + b'\0' * 6
 MAC = bytes([2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2])
 
 
@@ -278,6 +281,21 @@ seeds = {
     'syn-flood': b''.join(frame(ipv4(6, u16(1000 + i) + TCP_SYN[2:])) for i in range(40)) +
                  frame(ipv4(6,
                             b'\x0f\xa0\x00\x50' + u32(1001) + u32(77) + b'\x50\x10\x20\0\0\0\0\0')),
+    # errors about datagrams and echoes, into their queues
+    'errors-queued': b''.join(error(OPEN + n % 2, kind, code, 1300, how)
+                              for n in range(4) for how in (4, 6, 8)
+                              for kind, code in ((11, 0), (3, 3), (3, 4), (1, 4), (2, 0), (3, 0))) +
+                     b''.join(call(sock, RECV, u16(100) + bytes([flags]))
+                              for sock in (2, 3, 4, 5) for flags in (64, 72, 64, 0)) +
+                     call(2, SET, b'\x37' + u16(0)),
+    'marks': call(SOCK_OF[OPEN], SEND, u16(60000) + b'\0') +
+             b''.join(segment(OPEN, ACK, option=b'\xac\x0b\0\0\1\0\0' + bytes([n]) +
+                              b'\0\0\1\1')[:-1] + bytes([192 | 5 << 2 | 3])
+                      for n in range(8)) + wait(NEXT) * 3,
+    'days-of-temporary': b''.join(
+        message(V6 | SECOND, LINK_LOCAL, ALL, 58, icmp(134, 0, b'\x40\0\x07\x08', b'\0' * 8 +
+                prefix(0x2001, valid=864000, preferred=864000) + SEARCH)) + wait(5) * 2 +
+        wait(7 + 8 * 11) for _ in range(8)) + call(2, ASK, b'\x40\0\0\0\x47\0\7\0'),
     # sockets
     'calls': call(0, NEW, b'\0') + call(12, CONNECT, b'\0\x01') + call(0, NEW, b'\x01') +
              call(13, BIND, b'\x01\x02') + call(13, SEND_TO, b'\0\x02\x10x\x20') +
@@ -289,12 +307,32 @@ seeds = {
 }
 
 
+
+
+def tcp_header(option):
+    option += b'\0' * (-len(option) % 4)
+    return b'\x9c\x40\0\x50' + u32(1) + u32(2) + bytes([(5 + len(option) // 4) << 4, ACK]) + \
+        u16(512) + b'\0' * 4 + option
+
+
+wire_seeds = {
+    'dnssl': SEARCH + b'\x19\x03\0\0' + u32(600) + OTHER,
+    'dnssl-cut': b'\x1f\x02\0\0' + u32(600) + b'\x3fexample',
+    'accecn-0': tcp_header(b'\xac\x0b' + b'\0\0\1' * 3 + b'\1'),
+    'accecn-1': tcp_header(b'\xae\x08' + b'\0\0\1' * 2),
+    'accecn-cut': tcp_header(b'\xac\x07\0\0\1\0'),
+    'user-timeout': tcp_header(b'\x1c\x04\x80\x05'),
+    'fast-open': tcp_header(b'\x22\x0a' + b'cookiecc' + b'\1\1'),
+}
+
+
 def main():
-    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'corpus', 'frames')
-    os.makedirs(folder, exist_ok=True)
-    for name, data in seeds.items():
-        with open(os.path.join(folder, name), 'wb') as out:
-            out.write(data)
+    for kind, of_it in (('frames', seeds), ('wire', wire_seeds)):
+        folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'corpus', kind)
+        os.makedirs(folder, exist_ok=True)
+        for name, data in of_it.items():
+            with open(os.path.join(folder, name), 'wb') as out:
+                out.write(data)
 
 
 if __name__ == '__main__':

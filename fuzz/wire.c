@@ -143,6 +143,8 @@ static void fuzz_nd(struct naru_span in)
     struct naru_nd_option one;
     struct naru_nd_prefix prefix;
     struct naru_nd_rdnss rdnss;
+    struct naru_nd_dnssl dnssl;
+    char name[NARU_ND_DOMAIN_SIZE];
     struct naru_span s = in;
     naru_nd_rs_parse(&s);
     s = in;
@@ -163,6 +165,11 @@ static void fuzz_nd(struct naru_span in)
         if (naru_nd_rdnss_parse(&one, &rdnss))
             for (unsigned i = 0; i < rdnss.count; i++)
                 naru_nd_rdnss_get(&rdnss, i);
+        if (naru_nd_dnssl_parse(&one, &dnssl))
+            while (naru_nd_dnssl_next(&dnssl, name)) {
+                inside(dnssl.names);
+                CHECK(name[0] != '\0' && memchr(name, '\0', sizeof(name)) != NULL);
+            }
     }
 }
 
@@ -209,6 +216,13 @@ static void fuzz_tcp(struct naru_span in)
     CHECK(again.opts == h.opts && again.sack_count == h.sack_count && again.flags == h.flags);
     CHECK(memcmp(again.sack, h.sack, h.sack_count * sizeof(h.sack[0])) == 0);
     CHECK(h.cookie_len == 0 || memcmp(again.cookie, h.cookie, h.cookie_len) == 0);
+    if (!(h.opts & NARU_TCP_OPT_ACCECN))
+        return;
+    CHECK(again.accecn_count == h.accecn_count);
+    for (unsigned i = 0; i < h.accecn_count; i++) {
+        unsigned at = h.opts & NARU_TCP_OPT_ACCECN_FIRST1 ? NARU_TCP_E1B - i : i;
+        CHECK(again.accecn[at] == h.accecn[at]);
+    }
 }
 
 static void fuzz_udp(struct naru_span in)

@@ -123,6 +123,7 @@ void world_segment(struct world *w, const struct world_flow *flow, struct craft_
 {
     uint8_t frame[CRAFT_MAX];
     struct craft_ends ends = world_ends(0, flow->family, WORLD_PEER, WORLD_STACK);
+    ends.tos = w->tos;
     s->sport = flow->peer_port;
     s->dport = flow->port;
     world_frame(w, 0, frame, craft_tcp(frame, &ends, s));
@@ -310,7 +311,7 @@ static void add_ifaces(struct world *w)
         naru_iface_config_init(&iface);
         iface.name = n == 0 ? "fuzz0" : "fuzz1";
         memcpy(iface.mac, macs[n], 6);
-        iface.dad = iface.autoconf = iface.link_local = n == 1;
+        iface.dad = iface.autoconf = iface.link_local = iface.temporary = n == 1;
         must(naru_iface_add(w->stack, &iface, w->now, &w->ifindex[n]) == NARU_OK);
     }
     naru_iface_config_init(&iface);
@@ -344,6 +345,8 @@ void world_init(struct world *w)
     config.neigh_max = 16;
     config.frag_memory_max = 64 << 10;
     config.ooo_memory_max = 256 << 10;
+    config.tcp_ecn = NARU_ECN_MODE_ACCURATE;
+    config.tcp_fastopen = NARU_FASTOPEN_CLIENT | NARU_FASTOPEN_SERVER | NARU_FASTOPEN_SERVER_ALL;
     must(naru_stack_new(&config, w->now, &w->stack) == NARU_OK);
     add_ifaces(w);
     open_sock(w, NARU_IPV4, NARU_SOCK_STREAM, 80);
@@ -354,7 +357,9 @@ void world_init(struct world *w)
         struct naru_sock *udp = open_sock(w, family, NARU_SOCK_DGRAM, 53);
         must(naru_sock_join(udp, &group, w->ifindex[0], w->now) == NARU_OK);
         must(naru_sock_join(udp, &group, w->ifindex[1], w->now) == NARU_OK);
-        open_sock(w, family, NARU_SOCK_PING, 7);
+        must(naru_sock_set(udp, NARU_OPT_RECVERR, 1, w->now) == NARU_OK);
+        struct naru_sock *ping = open_sock(w, family, NARU_SOCK_PING, 7);
+        must(naru_sock_set(ping, NARU_OPT_RECVERR, 1, w->now) == NARU_OK);
     }
     open_flows(w);
 }

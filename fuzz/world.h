@@ -37,6 +37,7 @@ struct world {
     naru_time now;
     struct naru_sock *sock[WORLD_SOCKS]; /* NULL: free */
     struct world_flow flow[WORLD_FLOWS];
+    uint8_t tos;             /* of the peer's segments: their marks, too */
     uint64_t allocated;      /* bytes the stack holds */
     unsigned allocs_to_fail; /* so many next allocations return NULL */
 };

@@ -115,7 +115,10 @@ struct naru_config {
     uint8_t tcp_syn_retries;    /* 7: retransmissions of a SYN before ETIMEDOUT */
     uint8_t tcp_synack_retries; /* 5 */
     uint8_t tcp_retries;        /* 15: retransmissions of data before ETIMEDOUT */
+    uint8_t tcp_syn_plain;      /* retransmissions of a SYN from which on it offers MSS and nothing
+                                   else, for paths that lose what they do not know; 0: never; 0 */
     uint32_t tcp_rto_min_ms;    /* 200 */
+    uint32_t tcp_rto_max_ms;    /* 120 000; 1000 to that */
     uint32_t tcp_base_mss;      /* 1024: see tcp_mtu_probing */
     uint32_t tcp_mtu_probe_ms;  /* 600 000: when larger segments than passed are tried again */
     uint32_t tcp_uto_min_ms;    /* a peer's User Timeout Option (RFC 5482) counts as this at least;

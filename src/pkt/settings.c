@@ -24,6 +24,7 @@ void naru_settings_init(struct naru_config *config, bool freebsd)
         config->tcp_bsd = true;
         config->tcp_ecn_retries = 1;
         config->tcp_syn_retries = 12;
+        config->tcp_rto_max_ms = 64000;
         config->tcp_rcvbuf_max = 2 * 1024 * 1024;
         config->tcp_rcvbuf_default = 65536;
         config->tcp_sndbuf_default = 32768;
@@ -42,6 +43,7 @@ enum action {
     ECN,           /* Linux's tcp_ecn */
     ECN_BSD,       /* FreeBSD's, where 4 only accepts */
     DROP_SYNFIN,   /* the flag of struct naru_play */
+    DROP_OPTIONS,  /* FreeBSD's rexmit_drop_options: with the third retransmission */
     NOTHING,       /* no effect here */
 };
 
@@ -66,6 +68,7 @@ static const struct sysctl sysctls[] = {
     { "net.ipv4.tcp_retries2", BYTE, C(tcp_retries) },
     { "net.ipv4.tcp_fin_timeout", SECONDS, C(tcp_fin_wait_2_ms) },
     { "net.ipv4.tcp_rto_min_us", NOTHING, 0 },
+    { "net.ipv4.tcp_rto_max_ms", MILLISECONDS, C(tcp_rto_max_ms) },
     { "net.ipv4.tcp_mtu_probing", BYTE, C(tcp_mtu_probing) },
     { "net.ipv4.tcp_base_mss", BYTES, C(tcp_base_mss) },
     { "net.ipv4.tcp_rmem", LAST_OF_THREE, C(tcp_rcvbuf_default) },
@@ -80,6 +83,7 @@ static const struct sysctl sysctls[] = {
     { "net.inet.tcp.finwait2_timeout", MILLISECONDS, C(tcp_fin_wait_2_ms) },
     { "net.inet.tcp.insecure_syn", BOOL, C(tcp_rfc793_syn) },
     { "net.inet.tcp.drop_synfin", DROP_SYNFIN, 0 },
+    { "net.inet.tcp.rexmit_drop_options", DROP_OPTIONS, C(tcp_syn_plain) },
 };
 
 #undef C
@@ -153,6 +157,9 @@ static void set_one(struct naru_config *config, bool *drop_synfin, const struct 
         break;
     case DROP_SYNFIN:
         *drop_synfin = n != 0;
+        break;
+    case DROP_OPTIONS:
+        *(uint8_t *)at = n != 0 ? 3 : 0;
         break;
     case NOTHING:
         break;

@@ -67,8 +67,9 @@ void naru_dgram_error_queue(struct naru_sock_udp *su, const struct naru_msg_info
     }
     note.info.len = (uint32_t)payload.len;
     memcpy(naru_pkt_buffer(pkt), &note, sizeof(note));
+    pkt->len = (uint32_t)payload.len;
     if (payload.len != 0)
-        memcpy(naru_pkt_append(pkt, payload.len), payload.at, payload.len);
+        memcpy(pkt->data, payload.at, payload.len);
     naru_pktq_push(&su->errors, pkt);
     su->rx_bytes += (uint32_t)naru_pkt_truesize(pkt);
     naru_sock_note(&su->s, NARU_READY_ERROR | NARU_READY_READ);

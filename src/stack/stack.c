@@ -14,6 +14,7 @@ enum {
     ROUTES_MAX = 65536,
     PMTU_MAX = 4096,
     GROUP_MEMBERS_MAX = 1024,
+    RTO_MAX_MS = 120000,      /* of RFC 6298 2.5 at least 60 s; as Linux */
     RAND_STREAM = 0x6e617275, /* of the one seed, this stack's generator */
 };
 
@@ -47,6 +48,7 @@ void naru_config_init(struct naru_config *config)
         .tcp_synack_retries = 5,
         .tcp_retries = 15,
         .tcp_rto_min_ms = 200,
+        .tcp_rto_max_ms = RTO_MAX_MS,
         .tcp_mtu_probing = 1,
         .tcp_base_mss = 1024,
         .tcp_mtu_probe_ms = 600000,
@@ -71,9 +73,11 @@ static bool config_good(const struct naru_config *c)
            c->tcp_sndbuf_default <= c->tcp_sndbuf_max && c->tcp_sndbuf_max <= (uint32_t)1 << 30 &&
            c->tcp_congestion <= NARU_CONGESTION_RENO &&
            c->tcp_ecn <= NARU_ECN_MODE_ACCEPT_ACCURATE && c->tcp_rto_min_ms >= 1 &&
-           c->tcp_rto_min_ms <= 60000 && c->tcp_uto_min_ms >= 1 && c->tcp_base_mss >= 64 &&
-           c->tcp_base_mss <= 65535 && c->tcp_mtu_probe_ms >= 1 &&
-           c->tcp_uto_min_ms <= c->tcp_uto_max_ms && c->tcp_uto_max_ms < UINT32_MAX;
+           c->tcp_rto_min_ms <= 60000 && c->tcp_rto_max_ms >= 1000 &&
+           c->tcp_rto_max_ms <= RTO_MAX_MS && c->tcp_rto_max_ms >= c->tcp_rto_min_ms &&
+           c->tcp_uto_min_ms >= 1 && c->tcp_base_mss >= 64 && c->tcp_base_mss <= 65535 &&
+           c->tcp_mtu_probe_ms >= 1 && c->tcp_uto_min_ms <= c->tcp_uto_max_ms &&
+           c->tcp_uto_max_ms < UINT32_MAX;
 }
 
 static void init_pools(struct naru_stack *stack)

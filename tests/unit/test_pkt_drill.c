@@ -1,7 +1,7 @@
 /*
  * naru-packetdrill.so as a driver sees it: loaded by name, its table filled, a handshake played by
- * hand, a transfer, a retransmission, a call that blocks in another thread.  Twice, and both times
- * the same bytes at the same microseconds.
+ * hand, a transfer, a retransmission, a call that blocks in another thread, a cookie asked for and
+ * used (MSG_FASTOPEN).  Twice, and both times the same bytes at the same microseconds.
  */
 #include "base/bytes.h"
 #include "base/csum.h"
@@ -43,7 +43,8 @@ struct table {
     ssize_t (*read)(void *, int, void *, size_t);
     void *skipped_8[6];
     ssize_t (*send)(void *, int, const void *, size_t, int);
-    void *skipped_15[4];
+    ssize_t (*sendto)(void *, int, const void *, size_t, int, const struct sockaddr *, socklen_t);
+    void *skipped_16[3];
     int (*close)(void *, int);
     void *shutdown;
     int (*getsockopt)(void *, int, int, int, void *, socklen_t *);
@@ -58,6 +59,7 @@ struct table {
 
 struct run {
     struct table t;
+    uint16_t port; /* where packets to it go; 0: 8080 */
     size_t trace_len;
     uint8_t trace[8192]; /* of every packet: its time and its bytes */
 };
@@ -75,7 +77,7 @@ static void inject(struct run *r, struct naru_tcp_hdr hdr, uint32_t payload)
 {
     uint8_t packet[1600] = { 0 };
     hdr.sport = 4000;
-    hdr.dport = 8080;
+    hdr.dport = r->port != 0 ? r->port : 8080;
     struct naru_ipv4_hdr ip = { .src = naru_addr_v4(remote),
                                 .dst = naru_addr_v4(local),
                                 .protocol = NARU_PROTO_TCP,
@@ -229,6 +231,69 @@ static void story(struct run *r)
     assert_non_null(r->t.splice);
 }
 
+/* One send to port 4000 of the other side, with SYN where that may be. */
+static ssize_t fast_send(struct run *r, int *fd)
+{
+    struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(4000) };
+    to.sin_addr.s_addr = htonl(remote);
+    *fd = r->t.socket(r->t.user, AF_INET, SOCK_STREAM, 0);
+    assert_true(*fd >= 0);
+    return r->t.sendto(r->t.user, *fd, "hello", 5, MSG_FASTOPEN | MSG_DONTWAIT,
+                       (const struct sockaddr *)&to, sizeof(to));
+}
+
+static void answer(struct run *r, const struct naru_tcp_hdr *syn, uint32_t acked)
+{
+    static const uint8_t cookie[8] = { 1, 2, 3, 4, 5, 6, 7, 8 };
+    inject(r,
+           (struct naru_tcp_hdr){ .seq = naru_seq_of(70),
+                                  .ack = naru_seq_add(syn->seq, 1 + acked),
+                                  .flags = NARU_TCP_SYN | NARU_TCP_ACK,
+                                  .wnd = 32792,
+                                  .opts = NARU_TCP_OPT_MSS | NARU_TCP_OPT_FASTOPEN,
+                                  .mss = 1000,
+                                  .cookie = cookie,
+                                  .cookie_len = sizeof(cookie) },
+           0);
+}
+
+/* Without a cookie it is asked for and the data wait for another call; with it they go with SYN. */
+static void fast_open_story(struct run *r)
+{
+    struct naru_tcp_hdr hdr;
+    long long at;
+    int fd;
+    errno = 0;
+    assert_int_equal(fast_send(r, &fd), -1);
+    assert_int_equal(errno, EINPROGRESS);
+    assert_int_equal(receive(r, &hdr, &at), 0);
+    assert_int_equal(hdr.flags, NARU_TCP_SYN);
+    assert_true((hdr.opts & NARU_TCP_OPT_FASTOPEN) != 0 && hdr.cookie_len == 0);
+    r->port = hdr.sport;
+    answer(r, &hdr, 0);
+    assert_int_equal(receive(r, &hdr, &at), 0);
+    assert_int_equal(r->t.send(r->t.user, fd, "again", 5, MSG_DONTWAIT), 5);
+    assert_int_equal(receive(r, &hdr, &at), 5);
+    inject(r,
+           (struct naru_tcp_hdr){ .seq = naru_seq_of(71),
+                                  .ack = naru_seq_add(hdr.seq, 5),
+                                  .flags = NARU_TCP_RST | NARU_TCP_ACK },
+           0);
+    assert_int_equal(r->t.close(r->t.user, fd), 0);
+
+    assert_int_equal(fast_send(r, &fd), 5);
+    assert_int_equal(receive(r, &hdr, &at), 5);
+    assert_int_equal(hdr.flags & NARU_TCP_SYN, NARU_TCP_SYN);
+    assert_int_equal(hdr.cookie_len, 8);
+    r->port = hdr.sport;
+    answer(r, &hdr, 5);
+    assert_int_equal(receive(r, &hdr, &at), 0);
+    assert_int_equal(hdr.flags, NARU_TCP_ACK);
+    assert_int_equal(r->t.close(r->t.user, fd), 0);
+    assert_int_equal(receive(r, &hdr, &at), 0);
+    assert_int_equal(hdr.flags, NARU_TCP_FIN | NARU_TCP_ACK);
+}
+
 static void handshake_twice(void **state)
 {
     (void)state;
@@ -251,6 +316,7 @@ static void handshake_twice(void **state)
     for (unsigned n = 0; n < 2; n++) {
         init.fn("local=192.168.0.1,mtu=1500,profile=linux", &run[n].t);
         story(&run[n]);
+        fast_open_story(&run[n]);
         run[n].t.free(run[n].t.user);
     }
     assert_int_equal(run[0].trace_len, run[1].trace_len);

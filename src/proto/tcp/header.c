@@ -61,6 +61,8 @@ static NARU_NOINLINE void put_syn_options(const struct naru_tcp *c, struct naru_
         return;
     h->opts |= NARU_TCP_OPT_MSS;
     h->mss = c->mss_advertised;
+    if (offer && config->tcp_syn_plain != 0 && c->retransmits >= config->tcp_syn_plain)
+        return; /* an answer to an earlier one may still bring what that offered */
     if (offer ? config->tcp_sack : (c->flags & NARU_TCP_F_SACK) != 0)
         h->opts |= NARU_TCP_OPT_SACK_OK;
     if (offer ? config->tcp_window_scale : (c->flags & NARU_TCP_F_WSCALE) != 0) {

@@ -599,7 +599,8 @@ void naru_tcp_sndbuf_grow(struct naru_tcp *c);
 /* ---- rtt.c ---- */
 
 void naru_tcp_rtt_sample(struct naru_tcp *c, uint32_t us);
-naru_time naru_tcp_rto(const struct naru_tcp *c); /* with backoff */
+naru_time naru_tcp_rto(const struct naru_tcp *c);
+uint64_t naru_tcp_rto_max(const struct naru_tcp *c); /* with backoff */
 
 /* ---- timer.c: told facts ---- */
 

@@ -6,6 +6,12 @@
  */
 #include "proto/tcp/internal.h"
 
+/* As the configuration has it, in microseconds. */
+uint64_t naru_tcp_rto_max(const struct naru_tcp *c)
+{
+    return (uint64_t)c->env->config->tcp_rto_max_ms * 1000;
+}
+
 void naru_tcp_rtt_sample(struct naru_tcp *c, uint32_t us)
 {
     us = NARU_MAX(us, 1u);
@@ -24,13 +30,15 @@ void naru_tcp_rtt_sample(struct naru_tcp *c, uint32_t us)
     }
     uint64_t rto = c->srtt + NARU_MAX((uint64_t)c->env->config->tcp_rto_min_ms * 1000,
                                       4 * (uint64_t)c->rttvar);
-    c->rto = (uint32_t)NARU_MIN(rto, (uint64_t)NARU_TCP_RTO_MAX);
+    c->rto = (uint32_t)NARU_MIN(rto, naru_tcp_rto_max(c));
 }
 
 naru_time naru_tcp_rto(const struct naru_tcp *c)
 {
-    uint64_t us = (uint64_t)c->rto << NARU_MIN((unsigned)c->backoff, 16u);
-    return NARU_US((naru_time)NARU_MIN(us, (uint64_t)NARU_TCP_RTO_MAX));
+    uint64_t us = c->rto;
+    if (NARU_UNLIKELY(c->backoff > 0))
+        us = NARU_MIN(us << NARU_MIN((unsigned)c->backoff, 16u), naru_tcp_rto_max(c));
+    return NARU_US((naru_time)us);
 }
 
 /*
@@ -42,7 +50,7 @@ void naru_tcp_set_metrics(struct naru_tcp *c, const struct naru_tcp_metrics *m)
     if (m->rtt > c->srtt) {
         uint64_t least = (uint64_t)c->env->config->tcp_rto_min_ms * 1000;
         uint64_t rto = m->rtt + NARU_MAX(2 * (uint64_t)m->rtt, least);
-        c->rto = NARU_MAX(c->rto, (uint32_t)NARU_MIN(rto, (uint64_t)NARU_TCP_RTO_MAX));
+        c->rto = NARU_MAX(c->rto, (uint32_t)NARU_MIN(rto, naru_tcp_rto_max(c)));
     }
     if (m->reordering > NARU_TCP_DUPTHRESH)
         c->reordering = (uint16_t)NARU_MIN(m->reordering, NARU_TCP_REORDERING_MAX);

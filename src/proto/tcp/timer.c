@@ -346,7 +346,7 @@ static void retransmit_fired(struct naru_tcp *c, naru_time now)
 static bool orphan_stuck(const struct naru_tcp *c)
 {
     return (c->flags & NARU_TCP_F_ORPHAN) && c->backoff >= NARU_TCP_ORPHAN_RETRIES &&
-           naru_tcp_rto(c) >= NARU_US((naru_time)NARU_TCP_RTO_MAX);
+           naru_tcp_rto(c) >= NARU_US((naru_time)naru_tcp_rto_max(c));
 }
 
 static void persist_fired(struct naru_tcp *c, naru_time now)
