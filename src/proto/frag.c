@@ -486,6 +486,8 @@ bool naru_frag_next_expired(struct naru_frag *frag, naru_time now,
 
 naru_time naru_frag_deadline(const struct naru_frag *frag)
 {
+    if (NARU_LIKELY(frag->memory == 0)) /* nothing waits */
+        return NARU_NEVER;
     naru_time first = NARU_NEVER;
     for (unsigned i = 0; i < 2; i++) {
         const struct naru_frag_datagram *d = first_of(&frag->by_age[i]);

@@ -106,6 +106,13 @@ static inline struct naru_sock_tcp *naru_sock_tcp_of(const struct naru_sock *soc
     return (struct naru_sock_tcp *)(uintptr_t)sock; /* its first member */
 }
 
+/* It has something to say. */
+static inline bool naru_iface_waiting(const struct naru_iface *iface)
+{
+    return !naru_list_empty(&iface->ready) || !naru_pktq_empty(&iface->txq) ||
+           iface->cut_header_len != 0;
+}
+
 /* A segment touches most of a connection, and among many it is in no cache: ask for it now. */
 static inline void naru_connection_prefetch(const void *at)
 {
@@ -211,6 +218,7 @@ struct naru_name { /* of a connection that is to be: its hash, and who has had i
 uint32_t naru_tuple_hash(const struct naru_stack *stack, const struct naru_tuple *tuple);
 struct naru_flow *naru_flow_find(const struct naru_stack *stack, const struct naru_tuple *tuple,
                                  uint32_t hash);
+struct naru_flow *naru_flow_last(const struct naru_stack *stack, const struct naru_tuple *tuple);
 uint32_t naru_flow_prepare(const struct naru_stack *stack, const struct naru_tuple *tuple);
 struct naru_flow *naru_flow_of(struct naru_stack *stack, const struct naru_tuple *tuple,
                                uint32_t hash);

@@ -13,11 +13,16 @@ enum { NEW_PORT_TRIES = 64 }; /* before a port is taken over from TIME-WAIT */
 
 /* ---- Flows ---- */
 
+_Static_assert(sizeof(struct naru_tuple) == 40, "a tuple is its bytes, and five words");
+
 static bool tuple_eq(const struct naru_tuple *a, const struct naru_tuple *b)
 {
-    return naru_addr_eq(&a->local, &b->local) && naru_addr_eq(&a->remote, &b->remote) &&
-           a->local_port == b->local_port && a->remote_port == b->remote_port &&
-           a->zone == b->zone && a->proto == b->proto;
+    uint64_t x[5], y[5], differ = 0;
+    memcpy(x, a, sizeof(x));
+    memcpy(y, b, sizeof(y));
+    for (unsigned i = 0; i < 5; i++)
+        differ |= x[i] ^ y[i];
+    return differ == 0;
 }
 
 uint32_t naru_tuple_hash(const struct naru_stack *stack, const struct naru_tuple *tuple)
@@ -45,11 +50,18 @@ struct naru_flow *naru_flow_find(const struct naru_stack *stack, const struct na
     return NULL;
 }
 
+/* The flow that was found last, if it is this one. */
+struct naru_flow *naru_flow_last(const struct naru_stack *stack, const struct naru_tuple *tuple)
+{
+    struct naru_flow *last = stack->last_flow;
+    return last != NULL && tuple_eq(&last->tuple, tuple) ? last : NULL;
+}
+
 /* Before naru_flow_of, and some work before it: the hash. */
 uint32_t naru_flow_prepare(const struct naru_stack *stack, const struct naru_tuple *tuple)
 {
-    const struct naru_flow *last = stack->last_flow;
-    if (last != NULL && tuple_eq(&last->tuple, tuple))
+    const struct naru_flow *last = naru_flow_last(stack, tuple);
+    if (last != NULL)
         return last->hash;
     uint32_t hash = naru_tuple_hash(stack, tuple);
     naru_table_prefetch(&stack->flows, hash);

@@ -42,11 +42,24 @@ static bool checksum_ok(const struct naru_stack *stack, const struct naru_plain_
     return naru_plain_fold(in->sum + naru_csum_fold(sum)) == 0xffff;
 }
 
-/* The connection that a segment with these headers belongs to, or NULL. */
+/* The connection that the segment is for, if it is whole, or NULL. */
 static struct naru_sock_tcp *connection_of(struct naru_stack *stack, const struct naru_tuple *tuple,
-                                           uint32_t hash)
+                                           struct naru_pkt *pkt, const struct naru_plain_in *in,
+                                           const uint8_t *payload)
 {
-    struct naru_flow *flow = naru_flow_of(stack, tuple, hash);
+    struct naru_flow *flow = naru_flow_last(stack, tuple);
+    uint32_t hash = 0;
+    if (flow == NULL) {
+        hash = naru_tuple_hash(stack, tuple);
+        naru_table_prefetch(&stack->flows, hash); /* it comes while the sum is made */
+    }
+    if (!pkt->offload.csum_valid && !pkt->offload.csum_partial) {
+        if (!checksum_ok(stack, in, payload))
+            return NULL;
+        pkt->offload.csum_valid = 1; /* once is enough, whichever way it goes from here */
+    }
+    if (flow == NULL)
+        flow = naru_flow_of(stack, tuple, hash);
     if (flow == NULL || flow->kind != FLOW_SOCK)
         return NULL;
     struct naru_sock_tcp *st = naru_sock_tcp_of(NARU_CONTAINER_OF(flow, struct naru_sock, flow));
@@ -71,14 +84,8 @@ NARU_NOINLINE NARU_FLATTEN bool naru_quick_segment_in(struct naru_stack *stack,
         .zone = naru_addr_is_link_local(&in.src) ? iface->index : 0,
         .proto = NARU_PROTO_TCP,
     };
-    uint32_t hash = naru_flow_prepare(stack, &tuple); /* its memory comes while the sum is made */
     uint8_t *payload = pkt->data + link_len + in.header_len, *frame = pkt->data;
-    if (!pkt->offload.csum_valid && !pkt->offload.csum_partial) {
-        if (!checksum_ok(stack, &in, payload))
-            return false;
-        pkt->offload.csum_valid = 1; /* once is enough, whichever way it goes from here */
-    }
-    struct naru_sock_tcp *st = connection_of(stack, &tuple, hash);
+    struct naru_sock_tcp *st = connection_of(stack, &tuple, pkt, &in, payload);
     if (st == NULL)
         return false;
     uint32_t len = pkt->len;

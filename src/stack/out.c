@@ -192,15 +192,9 @@ static bool packet_frame(struct naru_stack *stack, struct naru_iface *iface,
 
 /* ---- Whose turn it is ---- */
 
-static bool iface_waiting(const struct naru_iface *iface)
-{
-    return !naru_list_empty(&iface->ready) || !naru_pktq_empty(&iface->txq) ||
-           iface->cut_header_len != 0;
-}
-
 static bool iface_pending(const struct naru_iface *iface)
 {
-    return iface->up && iface_waiting(iface);
+    return iface->up && naru_iface_waiting(iface);
 }
 
 static bool ready_frame(struct naru_stack *stack, struct naru_iface *iface,
@@ -288,7 +282,7 @@ bool naru_stack_output(struct naru_stack *stack, unsigned ifindex, struct naru_f
     naru_stack_at(stack, now);
     if (iface == NULL || ifindex == LOOPBACK || iface->kind == NARU_IFACE_VLAN)
         return false;
-    if (!iface_waiting(iface) && iface->sending == NULL && iface->child_count == 0 &&
+    if (!naru_iface_waiting(iface) && iface->sending == NULL && iface->child_count == 0 &&
         !stack->chores)
         return false;
     return next_frame(stack, iface, frame);

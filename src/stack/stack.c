@@ -281,7 +281,8 @@ void naru_stack_tick(struct naru_stack *stack, naru_time now)
 
 NARU_FLATTEN naru_time naru_stack_deadline(const struct naru_stack *stack)
 {
-    if (naru_stack_output_pending(stack, LOOPBACK))
+    const struct naru_iface *lo = stack->ifaces[LOOPBACK];
+    if (stack->chores || (lo->up && naru_iface_waiting(lo)))
         return stack->now;
     return NARU_MIN(naru_wheel_bound(&stack->wheel), machines_deadline(stack));
 }

@@ -283,9 +283,10 @@ void naru_tcp_settle(struct naru_sock_tcp *st)
 void naru_tcp_settle_user(struct naru_sock_tcp *st)
 {
     const struct naru_tcp *c = &st->tcp;
-    if (c->state != NARU_TCP_ESTABLISHED || c->events != 0 ||
-        (c->due != 0 && st->s.tx_list == TX_NONE))
+    if (NARU_UNLIKELY(c->state != NARU_TCP_ESTABLISHED || c->events != 0))
         naru_tcp_settle(st);
+    else if (c->due != 0 && st->s.tx_list == TX_NONE)
+        settle_output(st);
 }
 
 void naru_stack_tcp_expire(struct naru_stack *stack)

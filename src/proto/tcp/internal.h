@@ -335,6 +335,7 @@ void naru_tcp_look_usual(struct naru_tcp *c);
 bool naru_tcp_quick_output(struct naru_tcp *c, const struct naru_tcp_room *room,
                            struct naru_tcp_segment *out, naru_time now);
 int64_t naru_tcp_quick_send(struct naru_tcp *c, const struct naru_slice *slice, naru_time now);
+bool naru_tcp_quick_tick(struct naru_tcp *c, naru_time now);
 int64_t naru_tcp_quick_recv(struct naru_tcp *c, const struct naru_room *room, naru_time now);
 
 /* Lest these fall behind SND.UNA by half the circle. */
@@ -609,6 +610,7 @@ void naru_tcp_timer_blocked(struct naru_tcp *c, naru_time now); /* the window ho
 void naru_tcp_timer_unblocked(struct naru_tcp *c);
 void naru_tcp_timer_probe_answered(struct naru_tcp *c, naru_time now);
 void naru_tcp_timer_ack_wanted(struct naru_tcp *c, naru_time now);
+void naru_tcp_timer_ack_fired(struct naru_tcp *c);
 void naru_tcp_timer_ack_sent(struct naru_tcp *c);
 void naru_tcp_timer_corked(struct naru_tcp *c, naru_time now);
 void naru_tcp_timer_uncorked(struct naru_tcp *c);               /* nothing is held back any more */

@@ -283,6 +283,21 @@ static void data_gone(struct naru_tcp *c, const struct next *n, uint32_t unsent,
     c->data_out++;
 }
 
+/* Payload that lies in one block, as it mostly does. */
+static void slices(struct naru_tcp *c, struct naru_tcp_segment *out)
+{
+    struct naru_block *b = c->snd_nxt_block != NULL ? c->snd_nxt_block : c->snd_first;
+    uint32_t skip = naru_seq_len(naru_seq_of(b->seq), c->snd.nxt), has = b->end - b->start;
+    if (NARU_UNLIKELY(skip >= has || out->len > has - skip)) {
+        out->slice_count =
+            naru_tcp_sndq_slices(c, c->snd.nxt, &out->len, out->slice, NARU_TCP_SLICES);
+        return;
+    }
+    c->snd_nxt_block = b;
+    out->slice_count = 1;
+    out->slice[0] = (struct naru_slice){ naru_block_data(b) + b->start + skip, out->len };
+}
+
 bool naru_tcp_quick_output(struct naru_tcp *c, const struct naru_tcp_room *room,
                            struct naru_tcp_segment *out, naru_time now)
 {
@@ -300,8 +315,7 @@ bool naru_tcp_quick_output(struct naru_tcp *c, const struct naru_tcp_room *room,
     out->gso_size = 0;
     out->retransmit = false;
     if (data)
-        out->slice_count =
-            naru_tcp_sndq_slices(c, c->snd.nxt, &out->len, out->slice, NARU_TCP_SLICES);
+        slices(c, out);
     if (out->len != n.len)
         return false; /* in too many small blocks */
     header(c, &out->hdr, NARU_TCP_ACK | (n.push ? NARU_TCP_PSH : 0u), now);
@@ -309,6 +323,19 @@ bool naru_tcp_quick_output(struct naru_tcp *c, const struct naru_tcp_room *room,
         data_gone(c, &n, unsent, now);
     else
         c->due &= (uint8_t)~NARU_TCP_DUE_DATA;
+    return true;
+}
+
+/* ---- Time ---- */
+
+/* An acknowledgement has waited long enough. */
+bool naru_tcp_quick_tick(struct naru_tcp *c, naru_time now)
+{
+    if (c->slow != 0 || now >= c->timer[NARU_TCP_TIMER_RETRANSMIT] ||
+        now >= c->timer[NARU_TCP_TIMER_IDLE])
+        return false;
+    if (now >= c->timer[NARU_TCP_TIMER_ACK])
+        naru_tcp_timer_ack_fired(c);
     return true;
 }
 
@@ -354,6 +381,8 @@ int64_t naru_tcp_quick_recv(struct naru_tcp *c, const struct naru_room *room, na
     c->rcv_first = c->rcv_last = NULL;
     c->rcv.unread = c->rcv_truesize = 0;
     naru_pktpool_put(p);
-    naru_tcp_rcvwnd_read(c, now);
+    bool round_trip = c->space_rtt != 0 && now - c->space_at >= NARU_US((naru_time)c->space_rtt);
+    if (round_trip || c->rcv.wnd <= c->rcv.buf / 2) /* else the window cannot double */
+        naru_tcp_rcvwnd_read(c, now);
     return len;
 }

@@ -59,20 +59,27 @@ static uint32_t step(const struct naru_tcp *c)
     return NARU_MIN(c->rcv.buf / 2, NARU_MAX((uint32_t)c->rcv.mss, 1u));
 }
 
+/* Even if the user had read everything, there would be nothing worth telling. */
+static bool wide_open(const struct naru_tcp *c)
+{
+    uint32_t limit = NARU_MIN(c->rcv.buf, c->rcv_ssthresh);
+    return limit <= c->rcv.wnd || limit - c->rcv.wnd < step(c);
+}
+
 /* Receiver-side silly-window avoidance; a receiver should not move its right window edge left
  * (MUST-39, SHLD-14). */
 uint16_t naru_tcp_rcvwnd_select(struct naru_tcp *c, bool syn)
 {
-    uint32_t space = free_space(c);
     if (syn) {
-        c->rcv.wnd = NARU_MIN(space, 65535u);
+        c->rcv.wnd = NARU_MIN(free_space(c), 65535u);
         return (uint16_t)c->rcv.wnd;
     }
     if (c->env->config->tcp_bsd) {
-        c->rcv.wnd = NARU_MAX(space, c->rcv.wnd); /* what is accepted; the field may say less */
+        c->rcv.wnd =
+            NARU_MAX(free_space(c), c->rcv.wnd); /* what is accepted; the field may say less */
         return (uint16_t)NARU_MIN(c->rcv.wnd >> c->rcv.wscale, 65535u);
     }
-    uint32_t unit = 1u << c->rcv.wscale;
+    uint32_t unit = 1u << c->rcv.wscale, space = wide_open(c) ? 0 : free_space(c);
     if (space > c->rcv.wnd && space - c->rcv.wnd >= step(c))
         c->rcv.wnd = NARU_MAX(space & ~(unit - 1), c->rcv.wnd);
     uint32_t field = NARU_MIN((c->rcv.wnd + unit - 1) >> c->rcv.wscale, 65535u);

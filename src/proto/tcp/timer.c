@@ -205,6 +205,13 @@ void naru_tcp_timer_ack_wanted(struct naru_tcp *c, naru_time now)
         set(c, NARU_TCP_TIMER_ACK, now + NARU_TCP_ATO_MIN);
 }
 
+void naru_tcp_timer_ack_fired(struct naru_tcp *c)
+{
+    set(c, NARU_TCP_TIMER_ACK, NARU_NEVER);
+    c->due |= NARU_TCP_DUE_ACK;
+    c->pingpong = 0; /* the user did not answer in time */
+}
+
 void naru_tcp_timer_ack_sent(struct naru_tcp *c) { set(c, NARU_TCP_TIMER_ACK, NARU_NEVER); }
 
 /* ---- Facts about the connection ---- */
@@ -412,6 +419,8 @@ static void idle_fired(struct naru_tcp *c, naru_time now)
 
 void naru_tcp_tick(struct naru_tcp *c, naru_time now)
 {
+    if (NARU_LIKELY(naru_tcp_quick_tick(c, now)))
+        return;
     naru_tcp_odd(c);
     if (now >= c->timer[NARU_TCP_TIMER_GIVE_UP])
         naru_tcp_die(c, timeout_error(c), now);
@@ -425,11 +434,8 @@ void naru_tcp_tick(struct naru_tcp *c, naru_time now)
         else
             retransmit_fired(c, now);
     }
-    if (now >= c->timer[NARU_TCP_TIMER_ACK]) {
-        set(c, NARU_TCP_TIMER_ACK, NARU_NEVER);
-        c->due |= NARU_TCP_DUE_ACK;
-        c->pingpong = 0; /* the user did not answer in time */
-    }
+    if (now >= c->timer[NARU_TCP_TIMER_ACK])
+        naru_tcp_timer_ack_fired(c);
     if (now >= c->timer[NARU_TCP_TIMER_PACE]) {
         pace_fired(c, now);
     }

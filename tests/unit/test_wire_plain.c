@@ -1,0 +1,210 @@
+/*
+ * The headers at one go (wire/plain.h) are those that the layers make and read, byte for byte.
+ */
+#include "wire_test.h"
+
+#include "wire/plain.h"
+
+enum { ROUNDS = 3000, FRAME_MAX = 256, PAYLOAD_MAX = 100 };
+
+/* What the layers read in a frame, where it has the shape of plain.h. */
+struct layers {
+    struct naru_addr src, dst;
+    struct naru_tcp_hdr tcp;
+    uint32_t header_len, payload_len;
+    bool checksum_ok;
+};
+
+static struct naru_tcp_hdr rand_segment(struct naru_rand *r)
+{
+    return (struct naru_tcp_hdr){
+        .sport = rand16(r),
+        .dport = rand16(r),
+        .seq = { rand32(r) },
+        .ack = { rand32(r) },
+        .flags = rand16(r) & 0x1ff,
+        .wnd = rand16(r),
+        .urg = rand16(r),
+        .opts = NARU_TCP_OPT_TS,
+        .ts_val = rand32(r),
+        .ts_ecr = rand32(r),
+        .header_len = NARU_PLAIN_TCP_LEN,
+    };
+}
+
+static struct naru_plain rand_plain(struct naru_rand *r, bool v6, const uint8_t mac[12],
+                                    struct naru_addr ends[2], const struct naru_tcp_hdr *tcp)
+{
+    for (int i = 0; i < 2; i++)
+        ends[i] = v6 ? rand_addr6(r) : rand_addr4(r);
+    return (struct naru_plain){
+        .dst_mac = rand_bool(r) ? mac : NULL,
+        .src_mac = mac + NARU_MAC_LEN,
+        .src = &ends[0],
+        .dst = &ends[1],
+        .tcp = tcp,
+        .tos = rand8(r),
+        .hop_limit = rand8(r),
+        .csum_partial = rand_bool(r),
+        .payload_len = naru_rand_below(r, PAYLOAD_MAX + 1),
+    };
+}
+
+static size_t emit_layers(uint8_t *at, const struct naru_plain *p, const uint8_t *payload)
+{
+    bool v4 = naru_addr_is_v4(p->src);
+    size_t len = 0;
+    if (p->dst_mac != NULL) {
+        struct naru_eth_hdr eth = { .ethertype = v4 ? NARU_ETHERTYPE_IPV4 : NARU_ETHERTYPE_IPV6 };
+        memcpy(eth.dst, p->dst_mac, NARU_MAC_LEN);
+        memcpy(eth.src, p->src_mac, NARU_MAC_LEN);
+        len = naru_eth_emit(at, &eth);
+    }
+    uint32_t tcp_len = NARU_PLAIN_TCP_LEN + p->payload_len;
+    struct naru_ipv4_hdr ip4 = { .src = *p->src,
+                                 .dst = *p->dst,
+                                 .tos = p->tos,
+                                 .ttl = p->hop_limit,
+                                 .df = true,
+                                 .protocol = NARU_PROTO_TCP,
+                                 .total_len = (uint16_t)(NARU_IPV4_LEN + tcp_len) };
+    struct naru_ipv6_hdr ip6 = { .src = *p->src,
+                                 .dst = *p->dst,
+                                 .traffic_class = p->tos,
+                                 .hop_limit = p->hop_limit,
+                                 .next_header = NARU_PROTO_TCP,
+                                 .payload_len = (uint16_t)tcp_len };
+    len += v4 ? naru_ipv4_emit(at + len, &ip4) : naru_ipv6_emit(at + len, &ip6);
+    uint8_t *tcp = at + len;
+    struct naru_slice slice = { payload, p->payload_len };
+    uint32_t pseudo = naru_csum_pseudo(p->src, p->dst, NARU_PROTO_TCP, tcp_len);
+    len += naru_tcp_emit(tcp, p->tcp);
+    naru_tcp_checksum_set(tcp, p->csum_partial
+                                   ? naru_csum_fold(pseudo)
+                                   : naru_tcp_checksum(naru_csum_ops_portable(), pseudo, tcp,
+                                                       NARU_PLAIN_TCP_LEN, &slice, 1));
+    return len;
+}
+
+static void writes_what_layers_write(void **state)
+{
+    (void)state;
+    struct naru_rand r;
+    naru_rand_init(&r, (const uint8_t[32]){ 1 }, 0);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        bool v6 = rand_bool(&r);
+        uint8_t mac[12], payload[PAYLOAD_MAX], one[FRAME_MAX], layers[FRAME_MAX];
+        struct naru_addr ends[2];
+        rand_bytes(&r, mac, sizeof(mac));
+        rand_bytes(&r, payload, sizeof(payload));
+        struct naru_tcp_hdr tcp = rand_segment(&r);
+        struct naru_plain p = rand_plain(&r, v6, mac, ends, &tcp);
+        size_t len = (p.dst_mac != NULL ? NARU_ETH_LEN : 0u) +
+                     (v6 ? (size_t)NARU_PLAIN_LEN6 : (size_t)NARU_PLAIN_LEN4);
+        p.payload_sum = naru_csum_fold(naru_csum_copy_small(one + len, payload, p.payload_len));
+        if (v6)
+            naru_plain_emit6(one, &p);
+        else
+            naru_plain_emit4(one, &p);
+        assert_int_equal(emit_layers(layers, &p, payload), len);
+        assert_memory_equal(one, layers, len);
+        assert_memory_equal(one + len, payload, p.payload_len);
+    }
+}
+
+/* False: a layer says no, or it has another shape. */
+static bool parse_layers(const uint8_t *packet, size_t len, bool v6, struct layers *l)
+{
+    struct naru_span span = naru_span(packet, len);
+    struct naru_ipv4_hdr ip4;
+    struct naru_ipv6_hdr ip6;
+    if (v6 ? naru_ipv6_parse(&span, &ip6) != NARU_DROP_NONE
+           : naru_ipv4_parse(&span, &ip4) != NARU_DROP_NONE)
+        return false;
+    if (v6 ? ip6.next_header != NARU_PROTO_TCP
+           : !naru_ipv4_checksum_ok(packet, ip4.header_len) || ip4.options.len != 0 ||
+                 naru_ipv4_is_fragment(&ip4) || ip4.protocol != NARU_PROTO_TCP)
+        return false;
+    l->src = v6 ? ip6.src : ip4.src;
+    l->dst = v6 ? ip6.dst : ip4.dst;
+    l->checksum_ok =
+        naru_tcp_checksum_ok(naru_csum_ops_portable(), &l->src, &l->dst, span.at, span.len);
+    if (naru_tcp_parse(&span, &l->tcp) != NARU_DROP_NONE || l->tcp.opts != NARU_TCP_OPT_TS ||
+        l->tcp.header_len != NARU_PLAIN_TCP_LEN)
+        return false;
+    l->tcp.ecn = (uint8_t)naru_tos_ecn(v6 ? ip6.traffic_class : ip4.tos);
+    l->header_len = (uint32_t)(span.at - packet);
+    l->payload_len = (uint32_t)span.len;
+    return true;
+}
+
+static void assert_same_segment(const struct naru_tcp_hdr *a, const struct naru_tcp_hdr *b)
+{
+    assert_true(a->sport == b->sport && a->dport == b->dport && a->seq.v == b->seq.v);
+    assert_true(a->ack.v == b->ack.v && a->flags == b->flags && a->wnd == b->wnd);
+    assert_true(a->urg == b->urg && a->checksum == b->checksum && a->opts == b->opts);
+    assert_true(a->ts_val == b->ts_val && a->ts_ecr == b->ts_ecr && a->ecn == b->ecn);
+    assert_true(a->header_len == b->header_len && a->sack_count == 0 && a->cookie_len == 0);
+}
+
+/* Whatever it takes, layers take, and read the same; of good packets it takes all. */
+static unsigned compare(const uint8_t *bytes, size_t len, bool v6)
+{
+    struct naru_plain_in in;
+    struct layers l;
+    uint8_t *packet = exact(bytes, len);
+    bool taken = v6 ? naru_plain_parse6(packet, len, &in) : naru_plain_parse4(packet, len, &in);
+    if (taken) {
+        assert_true(parse_layers(packet, len, v6, &l));
+        assert_true(naru_addr_eq(&in.src, &l.src) && naru_addr_eq(&in.dst, &l.dst));
+        assert_int_equal(in.header_len, l.header_len);
+        assert_int_equal(in.payload_len, l.payload_len);
+        assert_same_segment(&in.tcp, &l.tcp);
+        uint32_t sum = naru_csum_add_small(packet + in.header_len, in.payload_len);
+        assert_int_equal(naru_plain_fold(in.sum + naru_csum_fold(sum)) == 0xffff, l.checksum_ok);
+    }
+    free(packet);
+    return taken;
+}
+
+static void reads_what_layers_read(void **state)
+{
+    (void)state;
+    struct naru_rand r;
+    unsigned spoilt_but_taken = 0;
+    naru_rand_init(&r, (const uint8_t[32]){ 2 }, 0);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        bool v6 = rand_bool(&r);
+        uint8_t mac[12] = { 0 }, packet[FRAME_MAX] = { 0 };
+        struct naru_addr ends[2];
+        struct naru_tcp_hdr tcp = rand_segment(&r);
+        struct naru_plain p = rand_plain(&r, v6, mac, ends, &tcp);
+        p.dst_mac = NULL;
+        p.csum_partial = false;
+        size_t header = v6 ? NARU_PLAIN_LEN6 : NARU_PLAIN_LEN4, len = header + p.payload_len;
+        rand_bytes(&r, packet + header, p.payload_len);
+        p.payload_sum = naru_csum_fold(naru_csum_add_small(packet + header, p.payload_len));
+        if (v6)
+            naru_plain_emit6(packet, &p);
+        else
+            naru_plain_emit4(packet, &p);
+        assert_int_equal(compare(packet, len, v6), 1);
+        (void)compare(packet, naru_rand_below(&r, (uint32_t)len), v6); /* cut short */
+        for (unsigned n = 0; n < 8; n++) {                             /* spoilt */
+            uint8_t spoilt[FRAME_MAX];
+            memcpy(spoilt, packet, len);
+            spoilt[naru_rand_below(&r, (uint32_t)len)] ^= (uint8_t)(1 << naru_rand_below(&r, 8));
+            spoilt_but_taken += compare(spoilt, len, v6);
+        }
+    }
+    assert_true(spoilt_but_taken > ROUNDS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(writes_what_layers_write),
+        cmocka_unit_test(reads_what_layers_read),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
