@@ -156,8 +156,8 @@ void naru_config_init(struct naru_config *config);
 void naru_config_fit(struct naru_config *config, uint64_t memory);
 
 /*
- * A stack with one interface, the loopback (ifindex 1, 127.0.0.1/8 and ::1/128).  *out is set on
- * success.  NARU_ERR_INVAL: a value of config is out of its range.  NARU_ERR_NOMEM.
+ * A stack with one interface, the loopback (ifindex 1, 127.0.0.1/8 and ::1/128; MTU 65535, and 1500
+ * where memory_max is less than 4 MiB).  *out is set on success.  NARU_ERR_INVAL: a value of config is out of its range.  NARU_ERR_NOMEM.
  * free ends everything at once and silently (no FIN, no RST); sockets and packets of it are gone.
  */
 enum naru_err naru_stack_new(const struct naru_config *config, naru_time now,
