@@ -97,10 +97,10 @@ struct naru_config {
     bool tcp_quickack;            /* quick acknowledgements while a connection is young; true */
     bool tcp_syn_cookies;         /* when the SYN queue is full (RFC 4987 3.6); true */
     bool tcp_rfc793_syn; /* a SYN in the window resets; false, it is challenged (RFC 5961 4) */
-    bool tcp_bsd; /* BSD's habits where the RFCs leave room; false, Linux's.  Receive buffers of
-                     whole segments, offered whole; every second segment acknowledged, also small
-                     ones; a FIN again with the ACK of the peer's in CLOSING; SYN with FIN opens; in
-                     TIME-WAIT no answer to what has no ACK */
+    bool tcp_bsd;   /* BSD's habits where the RFCs leave room; false, Linux's.  Receive buffers of
+                       whole segments, offered whole; every second segment acknowledged, also small
+                       ones; a FIN again with the ACK of the peer's in CLOSING; SYN with FIN opens;
+                       in TIME-WAIT no answer to what has no ACK */
     bool tcp_quick; /* what is usual takes a shorter way to the same effect; false is for tests that
                        compare the two; true */
     /* All connections spread their segments over the round trip (see NARU_OPT_PACING); false. */
@@ -157,7 +157,8 @@ void naru_config_fit(struct naru_config *config, uint64_t memory);
 
 /*
  * A stack with one interface, the loopback (ifindex 1, 127.0.0.1/8 and ::1/128; MTU 65535, and 1500
- * where memory_max is less than 4 MiB).  *out is set on success.  NARU_ERR_INVAL: a value of config is out of its range.  NARU_ERR_NOMEM.
+ * where memory_max is less than 4 MiB).  *out is set on success.  NARU_ERR_INVAL: a value of config
+ * is out of its range.  NARU_ERR_NOMEM.
  * free ends everything at once and silently (no FIN, no RST); sockets and packets of it are gone.
  */
 enum naru_err naru_stack_new(const struct naru_config *config, naru_time now,
