@@ -204,30 +204,31 @@ bool naru_tcp_quick_input(struct naru_tcp *c, const struct naru_tcp_hdr *h, stru
 
 struct next {
     uint32_t len;
-    bool by_cwnd, push;
+    bool by_cwnd, last;
 };
 
 static uint32_t minus(uint32_t a, uint32_t b) { return a > b ? a - b : 0; }
 
 /* New data, if they may go: one segment, full or the last of what there is. */
-static bool next_data(const struct naru_tcp *c, uint32_t unsent, naru_time now, struct next *n)
+static bool next_data(struct naru_tcp *c, uint32_t unsent, naru_time now, struct next *n)
 {
     uint32_t flight = naru_tcp_flight(c), mss = c->snd.mss;
-    uint32_t window = minus(c->snd.wnd, flight), cwnd_room = minus(c->cwnd, flight);
-    uint32_t len = NARU_MIN(unsent, mss);
-    if (len > window || (flight > 0 && len > cwnd_room) ||
-        (flight == 0 && now - c->last_sent > naru_tcp_rto(c)))
-        return false;
+    uint32_t window = minus(c->snd.wnd, flight), len = NARU_MIN(unsent, mss);
     bool small = (c->opt_flags & NARU_TCP_SET_NODELAY) ||
                  naru_seq_before_eq(c->snd.sml, c->snd.una) || flight == 0;
+    if (len > window || (flight > 0 && len > minus(c->cwnd, flight)) || (len < mss && !small))
+        return false;
+    if (flight == 0) /* then it goes, whatever becomes of cwnd */
+        naru_tcp_cc_idle(c, now);
+    uint32_t cwnd_room = minus(c->cwnd, flight);
     uint32_t more = NARU_MIN(unsent - len, mss);
     bool last = more == 0 || NARU_MIN(unsent, window) - len < more ||
                 minus(cwnd_room, len) < more ||
                 (more < mss && (!small || (c->opt_flags & NARU_TCP_SET_NODELAY)));
     n->len = len;
     n->by_cwnd = minus(cwnd_room, len) < mss;
-    n->push = unsent == len || (last && c->burst > 0);
-    return len == mss || small;
+    n->last = last;
+    return true;
 }
 
 static void header(struct naru_tcp *c, struct naru_tcp_hdr *h, unsigned flags, naru_time now)
@@ -306,19 +307,19 @@ bool naru_tcp_quick_output(struct naru_tcp *c, const struct naru_tcp_room *room,
     if (c->slow != 0 || (c->due & ~(unsigned)(NARU_TCP_DUE_DATA | NARU_TCP_DUE_ACK)) != 0)
         return false;
     bool data = unsent > 0 && (c->due & NARU_TCP_DUE_DATA) != 0;
-    if (data ? !next_data(c, unsent, now, &n) : !(c->due & NARU_TCP_DUE_ACK))
-        return false;
     if (data && unsent > c->snd.mss && room != NULL && room->payload_max > c->snd.mss)
         return false; /* a super-segment */
+    if (data ? !next_data(c, unsent, now, &n) : !(c->due & NARU_TCP_DUE_ACK))
+        return false;
     out->slice_count = 0;
     out->len = n.len;
     out->gso_size = 0;
     out->retransmit = false;
     if (data)
         slices(c, out);
-    if (out->len != n.len)
-        return false; /* in too many small blocks */
-    header(c, &out->hdr, NARU_TCP_ACK | (n.push ? NARU_TCP_PSH : 0u), now);
+    n.len = out->len; /* of too many small blocks not all fit */
+    bool push = data && (unsent == n.len || (n.last && c->burst > 0));
+    header(c, &out->hdr, NARU_TCP_ACK | (push ? NARU_TCP_PSH : 0u), now);
     if (data)
         data_gone(c, &n, unsent, now);
     else
