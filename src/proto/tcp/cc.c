@@ -94,7 +94,8 @@ void naru_tcp_cc_idle(struct naru_tcp *c, naru_time now)
     uint32_t restart = NARU_MIN(c->cwnd, NARU_TCP_IW * c->snd.mss);
     if (span <= rto)
         return;
-    ops(c)->idle(c, span);
+    if (c->ssthresh < NARU_TCP_SSTHRESH_INF) /* else nothing of its own has begun */
+        ops(c)->idle(c, span);
     if (c->cwnd < c->ssthresh || c->ssthresh < c->cwnd - c->cwnd / 4)
         c->ssthresh = NARU_MAX(c->ssthresh, c->cwnd - c->cwnd / 4);
     for (; span > rto && c->cwnd > restart; span -= rto)
