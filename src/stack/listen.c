@@ -281,8 +281,7 @@ static enum naru_drop cookie_in(struct naru_sock_tcp *listener, const struct nar
 
 /*
  * A segment that belongs to no connection but to a listener: RFC 9293 3.10.7.2.  hash: of the tuple
- * (naru_tuple_hash).  old: it takes over
- * the name of a connection in TIME-WAIT, or NULL.
+ * (naru_tuple_hash).  old: it takes over the name of a connection in TIME-WAIT, or NULL.
  */
 NARU_NOINLINE enum naru_drop naru_listen_input(struct naru_sock_tcp *listener,
                                                const struct naru_ip_in *in,
