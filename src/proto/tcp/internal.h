@@ -542,6 +542,8 @@ void naru_tcp_undo(struct naru_tcp *c);
 /* ---- sndq.c ---- */
 
 uint32_t naru_tcp_sndq_room(const struct naru_tcp *c);
+/* An empty block that is nobody's yet; it may be smaller than want.  NULL without memory. */
+struct naru_block *naru_tcp_sndq_block(const struct naru_tcp *c, uint32_t want);
 /* Copies what fits; the count.  NOMEM if not a byte could be stored for want of memory. */
 int64_t naru_tcp_sndq_write(struct naru_tcp *c, const struct naru_slice *slice, unsigned count,
                             uint32_t max);

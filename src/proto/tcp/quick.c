@@ -351,7 +351,7 @@ int64_t naru_tcp_quick_send(struct naru_tcp *c, const struct naru_slice *slice, 
         return 0;
     uint32_t len = (uint32_t)slice->len;
     if (b == NULL) {
-        b = naru_block_get(c->env->blockpool, len);
+        b = naru_tcp_sndq_block(c, len);
         if (b == NULL)
             return 0;
         if (b->capacity < len) {

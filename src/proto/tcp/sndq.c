@@ -32,7 +32,7 @@ uint32_t naru_tcp_sndq_room(const struct naru_tcp *c)
 }
 
 /* A block for want bytes, but never one that is larger than all that may wait. */
-static struct naru_block *new_block(const struct naru_tcp *c, uint32_t want)
+struct naru_block *naru_tcp_sndq_block(const struct naru_tcp *c, uint32_t want)
 {
     if (c->sndbuf < NARU_BLOCK_ROOM_LARGE)
         want = NARU_MIN(want, NARU_BLOCK_ROOM_MEDIUM);
@@ -54,7 +54,7 @@ static struct naru_block *tail(struct naru_tcp *c, uint32_t want)
     want = NARU_MIN(NARU_MAX(want, naru_tcp_buffered(c)), (uint32_t)BLOCK_WANT_MAX);
     if (naru_mem_pressure(c->env->mem) != NARU_MEM_NORMAL)
         want = NARU_MIN(want, first ? NARU_BLOCK_ROOM_SMALL : NARU_BLOCK_ROOM_MEDIUM);
-    b = new_block(c, want);
+    b = naru_tcp_sndq_block(c, want);
     if (b == NULL)
         return NULL;
     b->seq = c->snd.end.v;
@@ -101,7 +101,7 @@ int naru_tcp_sndq_reserve(struct naru_tcp *c, struct naru_room *room, unsigned m
     room[count++] = (struct naru_room){ .at = naru_block_data(b) + b->end, .len = n };
     len -= n;
     if (len > 0 && count < max && block_len(b) > 0) {
-        struct naru_block *more = new_block(c, len);
+        struct naru_block *more = naru_tcp_sndq_block(c, len);
         if (more != NULL) {
             more->seq = c->snd.end.v + n;
             c->snd_last = b->next = more;
