@@ -464,6 +464,31 @@ static void connections_until_full(void **state)
     }
 }
 
+/* A send buffer of 4 KiB never has a block of 32 KiB, by whichever way the data come into it. */
+static void small_buffers_have_small_blocks(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[4096];
+    for (unsigned count = 1; count <= 2; count++) {
+        struct lab lab = { 0 };
+        struct naru_sock *client, *server;
+        struct naru_slice byte = { bytes, 1 };
+        struct naru_slice slice[2] = { { bytes, sizeof(bytes) / count },
+                                       { bytes, sizeof(bytes) / count } };
+        assert_true(lab_pair(&lab, &(struct lab_options){ 0 }));
+        assert_true(lab_established(&lab, NARU_IPV4, 80, &client, &server));
+        assert_int_equal(naru_sock_set(client, NARU_OPT_SNDBUF, 4096, lab.now), NARU_OK);
+        assert_int_equal(naru_sock_send(client, &byte, 1, 0, NULL, lab.now), 1);
+        lab_run(&lab, lab.now + NARU_SEC(1));
+        uint64_t before = stats_of(&lab, 0).memory_used;
+        assert_int_equal(naru_sock_send(client, slice, count, 0, NULL, lab.now), 4096);
+        assert_in_range(stats_of(&lab, 0).memory_used - before, 1, 3 * 4096);
+        naru_sock_abort(client, lab.now);
+        naru_sock_abort(server, lab.now);
+        lab_end(&lab);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -476,6 +501,7 @@ int main(void)
         cmocka_unit_test(window_closed_for_ever),
         cmocka_unit_test(half_closed_for_ever),
         cmocka_unit_test(connections_until_full),
+        cmocka_unit_test(small_buffers_have_small_blocks),
     };
     return cmocka_run_group_tests_name("memory that is short", tests, NULL, NULL);
 }
