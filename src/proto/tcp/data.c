@@ -9,7 +9,7 @@
 
 /* ---- When to acknowledge ---- */
 
-static bool quick(const struct naru_tcp *c)
+bool naru_tcp_acks_at_once(const struct naru_tcp *c)
 {
     return (c->opt_flags & NARU_TCP_SET_QUICKACK) || (c->rcv.quick > 0 && !c->pingpong);
 }
@@ -30,7 +30,8 @@ static void want_ack(struct naru_tcp *c, naru_time now)
 {
     bool second = c->env->config->tcp_bsd && c->timer[NARU_TCP_TIMER_ACK] != NARU_NEVER;
     if (second || (c->flags & NARU_TCP_F_DSACK_DUE) ||
-        naru_seq_len(c->rcv.ack, c->rcv.nxt) > c->rcv.mss || quick(c) || c->ooo != NULL)
+        naru_seq_len(c->rcv.ack, c->rcv.nxt) > c->rcv.mss || naru_tcp_acks_at_once(c) ||
+        c->ooo != NULL)
         c->due |= NARU_TCP_DUE_ACK;
     else
         naru_tcp_timer_ack_wanted(c, now);
@@ -93,7 +94,7 @@ static bool nobody_reads(struct naru_tcp *c, struct naru_tcp_seg *s)
     return true;
 }
 
-static void learn_mss(struct naru_tcp *c, uint32_t len, uint32_t gso_size)
+void naru_tcp_learn_mss(struct naru_tcp *c, uint32_t len, uint32_t gso_size)
 {
     uint32_t size = gso_size != 0 ? gso_size : len;
     if (size > c->rcv.mss)
@@ -120,7 +121,7 @@ bool naru_tcp_step_text(struct naru_tcp *c, struct naru_tcp_seg *s)
     struct naru_pkt *pkt = s->pkt;
     uint32_t gso = pkt->offload.gso_size, len = s->len;
     naru_tcp_refill_quick(c, s->now);
-    learn_mss(c, len, gso);
+    naru_tcp_learn_mss(c, len, gso);
     c->last_recv = s->now;
     c->data_in += gso == 0 ? 1 : naru_tcp_segments(len, gso);
     s->pkt = NULL;

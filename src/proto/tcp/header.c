@@ -83,7 +83,7 @@ static NARU_NOINLINE void put_syn_options(const struct naru_tcp *c, struct naru_
 }
 
 /* The acknowledgement has gone out with this header. */
-static void ack_sent(struct naru_tcp *c)
+void naru_tcp_ack_sent(struct naru_tcp *c)
 {
     c->due &= (uint8_t)~NARU_TCP_DUE_ACK;
     c->rcv.ack = c->rcv.nxt;
@@ -122,7 +122,7 @@ void naru_tcp_header(struct naru_tcp *c, struct naru_tcp_hdr *h, naru_seq seq, u
             naru_tcp_uto_put(c, h);
             c->rare->uto_due = false;
         }
-        ack_sent(c);
+        naru_tcp_ack_sent(c);
     }
     bool urgent = naru_seq_after(c->snd_up, c->snd.una); /* a probe's number is before SND.UNA */
     if (urgent && naru_seq_after(c->snd_up, seq) && !syn && !(flags & NARU_TCP_RST)) {

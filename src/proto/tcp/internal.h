@@ -69,6 +69,9 @@ NARU_INLINE const struct naru_tcp_opts *naru_tcp_opts(const struct naru_tcp *c)
     return c->own_opts != NULL ? c->own_opts : &c->env->opts;
 }
 
+/* a - b, and never less than nothing. */
+NARU_INLINE uint32_t naru_tcp_minus(uint32_t a, uint32_t b) { return a > b ? a - b : 0; }
+
 /* len % mss and len / mss rounded up, mostly without dividing. */
 NARU_INLINE uint32_t naru_tcp_rest(uint32_t len, uint32_t mss)
 {
@@ -187,6 +190,9 @@ void naru_tcp_answer_old(struct naru_tcp *c, struct naru_tcp_seg *s);
 void naru_tcp_measure(struct naru_tcp *c, const struct naru_tcp_acked *a);
 void naru_tcp_tell_writer(struct naru_tcp *c, naru_time now);
 void naru_tcp_refill_quick(struct naru_tcp *c, naru_time now);
+bool naru_tcp_acks_at_once(const struct naru_tcp *c);
+void naru_tcp_learn_mss(struct naru_tcp *c, uint32_t len, uint32_t gso_size);
+void naru_tcp_data_sent(struct naru_tcp *c, bool by_cwnd, naru_time now);
 
 /* The ACK field of a segment that passed all checks. */
 void naru_tcp_ack_process(struct naru_tcp *c, struct naru_tcp_seg *s);
@@ -601,8 +607,8 @@ void naru_tcp_sndbuf_grow(struct naru_tcp *c);
 /* ---- rtt.c ---- */
 
 void naru_tcp_rtt_sample(struct naru_tcp *c, uint32_t us);
-naru_time naru_tcp_rto(const struct naru_tcp *c);
-uint64_t naru_tcp_rto_max(const struct naru_tcp *c); /* with backoff */
+naru_time naru_tcp_rto(const struct naru_tcp *c);    /* with backoff */
+uint64_t naru_tcp_rto_max(const struct naru_tcp *c); /* microseconds, of the configuration */
 
 /* ---- timer.c: told facts ---- */
 
@@ -630,6 +636,7 @@ void naru_tcp_timer_user_timeout(struct naru_tcp *c, naru_time now);
 
 void naru_tcp_header(struct naru_tcp *c, struct naru_tcp_hdr *h, naru_seq seq, uint16_t flags,
                      naru_time now);
+void naru_tcp_ack_sent(struct naru_tcp *c);
 /* Bytes of option that a data segment carries beyond those in snd.mss. */
 uint32_t naru_tcp_options_len(const struct naru_tcp *c);
 

@@ -20,10 +20,11 @@ struct plan {
     bool last;      /* nothing more can follow */
 };
 
-static uint32_t minus(uint32_t a, uint32_t b) { return a > b ? a - b : 0; }
-
 /* Never negative, however the window shrank (MUST-34, SHLD-15). */
-static uint32_t wnd_room(const struct naru_tcp *c) { return minus(c->snd.wnd, naru_tcp_flight(c)); }
+static uint32_t wnd_room(const struct naru_tcp *c)
+{
+    return naru_tcp_minus(c->snd.wnd, naru_tcp_flight(c));
+}
 
 /* May a segment that is not full go?  Nagle as Minshall refined it: not while one is in flight
  * (MUST-17, SHLD-7, MAY-16). */
@@ -70,7 +71,7 @@ static void plan_full(struct naru_tcp *c, struct plan *p, uint32_t len, uint32_t
     p->go = true;
     bool fin = naru_tcp_fin_unsent(c); /* else, without Nagle, a short rest is a burst of its own */
     uint32_t next = NARU_MIN(unsent - n, p->mss);
-    p->last = n > p->mss || minus(len, n) < next || minus(cwnd_room, n) < next ||
+    p->last = n > p->mss || naru_tcp_minus(len, n) < next || naru_tcp_minus(cwnd_room, n) < next ||
               (next > 0 && next < p->mss &&
                (!small_ok(c, fin, now) || (!fin && (c->opt_flags & NARU_TCP_SET_NODELAY))));
 }
@@ -80,7 +81,7 @@ static struct plan make_plan(struct naru_tcp *c, const struct naru_tcp_room *roo
 {
     struct plan p = { .mss = c->snd.mss - naru_tcp_options_len(c) };
     uint32_t unsent = to_record_end(c), window = wnd_room(c), pipe = naru_tcp_pipe(c);
-    uint32_t len = NARU_MIN(unsent, window), cwnd_room = minus(c->cwnd, pipe);
+    uint32_t len = NARU_MIN(unsent, window), cwnd_room = naru_tcp_minus(c->cwnd, pipe);
     bool fin =
         naru_tcp_fin_unsent(c) && unsent == naru_tcp_unsent_new(c) && naru_tcp_synchronized(c);
 
@@ -108,7 +109,7 @@ static struct plan make_plan(struct naru_tcp *c, const struct naru_tcp_room *roo
         p.by_window = p.by_window || !p.fin;
     }
     if (p.go)
-        p.by_cwnd = minus(cwnd_room, p.len) < p.mss;
+        p.by_cwnd = naru_tcp_minus(cwnd_room, p.len) < p.mss;
     return p;
 }
 
@@ -152,6 +153,16 @@ static void count_out(struct naru_tcp *c, const struct naru_tcp_segment *out)
         c->retransmitted += out->len;
         c->env->counters.retransmits += n;
     }
+}
+
+/* New data are in flight, recorded; by_cwnd: the congestion window stops more. */
+void naru_tcp_data_sent(struct naru_tcp *c, bool by_cwnd, naru_time now)
+{
+    if (now - c->last_recv < NARU_TCP_ATO_MIN && c->last_recv != 0)
+        c->pingpong = 1;
+    c->last_sent = now;
+    naru_tcp_timer_sent(c, now);
+    naru_tcp_cc_sent(c, by_cwnd);
 }
 
 /* New data went out while something is amiss. */
@@ -206,13 +217,9 @@ static bool build_new(struct naru_tcp *c, struct naru_tcp_segment *out, struct p
     } else if (c->burst < UINT8_MAX) {
         c->burst++;
     }
-    if (now - c->last_recv < NARU_TCP_ATO_MIN && c->last_recv != 0)
-        c->pingpong = 1;
-    c->last_sent = now;
-    naru_tcp_timer_sent(c, now);
+    naru_tcp_data_sent(c, p->by_cwnd, now);
     if (NARU_UNLIKELY(c->loss != NULL))
         told_loss(c, naru_seq_len(seq, end), now);
-    naru_tcp_cc_sent(c, p->by_cwnd);
     count_out(c, out);
     return true;
 }
@@ -287,7 +294,7 @@ static NARU_NOINLINE bool retransmit(struct naru_tcp *c, const struct naru_tcp_r
                                      struct naru_tcp_segment *out, naru_time now)
 {
     uint32_t mss = c->snd.mss - naru_tcp_options_len(c), max = mss;
-    uint32_t cwnd_room = minus(c->cwnd, naru_tcp_pipe(c));
+    uint32_t cwnd_room = naru_tcp_minus(c->cwnd, naru_tcp_pipe(c));
     bool probe = (c->flags & NARU_TCP_F_TLP_DUE) && c->lost <= c->retrans;
     bool force = probe || (c->flags & NARU_TCP_F_FORCE);
     if (!naru_tcp_synchronized(c) || (!force && cwnd_room < mss && naru_tcp_pipe(c) > 0))

@@ -26,7 +26,7 @@
      NARU_TCP_F_PROBING | NARU_TCP_F_OVERRIDE | NARU_TCP_F_PUSHED | NARU_TCP_F_FORCE |   \
      NARU_TCP_F_DSACK_DUE | NARU_TCP_F_FIN_AGAIN | NARU_TCP_F_REO | NARU_TCP_F_TLP_DUE | \
      NARU_TCP_F_TLP | NARU_TCP_F_FRTO)
-#define SPECIAL_OPTIONS (NARU_TCP_SET_CORK | NARU_TCP_SET_PACING | NARU_TCP_SET_EVENT_ACKED)
+#define SPECIAL_OPTIONS (NARU_TCP_SET_CORK | NARU_TCP_SET_PACING)
 #define SOONER          (NARU_TCP_F_PTO | NARU_TCP_F_PTO_ALONE)
 
 /* Numbers that wait for special cases are pulled along every 2^28 bytes, and when one comes. */
@@ -129,10 +129,8 @@ static void acked_quickly(struct naru_tcp *c, const struct naru_tcp_hdr *h, uint
         lone_acked(c, acked, now);
     else
         some_acked(c, h, acked, now);
-    if (2 * (uint64_t)c->cwnd > c->sndbuf)
-        naru_tcp_sndbuf_grow(c);
-    if (c->flags & NARU_TCP_F_NO_SPACE)
-        naru_tcp_tell_writer(c, now);
+    naru_tcp_sndbuf_grow(c);
+    naru_tcp_tell_writer(c, now);
 }
 
 /* ---- Segments in: text ---- */
@@ -141,22 +139,14 @@ static void text_quickly(struct naru_tcp *c, const struct naru_tcp_hdr *h, struc
                          naru_time now)
 {
     uint32_t len = pkt->len, gso = pkt->offload.gso_size;
-    if (c->last_recv == 0 || now - c->last_recv > NARU_US((naru_time)c->rto))
-        naru_tcp_refill_quick(c, now);
-    uint32_t size = gso != 0 ? gso : len;
-    if (NARU_UNLIKELY(size > c->rcv.mss))
-        c->rcv.mss = (uint16_t)NARU_MIN(size, (uint32_t)UINT16_MAX);
+    naru_tcp_refill_quick(c, now);
+    naru_tcp_learn_mss(c, len, gso);
     c->last_recv = now;
     c->data_in += gso == 0 ? 1 : naru_tcp_segments(len, gso);
-    if (len >= c->rcv.mss || h->opts == 0)
-        naru_tcp_rcvwnd_rtt(c, h, len, now);
-    c->rcv.nxt = naru_seq_add(c->rcv.nxt, len);
-    c->rcv.wnd -= len;
-    c->bytes_received += len;
-    naru_tcp_rcvq_append(c, pkt);
+    naru_tcp_rcvwnd_rtt(c, h, len, now);
+    naru_tcp_in_order(c, pkt);
     naru_tcp_rcvwnd_grow(c, len);
-    if (naru_seq_len(c->rcv.ack, c->rcv.nxt) > c->rcv.mss ||
-        (c->opt_flags & NARU_TCP_SET_QUICKACK) || (c->rcv.quick > 0 && !c->pingpong))
+    if (naru_seq_len(c->rcv.ack, c->rcv.nxt) > c->rcv.mss || naru_tcp_acks_at_once(c))
         c->due |= NARU_TCP_DUE_ACK;
     else
         naru_tcp_timer_ack_wanted(c, now);
@@ -207,26 +197,25 @@ struct next {
     bool by_cwnd, last;
 };
 
-static uint32_t minus(uint32_t a, uint32_t b) { return a > b ? a - b : 0; }
-
 /* New data, if they may go: one segment, full or the last of what there is. */
 static bool next_data(struct naru_tcp *c, uint32_t unsent, naru_time now, struct next *n)
 {
     uint32_t flight = naru_tcp_flight(c), mss = c->snd.mss;
-    uint32_t window = minus(c->snd.wnd, flight), len = NARU_MIN(unsent, mss);
+    uint32_t window = naru_tcp_minus(c->snd.wnd, flight), len = NARU_MIN(unsent, mss);
     bool small = (c->opt_flags & NARU_TCP_SET_NODELAY) ||
                  naru_seq_before_eq(c->snd.sml, c->snd.una) || flight == 0;
-    if (len > window || (flight > 0 && len > minus(c->cwnd, flight)) || (len < mss && !small))
+    if (len > window || (flight > 0 && len > naru_tcp_minus(c->cwnd, flight)) ||
+        (len < mss && !small))
         return false;
     if (flight == 0) /* then it goes, whatever becomes of cwnd */
         naru_tcp_cc_idle(c, now);
-    uint32_t cwnd_room = minus(c->cwnd, flight);
+    uint32_t cwnd_room = naru_tcp_minus(c->cwnd, flight);
     uint32_t more = NARU_MIN(unsent - len, mss);
     bool last = more == 0 || NARU_MIN(unsent, window) - len < more ||
-                minus(cwnd_room, len) < more ||
+                naru_tcp_minus(cwnd_room, len) < more ||
                 (more < mss && (!small || (c->opt_flags & NARU_TCP_SET_NODELAY)));
     n->len = len;
-    n->by_cwnd = minus(cwnd_room, len) < mss;
+    n->by_cwnd = naru_tcp_minus(cwnd_room, len) < mss;
     n->last = last;
     return true;
 }
@@ -234,7 +223,7 @@ static bool next_data(struct naru_tcp *c, uint32_t unsent, naru_time now, struct
 static void header(struct naru_tcp *c, struct naru_tcp_hdr *h, unsigned flags, naru_time now)
 {
     h->seq = c->snd.nxt;
-    h->ack = c->rcv.ack = c->rcv.nxt;
+    h->ack = c->rcv.nxt;
     h->flags = (uint16_t)flags;
     h->urg = h->checksum = 0;
     h->ecn = h->sack_count = h->cookie_len = 0;
@@ -242,28 +231,16 @@ static void header(struct naru_tcp *c, struct naru_tcp_hdr *h, unsigned flags, n
     h->ts_val = naru_tcp_ts_now(c, now);
     h->ts_ecr = c->ts_recent;
     h->wnd = naru_tcp_rcvwnd_select(c, false);
-    c->due &= (uint8_t)~NARU_TCP_DUE_ACK;
-    c->rcv.quick = (uint8_t)(c->rcv.quick - (c->rcv.quick > 0));
-    c->timer[NARU_TCP_TIMER_ACK] = NARU_NEVER;
+    naru_tcp_ack_sent(c);
     c->segments_out++;
     c->env->counters.segments_out++;
-}
-
-static void remember_sent(struct naru_tcp *c, naru_seq start, naru_seq end, naru_time now)
-{
-    if (c->ring == NULL && naru_seq_eq(c->sent.start, c->sent.end))
-        c->sent = (struct naru_tcp_sent){
-            .start = start, .end = end, .flags = NARU_TCP_SENT_EVEN, .sent_at = now
-        };
-    else
-        naru_tcp_sent_push(c, start, end, NARU_TCP_SENT_EVEN, now);
 }
 
 /* What went out is in flight. */
 static void data_gone(struct naru_tcp *c, const struct next *n, uint32_t unsent, naru_time now)
 {
     naru_seq start = c->snd.nxt, end = naru_seq_add(start, n->len);
-    remember_sent(c, start, end, now);
+    naru_tcp_sent_push(c, start, end, NARU_TCP_SENT_EVEN, now);
     if (n->len < c->snd.mss)
         c->snd.sml = end;
     c->snd.nxt = end;
@@ -276,27 +253,8 @@ static void data_gone(struct naru_tcp *c, const struct next *n, uint32_t unsent,
     } else if (c->burst < UINT8_MAX) {
         c->burst++;
     }
-    if (now - c->last_recv < NARU_TCP_ATO_MIN && c->last_recv != 0)
-        c->pingpong = 1;
-    c->last_sent = now;
-    naru_tcp_timer_sent(c, now);
-    naru_tcp_cc_sent(c, n->by_cwnd);
+    naru_tcp_data_sent(c, n->by_cwnd, now);
     c->data_out++;
-}
-
-/* Payload that lies in one block, as it mostly does. */
-static void slices(struct naru_tcp *c, struct naru_tcp_segment *out)
-{
-    struct naru_block *b = c->snd_nxt_block != NULL ? c->snd_nxt_block : c->snd_first;
-    uint32_t skip = naru_seq_len(naru_seq_of(b->seq), c->snd.nxt), has = b->end - b->start;
-    if (NARU_UNLIKELY(skip >= has || out->len > has - skip)) {
-        out->slice_count =
-            naru_tcp_sndq_slices(c, c->snd.nxt, &out->len, out->slice, NARU_TCP_SLICES);
-        return;
-    }
-    c->snd_nxt_block = b;
-    out->slice_count = 1;
-    out->slice[0] = (struct naru_slice){ naru_block_data(b) + b->start + skip, out->len };
 }
 
 bool naru_tcp_quick_output(struct naru_tcp *c, const struct naru_tcp_room *room,
@@ -316,7 +274,8 @@ bool naru_tcp_quick_output(struct naru_tcp *c, const struct naru_tcp_room *room,
     out->gso_size = 0;
     out->retransmit = false;
     if (data)
-        slices(c, out);
+        out->slice_count =
+            naru_tcp_sndq_slices(c, c->snd.nxt, &out->len, out->slice, NARU_TCP_SLICES);
     n.len = out->len; /* of too many small blocks not all fit */
     bool push = data && (unsent == n.len || (n.last && c->burst > 0));
     header(c, &out->hdr, NARU_TCP_ACK | (push ? NARU_TCP_PSH : 0u), now);
@@ -382,8 +341,6 @@ int64_t naru_tcp_quick_recv(struct naru_tcp *c, const struct naru_room *room, na
     c->rcv_first = c->rcv_last = NULL;
     c->rcv.unread = c->rcv_truesize = 0;
     naru_pktpool_put(p);
-    bool round_trip = c->space_rtt != 0 && now - c->space_at >= NARU_US((naru_time)c->space_rtt);
-    if (round_trip || c->rcv.wnd <= c->rcv.buf / 2) /* else the window cannot double */
-        naru_tcp_rcvwnd_read(c, now);
+    naru_tcp_rcvwnd_read(c, now);
     return len;
 }

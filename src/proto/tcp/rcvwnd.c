@@ -118,14 +118,15 @@ static void adjust(struct naru_tcp *c, naru_time now)
 void naru_tcp_rcvwnd_read(struct naru_tcp *c, naru_time now)
 {
     adjust(c, now);
-    if (c->flags & NARU_TCP_F_FIN_RECEIVED || !naru_tcp_synchronized(c))
+    bool bsd = c->env->config->tcp_bsd, may_double = c->rcv.wnd <= c->rcv.buf / 2;
+    if (!(bsd || may_double) || c->flags & NARU_TCP_F_FIN_RECEIVED || !naru_tcp_synchronized(c))
         return;
     uint32_t space = free_space(c);
     if (space < c->rcv.wnd)
         return;
     uint32_t more = space - c->rcv.wnd;
     bool doubled = space / 2 >= c->rcv.wnd && more >= step(c);
-    bool quarter = c->env->config->tcp_bsd && more >= c->rcv.buf / 4 && more >= c->mss_advertised;
+    bool quarter = bsd && more >= c->rcv.buf / 4 && more >= c->mss_advertised;
     if (doubled || quarter)
         c->due |= NARU_TCP_DUE_ACK;
 }

@@ -80,8 +80,6 @@ static NARU_NOINLINE bool grow(struct naru_tcp *c)
     uint32_t size = old == NULL ? RING_MIN : old->size;
     if (old != NULL && old->count < old->size)
         return true;
-    if (old == NULL && count == 0)
-        return true; /* in place */
     if (old != NULL)
         size *= 2;
     if (too_many(c, size))
@@ -114,11 +112,14 @@ void naru_tcp_sent_push(struct naru_tcp *c, naru_seq start, naru_seq end, uint8_
             return;
         }
     }
+    struct naru_tcp_sent r = { .start = start, .end = end, .flags = even, .sent_at = now };
+    if (c->ring == NULL && count == 0) {
+        c->sent = r;
+        return;
+    }
     if (grow(c)) {
-        if (c->ring != NULL)
-            c->ring->count++;
-        *naru_tcp_sent_at(c, count) =
-            (struct naru_tcp_sent){ .start = start, .end = end, .flags = even, .sent_at = now };
+        c->ring->count++;
+        *naru_tcp_sent_at(c, count) = r;
         return;
     }
     naru_tcp_sent_flag(c, last, last->flags & NARU_TCP_SENT_EVER);

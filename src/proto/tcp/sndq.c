@@ -172,6 +172,10 @@ unsigned naru_tcp_sndq_slices(struct naru_tcp *c, naru_seq seq, uint32_t *len,
     struct naru_block *b = find(c, seq, new ? &c->snd_nxt_block : &c->snd_rtx_block);
     uint32_t skip = naru_seq_len(block_seq(b), seq);
     NARU_ASSERT(skip < block_len(b));
+    if (NARU_LIKELY(left <= block_len(b) - skip)) {
+        slice[0] = (struct naru_slice){ .at = naru_block_data(b) + b->start + skip, .len = left };
+        return 1;
+    }
     for (; left > 0 && count < max; b = b->next) {
         NARU_ASSERT(b != NULL && block_len(b) > skip);
         uint32_t n = NARU_MIN(left, block_len(b) - skip);
