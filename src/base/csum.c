@@ -7,34 +7,6 @@
 
 #include <string.h>
 
-static uint32_t fold64(uint64_t sum)
-{
-    sum = (sum & 0xffffffffU) + (sum >> 32);
-    sum = (sum & 0xffffffffU) + (sum >> 32);
-    return (uint32_t)sum;
-}
-
-/* The last 0..7 bytes. */
-static uint64_t tail_sum(const uint8_t *p, size_t len)
-{
-    uint64_t sum = 0;
-    if (len & 4) {
-        uint32_t w;
-        memcpy(&w, p, 4);
-        sum += w;
-        p += 4;
-    }
-    if (len & 2) {
-        uint16_t w;
-        memcpy(&w, p, 2);
-        sum += w;
-        p += 2;
-    }
-    if (len & 1)
-        sum += NARU_BIG_ENDIAN ? (uint32_t)*p << 8 : *p;
-    return sum;
-}
-
 NARU_INLINE uint64_t word_sum(uint64_t w) { return (w & 0xffffffffU) + (w >> 32); }
 
 NARU_INLINE uint64_t load64(const uint8_t *p)
@@ -86,9 +58,7 @@ NARU_INLINE uint32_t add_or_copy(uint32_t partial, bool copy, uint8_t *to, const
             to += 8;
         }
     }
-    if (copy && len > 0)
-        memcpy(to, p, len);
-    return fold64(sum + tail_sum(p, len));
+    return naru_csum_fold64(sum + naru_csum_small(copy ? to : NULL, p, len));
 }
 
 NARU_NOINLINE uint32_t naru_csum_add(uint32_t partial, const void *data, size_t len)
@@ -112,8 +82,8 @@ uint32_t naru_csum_pseudo(const struct naru_addr *src, const struct naru_addr *d
     uint64_t s[2], d[2];
     memcpy(s, src->b, sizeof(s));
     memcpy(d, dst->b, sizeof(d));
-    return fold64(word_sum(s[0]) + word_sum(s[1]) + word_sum(d[0]) + word_sum(d[1]) +
-                  naru_be32(proto) + naru_be32(len));
+    return naru_csum_fold64(word_sum(s[0]) + word_sum(s[1]) + word_sum(d[0]) + word_sum(d[1]) +
+                            naru_be32(proto) + naru_be32(len));
 }
 
 static const struct naru_csum_ops portable = {

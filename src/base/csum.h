@@ -41,9 +41,16 @@ const struct naru_csum_ops *naru_csum_ops_get(unsigned n);
 uint32_t naru_csum_add(uint32_t partial, const void *data, size_t len);
 uint32_t naru_csum_copy(uint32_t partial, void *dst, const void *src, size_t len);
 
+/* Of a sum of words, also very many: the partial sum. */
+NARU_INLINE uint32_t naru_csum_fold64(uint64_t sum)
+{
+    sum = (sum & 0xffffffffU) + (sum >> 32);
+    return (uint32_t)(sum + (sum >> 32));
+}
+
 /*
- * The same inline, for headers: len is small and a multiple of 4.  In the pieces in which headers
- * are written: a load of several stores that are still under way makes a processor wait.
+ * naru_csum_add inline, for headers: len is small and a multiple of 4.  In the pieces in which
+ * headers are written: a load of several stores that are still under way makes a processor wait.
  */
 NARU_INLINE uint32_t naru_csum_header(uint32_t partial, const void *header, size_t len)
 {
@@ -61,54 +68,35 @@ NARU_INLINE uint32_t naru_csum_header(uint32_t partial, const void *header, size
         memcpy(&w, p, sizeof(w));
         sum += w;
     }
-    sum = (sum & 0xffffffffU) + (sum >> 32);
-    return (uint32_t)(sum + (sum >> 32));
+    return naru_csum_fold64(sum);
 }
 
-/* naru_csum_add from 0, inline, for a few bytes; and naru_csum_copy. */
-NARU_INLINE uint32_t naru_csum_add_small(const uint8_t *p, size_t len)
+/* naru_csum_copy from 0, inline, for a few bytes; to NULL: they are only summed. */
+NARU_INLINE uint32_t naru_csum_small(uint8_t *to, const uint8_t *from, size_t len)
 {
     uint64_t sum = 0;
-    for (; len >= 4; p += 4, len -= 4) {
+    size_t i = 0;
+    for (; len - i >= 4; i += 4) {
         uint32_t w;
-        memcpy(&w, p, 4);
+        memcpy(&w, from + i, 4);
+        if (to != NULL)
+            memcpy(to + i, &w, 4);
         sum += w;
     }
     if (len & 2) {
         uint16_t w;
-        memcpy(&w, p, 2);
+        memcpy(&w, from + i, 2);
+        if (to != NULL)
+            memcpy(to + i, &w, 2);
         sum += w;
-        p += 2;
-    }
-    if (len & 1)
-        sum += NARU_BIG_ENDIAN ? (uint32_t)*p << 8 : *p;
-    sum = (sum & 0xffffffffU) + (sum >> 32);
-    return (uint32_t)(sum + (sum >> 32));
-}
-
-NARU_INLINE uint32_t naru_csum_copy_small(uint8_t *to, const uint8_t *from, size_t len)
-{
-    uint64_t sum = 0;
-    for (; len >= 4; to += 4, from += 4, len -= 4) {
-        uint32_t w;
-        memcpy(&w, from, 4);
-        memcpy(to, &w, 4);
-        sum += w;
-    }
-    if (len & 2) {
-        uint16_t w;
-        memcpy(&w, from, 2);
-        memcpy(to, &w, 2);
-        sum += w;
-        to += 2;
-        from += 2;
+        i += 2;
     }
     if (len & 1) {
-        *to = *from;
-        sum += NARU_BIG_ENDIAN ? (uint32_t)*from << 8 : *from;
+        if (to != NULL)
+            to[i] = from[i];
+        sum += NARU_BIG_ENDIAN ? (uint32_t)from[i] << 8 : from[i];
     }
-    sum = (sum & 0xffffffffU) + (sum >> 32);
-    return (uint32_t)(sum + (sum >> 32));
+    return naru_csum_fold64(sum);
 }
 
 /* The sum of two partial sums. */
@@ -142,6 +130,15 @@ NARU_INLINE uint16_t naru_csum_fold(uint32_t partial)
     uint32_t sum = (partial & 0xffff) + (partial >> 16);
     sum = (sum & 0xffff) + (sum >> 16);
     return (uint16_t)(NARU_BIG_ENDIAN ? sum : (sum >> 8 | (sum & 0xff) << 8));
+}
+
+/* Sixteen bits of a sum of 32-bit words that are in host order. */
+NARU_INLINE uint16_t naru_csum_fold_words(uint64_t sum)
+{
+    sum = (sum >> 32) + (sum & 0xffffffffU);
+    sum = (sum >> 16) + (sum & 0xffff);
+    sum = (sum >> 16) + (sum & 0xffff);
+    return (uint16_t)((sum >> 16) + sum);
 }
 
 /* The checksum to put into the field (which was 0 when summed). */

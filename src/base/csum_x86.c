@@ -26,13 +26,6 @@ enum { VECTOR_MIN = 64 };
 /* Bytes after which the 32-bit lanes are emptied: 2^31 / (65536 * 32 bytes), and room. */
 #define CHUNK ((size_t)256 * 1024)
 
-static uint32_t fold64(uint64_t sum)
-{
-    sum = (sum & 0xffffffffU) + (sum >> 32);
-    sum = (sum & 0xffffffffU) + (sum >> 32);
-    return (uint32_t)sum;
-}
-
 /* ---- AVX2 ---- */
 
 TARGET_AVX2 NARU_INLINE __m256i load256(const uint8_t *p)
@@ -128,7 +121,7 @@ TARGET_AVX2 NARU_INLINE uint32_t all256(uint32_t partial, bool copy, uint8_t *to
             to += CHUNK / 2;
         len -= CHUNK / 2;
     }
-    return fold64(sum + chunk256(copy, to, p, len));
+    return naru_csum_fold64(sum + chunk256(copy, to, p, len));
 }
 
 TARGET_AVX2 static uint32_t add_avx2(uint32_t partial, const void *data, size_t len)

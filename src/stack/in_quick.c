@@ -37,9 +37,10 @@ static bool parse(const struct naru_iface *iface, const struct naru_pkt *pkt, si
 static bool checksum_ok(const struct naru_stack *stack, const struct naru_plain_in *in,
                         const uint8_t *payload)
 {
-    uint32_t sum = in->payload_len <= SMALL_PAYLOAD ? naru_csum_add_small(payload, in->payload_len)
-                                                    : stack->csum->add(0, payload, in->payload_len);
-    return naru_plain_fold(in->sum + naru_csum_fold(sum)) == 0xffff;
+    uint32_t sum = in->payload_len <= SMALL_PAYLOAD
+                       ? naru_csum_small(NULL, payload, in->payload_len)
+                       : stack->csum->add(0, payload, in->payload_len);
+    return naru_csum_fold_words(in->sum + naru_csum_fold(sum)) == 0xffff;
 }
 
 /* The connection that the segment is for, if it is whole, or NULL. */

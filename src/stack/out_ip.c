@@ -216,17 +216,6 @@ static NARU_NOINLINE void answer_slowly(struct naru_stack *stack, const struct n
     (void)naru_ip_output(stack, &out, pkt);
 }
 
-/* The sum of everything under the transport checksum of a short IPv4 packet without payload. */
-static uint32_t short_sum(const struct naru_ip_in *in, const struct naru_pkt *pkt)
-{
-    uint32_t src, dst;
-    memcpy(&src, in->dst.b + 12, 4);
-    memcpy(&dst, in->src.b + 12, 4);
-    uint64_t sum = (uint64_t)src + dst + naru_be32(in->proto) + naru_be32(pkt->len);
-    sum = (sum & 0xffffffffU) + (sum >> 32);
-    return naru_csum_header((uint32_t)(sum + (sum >> 32)), pkt->data, pkt->len);
-}
-
 /*
  * pkt, a transport header alone (a multiple of four bytes) with NARU_IP_HEADROOM in front, answers
  * the packet in where nothing else does: whoever sends many of those makes us send as many, so this
@@ -246,7 +235,9 @@ NARU_FLATTEN void naru_ip_answer(struct naru_stack *stack, const struct naru_ip_
         answer_slowly(stack, in, csum_offset, pkt);
         return;
     }
-    naru_put16(pkt->data + csum_offset, naru_csum_finish(short_sum(in, pkt)));
+    uint32_t pseudo = naru_csum_pseudo(&in->dst, &in->src, in->proto, pkt->len);
+    naru_put16(pkt->data + csum_offset,
+               naru_csum_finish(naru_csum_header(pseudo, pkt->data, pkt->len)));
     pkt->data -= NARU_IPV4_LEN;
     pkt->len += NARU_IPV4_LEN;
     struct naru_ipv4_hdr ip = { .src = in->dst,

@@ -151,18 +151,6 @@ static NARU_NOINLINE void build_any(struct naru_sock_tcp *st, struct naru_iface 
     finish_slices(segment, frame, end, along);
 }
 
-static uint16_t slices_sum(const struct naru_csum_ops *ops, const struct naru_tcp_segment *segment)
-{
-    uint32_t sum = 0;
-    size_t offset = 0;
-    for (unsigned i = 0; i < segment->slice_count; i++) {
-        const struct naru_slice *s = &segment->slice[i];
-        sum = naru_csum_join(sum, ops->add(0, s->at, s->len), offset);
-        offset += s->len;
-    }
-    return naru_csum_fold(sum);
-}
-
 /* The same for the headers of wire/plain.h. */
 static void build_plain(struct naru_sock_tcp *st, const struct naru_iface *iface,
                         const uint8_t mac[6], const struct naru_tcp_segment *segment,
@@ -186,9 +174,10 @@ static void build_plain(struct naru_sock_tcp *st, const struct naru_iface *iface
     };
     if (along != 0)
         plain.payload_sum =
-            naru_csum_fold(naru_csum_copy_small(frame->head + end, segment->slice[0].at, along));
+            naru_csum_fold(naru_csum_small(frame->head + end, segment->slice[0].at, along));
     else if (!plain.csum_partial && segment->len != 0)
-        plain.payload_sum = slices_sum(st->s.stack->csum, segment);
+        plain.payload_sum = naru_csum_fold(
+            naru_ip_slices_sum(st->s.stack->csum, 0, segment->slice, segment->slice_count));
     if (v4)
         naru_plain_emit4(frame->head, &plain);
     else

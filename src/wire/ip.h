@@ -60,4 +60,8 @@ NARU_INLINE uint8_t naru_tos_make(unsigned dscp, enum naru_ecn ecn)
 uint16_t naru_ip_checksum(const struct naru_csum_ops *ops, uint32_t pseudo, const uint8_t *header,
                           size_t header_len, const struct naru_slice *slice, unsigned count);
 
+/* sum, of an even number of bytes, and what slices add to it. */
+uint32_t naru_ip_slices_sum(const struct naru_csum_ops *ops, uint32_t sum,
+                            const struct naru_slice *slice, unsigned count);
+
 #endif

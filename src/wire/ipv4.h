@@ -57,12 +57,7 @@ bool naru_ipv4_checksum_ok(const uint8_t *header, size_t header_len);
 NARU_INLINE uint16_t naru_ipv4_words_checksum(uint32_t a, uint32_t b, uint32_t c, uint32_t d,
                                               uint32_t e)
 {
-    uint64_t sum = (uint64_t)a + b + c + d + e;
-    sum = (sum >> 32) + (sum & 0xffffffffU);
-    sum = (sum >> 16) + (sum & 0xffff);
-    sum = (sum >> 16) + (sum & 0xffff);
-    sum = (sum >> 16) + (sum & 0xffff);
-    return (uint16_t)~sum;
+    return (uint16_t)~naru_csum_fold_words((uint64_t)a + b + c + d + e);
 }
 
 /* naru_ipv4_emit for a header of a whole datagram without options. */

@@ -34,15 +34,6 @@ struct naru_plain {
     uint16_t payload_sum; /* naru_csum_fold of it, where it is summed */
 };
 
-/* Sixteen bits of a sum of 32-bit words. */
-NARU_INLINE uint16_t naru_plain_fold(uint64_t sum)
-{
-    sum = (sum >> 32) + (sum & 0xffffffffU);
-    sum = (sum >> 16) + (sum & 0xffff);
-    sum = (sum >> 16) + (sum & 0xffff);
-    return (uint16_t)((sum >> 16) + sum);
-}
-
 NARU_INLINE uint64_t naru_plain_words(uint64_t pair) { return (pair >> 32) + (uint32_t)pair; }
 
 /* ---- Writing ---- */
@@ -56,10 +47,11 @@ NARU_INLINE void naru_plain_emit_tcp(uint8_t *at, const struct naru_plain *p, ui
     uint32_t seq = h->seq.v, ack = h->ack.v, val = h->ts_val, ecr = h->ts_ecr, checksum;
     pseudo += NARU_PROTO_TCP + NARU_PLAIN_TCP_LEN + p->payload_len;
     if (p->csum_partial)
-        checksum = naru_plain_fold(pseudo);
+        checksum = naru_csum_fold_words(pseudo);
     else
-        checksum = (uint16_t)~naru_plain_fold(pseudo + ports + seq + ack + flags + h->urg +
-                                              NARU_PLAIN_NOP_NOP_TS + val + ecr + p->payload_sum);
+        checksum =
+            (uint16_t)~naru_csum_fold_words(pseudo + ports + seq + ack + flags + h->urg +
+                                            NARU_PLAIN_NOP_NOP_TS + val + ecr + p->payload_sum);
     naru_put32(at, ports);
     naru_put32(at + 4, seq);
     naru_put32(at + 8, ack);
@@ -86,18 +78,17 @@ NARU_INLINE uint8_t *naru_plain_emit_eth(uint8_t *at, const struct naru_plain *p
 NARU_INLINE void naru_plain_emit4(uint8_t *at, const struct naru_plain *p)
 {
     uint32_t len = NARU_IPV4_LEN + NARU_PLAIN_TCP_LEN + p->payload_len;
-    uint32_t version = 0x45000000U | (uint32_t)p->tos << 16 | len, ident = 0x4000;
-    uint32_t ttl = (uint32_t)p->hop_limit << 24 | NARU_PROTO_TCP << 16;
-    uint32_t src = naru_addr_v4_bits(p->src), dst = naru_addr_v4_bits(p->dst);
-    uint64_t pseudo = (uint64_t)src + dst;
-    uint16_t checksum = (uint16_t)~naru_plain_fold(pseudo + version + ident + ttl);
+    struct naru_ipv4_hdr ip = { .src = *p->src,
+                                .dst = *p->dst,
+                                .tos = p->tos,
+                                .ttl = p->hop_limit,
+                                .df = true,
+                                .protocol = NARU_PROTO_TCP,
+                                .total_len = (uint16_t)len };
+    uint64_t pseudo = (uint64_t)naru_addr_v4_bits(p->src) + naru_addr_v4_bits(p->dst);
 
     at = naru_plain_emit_eth(at, p, NARU_ETHERTYPE_IPV4);
-    naru_put32(at, version);
-    naru_put32(at + 4, ident);
-    naru_put32(at + 8, ttl | checksum);
-    naru_put32(at + 12, src);
-    naru_put32(at + 16, dst);
+    naru_ipv4_emit_plain(at, &ip);
     naru_plain_emit_tcp(at + NARU_IPV4_LEN, p, pseudo);
 }
 
@@ -167,7 +158,7 @@ NARU_INLINE bool naru_plain_parse4(const uint8_t *p, size_t len, struct naru_pla
     uint64_t pseudo = (uint64_t)src + dst;
     if (version >> 24 != 0x45 || (ident & 0xbfff) != 0 || (ttl >> 16 & 0xff) != NARU_PROTO_TCP ||
         total < NARU_PLAIN_LEN4 || total > len ||
-        naru_plain_fold(pseudo + version + ident + ttl) != 0xffff)
+        naru_csum_fold_words(pseudo + version + ident + ttl) != 0xffff)
         return false;
     in->src = naru_addr_v4(src);
     in->dst = naru_addr_v4(dst);
