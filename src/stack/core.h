@@ -15,6 +15,7 @@
  *   listen.c   SYN to connection                    dgram_error.c errors about them
  *   fastopen.c data with SYN                        time_wait.c   names that rest
  *   metrics.c  what connections tell the next       pressure.c    what goes when memory is short
+ *   train.c    segments that are all alike
  */
 #ifndef NARU_STACK_CORE_H
 #define NARU_STACK_CORE_H
@@ -35,9 +36,10 @@ struct naru_stack {
     uint64_t port_key; /* odd */
     const struct naru_csum_ops *csum;
     naru_time now;
-    uint16_t in_ifindex;     /* whose frame is being taken in; 0: none */
-    uint32_t dns_generation; /* what routers say of resolvers has changed so often */
-    bool chores;             /* a machine may have something to send: look before the next frame */
+    struct naru_iface *train; /* it goes on there; NULL: nowhere */
+    uint16_t in_ifindex;      /* whose frame is being taken in; 0: none */
+    uint32_t dns_generation;  /* what routers say of resolvers has changed so often */
+    bool chores;              /* a machine may have something to send: look before the next frame */
 
     naru_time relieved_at; /* when caches were last given back; pressure.c */
     uint64_t refused_then; /* mem.refused at that time */
@@ -88,9 +90,13 @@ struct naru_stack {
     uint64_t drops[NARU_DROP_COUNT];
 };
 
+/* Something happens, and nothing is as it was when the last frame went out. */
+static inline void naru_stack_touch(struct naru_stack *stack) { stack->train = NULL; }
+
 /* Time goes on; a time before the last one counts as that one. */
 static inline void naru_stack_at(struct naru_stack *stack, naru_time now)
 {
+    naru_stack_touch(stack);
     if (now > stack->now)
         stack->now = now;
 }
@@ -315,7 +321,7 @@ void naru_ip_answer(struct naru_stack *stack, const struct naru_ip_in *in, uint8
 enum naru_err naru_ip_output_by(struct naru_stack *stack, const struct naru_ip_out *out,
                                 struct naru_path *path, struct naru_pkt *pkt);
 
-/* tcp.c, tcp_out.c */
+/* tcp.c, tcp_out.c, train.c */
 uint32_t naru_tcp_ip_len(const struct naru_tuple *tuple); /* of its IP header */
 /* Looks for the way to the peer where it may have changed; false: there is none. */
 bool naru_tcp_route(struct naru_sock_tcp *st);
@@ -334,6 +340,9 @@ enum naru_drop naru_tcp_connection_in(struct naru_sock_tcp *st, const struct nar
                                       const struct naru_tcp_hdr *h, struct naru_pkt *pkt);
 bool naru_tcp_frame(struct naru_stack *stack, struct naru_iface *iface, struct naru_sock_tcp *st,
                     struct naru_frame *frame);
+void naru_train_begin(struct naru_iface *iface, struct naru_sock_tcp *st,
+                      const struct naru_tcp_segment *segment, const struct naru_frame *frame);
+bool naru_train_frame(struct naru_stack *stack, struct naru_iface *iface, struct naru_frame *frame);
 void naru_tcp_settle(struct naru_sock_tcp *st);
 void naru_tcp_settle_user(struct naru_sock_tcp *st);
 unsigned naru_tcp_sock_level(const struct naru_sock_tcp *st);

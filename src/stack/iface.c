@@ -410,11 +410,13 @@ enum naru_err naru_route_add(struct naru_stack *stack, const struct naru_route *
 {
     if (route->ifindex != 0 && naru_iface_of(stack, route->ifindex) == NULL)
         return NARU_ERR_NOENT;
+    naru_stack_touch(stack);
     return naru_fib_add(&stack->fib, route);
 }
 
 enum naru_err naru_route_remove(struct naru_stack *stack, const struct naru_route *route)
 {
+    naru_stack_touch(stack);
     return naru_fib_remove(&stack->fib, route);
 }
 

@@ -27,6 +27,7 @@
 #include "proto/ports.h"
 #include "proto/route.h"
 #include "proto/tcp/tcp.h"
+#include "wire/plain.h"
 
 #include <naru/naru.h>
 
@@ -255,6 +256,17 @@ struct naru_ifaddr {
     bool tentative, duplicate, deprecated, automatic, temporary;
 };
 
+/* Segments of one connection that are all alike; train.c. */
+struct naru_train {
+    struct naru_sock_tcp *st;
+    uint32_t left; /* so many may still go */
+    uint32_t len;  /* of each frame */
+    uint64_t sum;  /* under the checksum, but for the number and the payload */
+    struct naru_offload offload;
+    uint16_t header_len;
+    uint8_t head[NARU_ETH_LEN + NARU_PLAIN_LEN6];
+};
+
 struct naru_iface {
     struct naru_stack *stack;
     char name[16];
@@ -284,6 +296,7 @@ struct naru_iface {
     uint16_t cut_header_len; /* ... behind this many bytes of its own header; 0: whole */
 
     bool turn; /* whose: the queue's, or the ready list's */
+    struct naru_train train;
 
     /* In: the ends of the last packet that was found to be for us alone, while nothing changed. */
     struct {

@@ -275,8 +275,8 @@ static NARU_NOINLINE NARU_FLATTEN bool next_frame(struct naru_stack *stack,
            (iface->child_count != 0 && child_frame(stack, iface, frame));
 }
 
-bool naru_stack_output(struct naru_stack *stack, unsigned ifindex, struct naru_frame *frame,
-                       naru_time now)
+NARU_INLINE bool any_frame(struct naru_stack *stack, unsigned ifindex, struct naru_frame *frame,
+                           naru_time now)
 {
     struct naru_iface *iface = naru_iface_of(stack, ifindex);
     naru_stack_at(stack, now);
@@ -286,6 +286,22 @@ bool naru_stack_output(struct naru_stack *stack, unsigned ifindex, struct naru_f
         !stack->chores)
         return false;
     return next_frame(stack, iface, frame);
+}
+
+static NARU_NOINLINE bool train_frame(struct naru_stack *stack, unsigned ifindex,
+                                      struct naru_frame *frame, naru_time now)
+{
+    if (now <= stack->now && stack->train == naru_iface_of(stack, ifindex) &&
+        naru_train_frame(stack, stack->train, frame))
+        return true;
+    return any_frame(stack, ifindex, frame, now);
+}
+
+bool naru_stack_output(struct naru_stack *stack, unsigned ifindex, struct naru_frame *frame,
+                       naru_time now)
+{
+    return stack->train == NULL ? any_frame(stack, ifindex, frame, now)
+                                : train_frame(stack, ifindex, frame, now);
 }
 
 bool naru_stack_output_pending(const struct naru_stack *stack, unsigned ifindex)

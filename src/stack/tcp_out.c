@@ -190,6 +190,14 @@ static void build_plain(struct naru_sock_tcp *st, const struct naru_iface *iface
     finish_slices(segment, frame, end, along);
 }
 
+/* wire/plain.h has its headers. */
+static bool plain(const struct naru_sock_tcp *st, const struct naru_iface *iface,
+                  const struct naru_tcp_segment *segment)
+{
+    return segment->hdr.opts == NARU_TCP_OPT_TS && iface->kind != NARU_IFACE_VLAN &&
+           st->s.mtu_discover != 0;
+}
+
 static void build_frame(struct naru_sock_tcp *st, struct naru_iface *iface, const uint8_t mac[6],
                         struct naru_tcp_segment *segment, struct naru_frame *frame)
 {
@@ -197,8 +205,7 @@ static void build_frame(struct naru_sock_tcp *st, struct naru_iface *iface, cons
     segment->hdr.sport = t->local_port;
     segment->hdr.dport = t->remote_port;
     frame->offload = (struct naru_offload){ 0 };
-    if (NARU_LIKELY(segment->hdr.opts == NARU_TCP_OPT_TS && iface->kind != NARU_IFACE_VLAN &&
-                    st->s.mtu_discover != 0))
+    if (NARU_LIKELY(plain(st, iface, segment)))
         build_plain(st, iface, mac, segment, frame);
     else
         build_any(st, iface, mac, segment, frame);
@@ -266,6 +273,8 @@ NARU_NOINLINE NARU_FLATTEN bool naru_tcp_frame(struct naru_stack *stack, struct 
         else if (!naru_list_at_most_one(&iface->ready))
             naru_sock_set_tx_list(&st->s, iface,
                                   TX_READY); /* to the back: others have their turn */
+        else if (plain(st, iface, &segment))
+            naru_train_begin(iface, st, &segment, frame);
     }
     if (built && NARU_UNLIKELY(stack->config.trace != NULL)) {
         naru_trace_frame(stack, iface, NARU_TRACE_FRAME_OUT, frame->slice, frame->slice_count,

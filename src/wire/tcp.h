@@ -18,6 +18,7 @@ enum {
     NARU_TCP_LEN = 20,
     NARU_TCP_OPTIONS_MAX = 40,
     NARU_TCP_LEN_MAX = NARU_TCP_LEN + NARU_TCP_OPTIONS_MAX,
+    NARU_TCP_SEQ_AT = 4,
     NARU_TCP_CHECKSUM_AT = 16, /* offset of the field, as naru_offload wants it */
     NARU_TCP_TS_LEN = 12,      /* what `nop,nop,TS` costs every segment */
     NARU_TCP_SACK_MAX = 4,

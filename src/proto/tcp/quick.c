@@ -220,6 +220,14 @@ static bool next_data(struct naru_tcp *c, uint32_t unsent, naru_time now, struct
     return true;
 }
 
+/* A header is out. */
+static void said(struct naru_tcp *c)
+{
+    naru_tcp_ack_sent(c);
+    c->segments_out++;
+    c->env->counters.segments_out++;
+}
+
 static void header(struct naru_tcp *c, struct naru_tcp_hdr *h, unsigned flags, naru_time now)
 {
     h->seq = c->snd.nxt;
@@ -231,9 +239,7 @@ static void header(struct naru_tcp *c, struct naru_tcp_hdr *h, unsigned flags, n
     h->ts_val = naru_tcp_ts_now(c, now);
     h->ts_ecr = c->ts_recent;
     h->wnd = naru_tcp_rcvwnd_select(c, false);
-    naru_tcp_ack_sent(c);
-    c->segments_out++;
-    c->env->counters.segments_out++;
+    said(c);
 }
 
 /* What went out is in flight. */
@@ -284,6 +290,33 @@ bool naru_tcp_quick_output(struct naru_tcp *c, const struct naru_tcp_room *room,
     else
         c->due &= (uint8_t)~NARU_TCP_DUE_DATA;
     return true;
+}
+
+/*
+ * next_data would say of each of them that it is full and not the last: behind it is another full
+ * one.  PTO_ALONE: the timer changes with the second segment in flight.
+ */
+uint32_t naru_tcp_quick_more(const struct naru_tcp *c, const struct naru_tcp_segment *first)
+{
+    uint32_t flight = naru_tcp_flight(c), mss = c->snd.mss;
+    uint32_t room = NARU_MIN(naru_tcp_minus(c->snd.wnd, flight), naru_tcp_minus(c->cwnd, flight));
+    room = NARU_MIN(room, naru_seq_len(c->snd.nxt, c->snd.end));
+    if (c->slow != 0 || c->due != NARU_TCP_DUE_DATA || (c->flags & NARU_TCP_F_PTO_ALONE) != 0 ||
+        first->hdr.flags != NARU_TCP_ACK || first->len != mss || room < 2 * mss)
+        return 0;
+    return room / mss - 1;
+}
+
+unsigned naru_tcp_quick_next(struct naru_tcp *c, struct naru_slice *slice, unsigned max,
+                             naru_time now)
+{
+    struct next n = { .len = c->snd.mss };
+    unsigned count = naru_tcp_sndq_slices(c, c->snd.nxt, &n.len, slice, max);
+    if (n.len != c->snd.mss)
+        return 0;
+    said(c);
+    data_gone(c, &n, naru_seq_len(c->snd.nxt, c->snd.end), now);
+    return count;
 }
 
 /* ---- Time ---- */

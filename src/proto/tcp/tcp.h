@@ -207,6 +207,18 @@ struct naru_tcp_segment {
 bool naru_tcp_output(struct naru_tcp *c, const struct naru_tcp_room *room,
                      struct naru_tcp_segment *out, naru_time now);
 
+/*
+ * After first was built: so many segments may follow at this instant, if nothing else happens,
+ * that differ from it in nothing but their number and bytes, and none of which is the last; 0:
+ * perhaps there are more, but somebody has to look.
+ */
+uint32_t naru_tcp_quick_more(const struct naru_tcp *c, const struct naru_tcp_segment *first);
+
+/* One of those: the slices of its payload, at most max of them.  0, and nothing has happened, where
+ * they are too many. */
+unsigned naru_tcp_quick_next(struct naru_tcp *c, struct naru_slice *slice, unsigned max,
+                             naru_time now);
+
 /* ---- Time ---- */
 
 /*
