@@ -14,8 +14,8 @@
 /* Nobody else wants to speak on iface. */
 static bool alone(const struct naru_stack *stack, const struct naru_iface *iface)
 {
-    return naru_list_at_most_one(&iface->ready) && naru_pktq_empty(&iface->txq) && !stack->chores &&
-           stack->config.trace == NULL;
+    return naru_list_at_most_one(&iface->ready) && naru_pktq_empty(&iface->txq) &&
+           iface->cut_header_len == 0 && !stack->chores && stack->config.trace == NULL;
 }
 
 /* frame, whose headers are those of wire/plain.h, is the first of some. */
