@@ -141,6 +141,18 @@ NARU_INLINE uint16_t naru_csum_fold_words(uint64_t sum)
     return (uint16_t)((sum >> 16) + sum);
 }
 
+/* The same question as whether that is 0xffff, of a sum that is not 0. */
+NARU_INLINE bool naru_csum_words_ok(uint64_t sum) { return sum % 0xffff == 0; }
+
+/*
+ * A partial sum among 32-bit words in host order.  All of this is arithmetic modulo 0xffff, where
+ * to change the order of two bytes is to multiply by 256.
+ */
+NARU_INLINE uint64_t naru_csum_as_words(uint32_t partial)
+{
+    return NARU_BIG_ENDIAN ? partial : (uint64_t)partial << 8;
+}
+
 /* The checksum to put into the field (which was 0 when summed). */
 NARU_INLINE uint16_t naru_csum_finish(uint32_t partial)
 {

@@ -47,6 +47,7 @@ struct naru_stack {
     struct naru_wheel wheel;      /* struct naru_timer of connections */
     struct naru_table flows;      /* struct naru_flow */
     struct naru_flow *last_flow;  /* the one found last: a packet mostly follows one of its own */
+    uint64_t flows_gone;          /* from the table, ever */
     struct naru_table ports;      /* struct port_bucket */
     struct naru_list any_port[3]; /* by enum naru_sock_type: transparent sockets of port 0 */
     struct naru_list events;
@@ -257,7 +258,7 @@ void naru_tuple_ends(const struct naru_tuple *tuple, struct naru_endpoint *local
                      struct naru_endpoint *remote);
 
 /* in.c, in_quick.c, in_ip.c */
-bool naru_quick_segment_in(struct naru_stack *stack, const struct naru_iface *iface,
+bool naru_quick_segment_in(struct naru_stack *stack, struct naru_iface *iface,
                            struct naru_pkt *pkt);
 void naru_trace_frame(struct naru_stack *stack, const struct naru_iface *iface,
                       enum naru_trace_kind kind, const struct naru_slice *slice,

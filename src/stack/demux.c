@@ -80,6 +80,7 @@ struct naru_flow *naru_flow_of(struct naru_stack *stack, const struct naru_tuple
 
 static void forget(struct naru_stack *stack, const struct naru_flow *flow)
 {
+    stack->flows_gone++;
     if (stack->last_flow == flow)
         stack->last_flow = NULL;
 }

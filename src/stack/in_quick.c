@@ -40,57 +40,93 @@ static bool checksum_ok(const struct naru_stack *stack, const struct naru_plain_
     uint32_t sum = in->payload_len <= SMALL_PAYLOAD
                        ? naru_csum_small(NULL, payload, in->payload_len)
                        : stack->csum->add(0, payload, in->payload_len);
-    return naru_csum_fold_words(in->sum + naru_csum_fold(sum)) == 0xffff;
+    return naru_csum_words_ok(in->sum + naru_csum_as_words(sum));
 }
 
-/* The connection that the segment is for, if it is whole, or NULL. */
-static struct naru_sock_tcp *connection_of(struct naru_stack *stack, const struct naru_tuple *tuple,
-                                           struct naru_pkt *pkt, const struct naru_plain_in *in,
-                                           const uint8_t *payload)
+/* The checksum, once is enough, whichever way it goes from here. */
+static bool whole(const struct naru_stack *stack, struct naru_pkt *pkt,
+                  const struct naru_plain_in *in, const uint8_t *payload)
 {
-    struct naru_flow *flow = naru_flow_last(stack, tuple);
-    uint32_t hash = 0;
-    if (flow == NULL) {
-        hash = naru_tuple_hash(stack, tuple);
-        naru_table_prefetch(&stack->flows, hash); /* it comes while the sum is made */
-    }
     if (!pkt->offload.csum_valid && !pkt->offload.csum_partial) {
         if (!checksum_ok(stack, in, payload))
-            return NULL;
-        pkt->offload.csum_valid = 1; /* once is enough, whichever way it goes from here */
+            return false;
+        pkt->offload.csum_valid = 1;
     }
-    if (flow == NULL)
-        flow = naru_flow_of(stack, tuple, hash);
-    if (flow == NULL || flow->kind != FLOW_SOCK)
-        return NULL;
-    struct naru_sock_tcp *st = naru_sock_tcp_of(NARU_CONTAINER_OF(flow, struct naru_sock, flow));
-    return st->fast_asked ? NULL : st;
+    return true;
+}
+
+/* A frame of the connection that the one before was for, in everything that says so. */
+static bool like_last(const struct naru_stack *stack, const struct naru_iface *iface,
+                      const struct naru_pkt *pkt, struct naru_plain_in *in)
+{
+    return iface->last.flow != NULL && iface->last.flow == stack->last_flow &&
+           iface->last.flows_gone == stack->flows_gone &&
+           iface->last.fib_gen == stack->fib.generation &&
+           naru_plain_parse_like(&iface->last.like, pkt->data, pkt->len, in);
+}
+
+static void learn(const struct naru_stack *stack, struct naru_iface *iface, struct naru_flow *flow,
+                  const struct naru_pkt *pkt, size_t link_len, const struct naru_plain_in *in)
+{
+    iface->last.flow = flow;
+    iface->last.flows_gone = stack->flows_gone;
+    iface->last.fib_gen = stack->fib.generation;
+    naru_plain_learn(&iface->last.like, pkt->data, link_len, in);
+}
+
+/* The flow that any other segment is for, if it is whole, or NULL. */
+static struct naru_flow *flow_of(struct naru_stack *stack, struct naru_iface *iface,
+                                 struct naru_pkt *pkt, size_t link_len,
+                                 const struct naru_plain_in *in)
+{
+    struct naru_tuple tuple = {
+        .local = in->dst,
+        .remote = in->src,
+        .local_port = in->tcp.dport,
+        .remote_port = in->tcp.sport,
+        .zone = naru_addr_is_link_local(&in->src) ? iface->index : 0,
+        .proto = NARU_PROTO_TCP,
+    };
+    const uint8_t *payload = pkt->data + link_len + in->header_len;
+    struct naru_flow *flow = naru_flow_last(stack, &tuple);
+    if (flow != NULL) {
+        if (!whole(stack, pkt, in, payload))
+            return NULL;
+        learn(stack, iface, flow, pkt, link_len, in);
+        return flow;
+    }
+    uint32_t hash = naru_tuple_hash(stack, &tuple);
+    naru_table_prefetch(&stack->flows, hash); /* it comes while the sum is made */
+    return whole(stack, pkt, in, payload) ? naru_flow_of(stack, &tuple, hash) : NULL;
 }
 
 /* True: pkt is taken.  Not for a stack that is traced. */
 NARU_NOINLINE NARU_FLATTEN bool naru_quick_segment_in(struct naru_stack *stack,
-                                                      const struct naru_iface *iface,
+                                                      struct naru_iface *iface,
                                                       struct naru_pkt *pkt)
 {
     struct naru_plain_in in;
+    struct naru_flow *flow;
     size_t link_len;
-    if (!parse(iface, pkt, &link_len, &in) || iface->seen.fib_gen != stack->fib.generation ||
-        !naru_addr_eq(&iface->seen.dst, &in.dst) || !naru_addr_eq(&iface->seen.src, &in.src))
+    if (NARU_LIKELY(like_last(stack, iface, pkt, &in))) {
+        flow = iface->last.flow;
+        link_len = iface->last.like.link_len;
+        if (!whole(stack, pkt, &in, pkt->data + link_len + in.header_len))
+            return false;
+    } else {
+        if (!parse(iface, pkt, &link_len, &in) || iface->seen.fib_gen != stack->fib.generation ||
+            !naru_addr_eq(&iface->seen.dst, &in.dst) || !naru_addr_eq(&iface->seen.src, &in.src))
+            return false;
+        flow = flow_of(stack, iface, pkt, link_len, &in);
+    }
+    if (flow == NULL || flow->kind != FLOW_SOCK)
         return false;
-    struct naru_tuple tuple = {
-        .local = in.dst,
-        .remote = in.src,
-        .local_port = in.tcp.dport,
-        .remote_port = in.tcp.sport,
-        .zone = naru_addr_is_link_local(&in.src) ? iface->index : 0,
-        .proto = NARU_PROTO_TCP,
-    };
-    uint8_t *payload = pkt->data + link_len + in.header_len, *frame = pkt->data;
-    struct naru_sock_tcp *st = connection_of(stack, &tuple, pkt, &in, payload);
-    if (st == NULL)
-        return false;
+    struct naru_sock_tcp *st = naru_sock_tcp_of(NARU_CONTAINER_OF(flow, struct naru_sock, flow));
+    uint8_t *frame = pkt->data;
     uint32_t len = pkt->len;
-    pkt->data = payload;
+    if (st->fast_asked)
+        return false;
+    pkt->data += link_len + in.header_len;
     pkt->len = in.payload_len;
     if (!naru_tcp_quick_input(&st->tcp, &in.tcp, pkt, stack->now)) {
         pkt->data = frame;

@@ -303,6 +303,13 @@ struct naru_iface {
         uint32_t fib_gen;
         struct naru_addr src, dst;
     } seen;
+    /* ... and whose the last segment was, if it had two in a row. */
+    struct {
+        struct naru_flow *flow; /* good while neither of these has changed */
+        uint32_t fib_gen;
+        uint64_t flows_gone;
+        struct naru_plain_like like;
+    } last;
 
     /* Out: the neighbour that the last path led to; others that lead there need not look it up. */
     struct naru_addr hop;

@@ -174,9 +174,9 @@ static void build_plain(struct naru_sock_tcp *st, const struct naru_iface *iface
     };
     if (along != 0)
         plain.payload_sum =
-            naru_csum_fold(naru_csum_small(frame->head + end, segment->slice[0].at, along));
+            naru_csum_as_words(naru_csum_small(frame->head + end, segment->slice[0].at, along));
     else if (!plain.csum_partial && segment->len != 0)
-        plain.payload_sum = naru_csum_fold(
+        plain.payload_sum = naru_csum_as_words(
             naru_ip_slices_sum(st->s.stack->csum, 0, segment->slice, segment->slice_count));
     if (v4)
         naru_plain_emit4(frame->head, &plain);

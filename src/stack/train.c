@@ -53,7 +53,7 @@ static void header(const struct naru_train *t, const struct naru_csum_ops *csum,
     if (t->offload.csum_partial)
         return;
     uint32_t payload = naru_ip_slices_sum(csum, 0, frame->slice + 1, frame->slice_count - 1);
-    uint64_t sum = t->sum + seq.v + naru_csum_fold(payload);
+    uint64_t sum = t->sum + seq.v + naru_csum_as_words(payload);
     naru_put16(tcp + NARU_TCP_CHECKSUM_AT, (uint16_t)~naru_csum_fold_words(sum));
 }
 

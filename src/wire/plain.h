@@ -31,7 +31,7 @@ struct naru_plain {
     uint8_t tos, hop_limit;
     bool csum_partial;    /* only the pseudo header is summed: the device does the rest */
     uint32_t payload_len; /* 65535 at most with the headers in front of it */
-    uint16_t payload_sum; /* naru_csum_fold of it, where it is summed */
+    uint64_t payload_sum; /* naru_csum_as_words of it, where it is summed */
 };
 
 NARU_INLINE uint64_t naru_plain_words(uint64_t pair) { return (pair >> 32) + (uint32_t)pair; }
@@ -158,7 +158,7 @@ NARU_INLINE bool naru_plain_parse4(const uint8_t *p, size_t len, struct naru_pla
     uint64_t pseudo = (uint64_t)src + dst;
     if (version >> 24 != 0x45 || (ident & 0xbfff) != 0 || (ttl >> 16 & 0xff) != NARU_PROTO_TCP ||
         total < NARU_PLAIN_LEN4 || total > len ||
-        naru_csum_fold_words(pseudo + version + ident + ttl) != 0xffff)
+        !naru_csum_words_ok(pseudo + version + ident + ttl))
         return false;
     in->src = naru_addr_v4(src);
     in->dst = naru_addr_v4(dst);
@@ -185,6 +185,79 @@ NARU_INLINE bool naru_plain_parse6(const uint8_t *p, size_t len, struct naru_pla
                                 naru_plain_words(src[0]) + naru_plain_words(src[1]) +
                                     naru_plain_words(dst[0]) + naru_plain_words(dst[1]),
                                 in);
+}
+
+/* ---- Reading one that is like another ---- */
+
+enum { NARU_PLAIN_WORDS = 7 };
+
+_Static_assert(NARU_PLAIN_WORDS * 8 >= NARU_ETH_LEN + NARU_IPV6_LEN + 2 &&
+                   NARU_PLAIN_WORDS * 8 <= NARU_PLAIN_LEN4 + 4,
+               "everything before the ports is compared, and no frame is shorter");
+
+/*
+ * What packets of one connection have in common while their length stays the same: everything up
+ * to the ports, but for the identification and the checksum of IPv4.
+ */
+struct naru_plain_like {
+    uint64_t word[NARU_PLAIN_WORDS], mask[NARU_PLAIN_WORDS];
+    uint64_t pseudo; /* the sum of the two addresses */
+    uint32_t ports;
+    uint32_t ip_sum; /* of an IPv4 header, but for those two fields; folded once */
+    uint32_t len;    /* from TCP's header on */
+    uint16_t tcp_at, link_len;
+    uint8_t ecn;
+    bool v4;
+};
+
+/* in is what naru_plain_parse4 or 6 made of p + link_len. */
+NARU_INLINE void naru_plain_learn(struct naru_plain_like *l, const uint8_t *p, size_t link_len,
+                                  const struct naru_plain_in *in)
+{
+    uint8_t mask[sizeof(l->mask)] = { 0 };
+    const uint8_t *ip = p + link_len;
+    l->v4 = *ip >> 4 == 4;
+    l->link_len = (uint16_t)link_len;
+    l->tcp_at = (uint16_t)(link_len + in->header_len - NARU_PLAIN_TCP_LEN);
+    l->len = in->payload_len + NARU_PLAIN_TCP_LEN;
+    l->ports = naru_get32(p + l->tcp_at);
+    l->ecn = in->tcp.ecn;
+    memset(mask, 0xff, l->tcp_at);
+    if (l->v4) {
+        uint32_t src = naru_get32(ip + 12), dst = naru_get32(ip + 16);
+        memset(mask + link_len + 4, 0, 2);
+        memset(mask + link_len + 10, 0, 2);
+        l->pseudo = (uint64_t)src + dst;
+        l->ip_sum = naru_csum_fold_words(l->pseudo + naru_get32(ip) + naru_get16(ip + 6) +
+                                         naru_get16(ip + 8));
+    } else {
+        l->pseudo = naru_plain_words(naru_get64(ip + 8)) + naru_plain_words(naru_get64(ip + 16)) +
+                    naru_plain_words(naru_get64(ip + 24)) + naru_plain_words(naru_get64(ip + 32));
+    }
+    memcpy(l->mask, mask, sizeof(mask));
+    memcpy(l->word, p, sizeof(l->word));
+}
+
+/* What naru_plain_parse4 or 6 would say, but for the addresses, of a frame that is like l. */
+NARU_INLINE bool naru_plain_parse_like(const struct naru_plain_like *l, const uint8_t *p,
+                                       size_t len, struct naru_plain_in *in)
+{
+    const uint8_t *ip = p + l->link_len;
+    uint64_t differs = 0;
+    if (len < l->tcp_at + l->len)
+        return false;
+    for (unsigned i = 0; i < NARU_PLAIN_WORDS; i++) {
+        uint64_t word;
+        memcpy(&word, p + (size_t)8 * i, sizeof(word));
+        differs |= (word ^ l->word[i]) & l->mask[i];
+    }
+    if (differs != 0 || naru_get32(p + l->tcp_at) != l->ports ||
+        (l->v4 &&
+         !naru_csum_words_ok((uint64_t)l->ip_sum + naru_get16(ip + 4) + naru_get16(ip + 10))))
+        return false;
+    in->tcp.ecn = l->ecn;
+    in->header_len = l->tcp_at - (uint32_t)l->link_len;
+    return naru_plain_parse_tcp(p + l->tcp_at, l->len, l->pseudo, in);
 }
 
 #endif

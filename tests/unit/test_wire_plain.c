@@ -101,7 +101,7 @@ static void writes_what_layers_write(void **state)
         struct naru_plain p = rand_plain(&r, v6, mac, ends, &tcp);
         size_t len = (p.dst_mac != NULL ? NARU_ETH_LEN : 0u) +
                      (v6 ? (size_t)NARU_PLAIN_LEN6 : (size_t)NARU_PLAIN_LEN4);
-        p.payload_sum = naru_csum_fold(naru_csum_small(one + len, payload, p.payload_len));
+        p.payload_sum = naru_csum_as_words(naru_csum_small(one + len, payload, p.payload_len));
         if (v6)
             naru_plain_emit6(one, &p);
         else
@@ -161,11 +161,80 @@ static unsigned compare(const uint8_t *bytes, size_t len, bool v6)
         assert_int_equal(in.payload_len, l.payload_len);
         assert_same_segment(&in.tcp, &l.tcp);
         uint32_t sum = naru_csum_small(NULL, packet + in.header_len, in.payload_len);
-        assert_int_equal(naru_csum_fold_words(in.sum + naru_csum_fold(sum)) == 0xffff,
-                         l.checksum_ok);
+        assert_int_equal(naru_csum_words_ok(in.sum + naru_csum_as_words(sum)), l.checksum_ok);
     }
     free(packet);
     return taken;
+}
+
+static bool parse(const uint8_t *packet, size_t len, struct naru_plain_in *in)
+{
+    return *packet >> 4 == 6 ? naru_plain_parse6(packet, len, in)
+                             : naru_plain_parse4(packet, len, in);
+}
+
+/* What is taken for one like the last is read as anything else would be, and has the same ends. */
+static bool compare_like(const struct naru_plain_like *l, const struct naru_plain_in *last,
+                         const uint8_t *packet, size_t len)
+{
+    struct naru_plain_in one, two;
+    if (!naru_plain_parse_like(l, packet, len, &one))
+        return false;
+    assert_true(parse(packet, len, &two));
+    assert_same_segment(&one.tcp, &two.tcp);
+    assert_true(one.header_len == two.header_len && one.payload_len == two.payload_len);
+    assert_int_equal(one.sum % 0xffff, two.sum % 0xffff);
+    assert_true(naru_addr_eq(&two.src, &last->src) && naru_addr_eq(&two.dst, &last->dst));
+    assert_true(two.tcp.sport == last->tcp.sport && two.tcp.dport == last->tcp.dport);
+    return true;
+}
+
+static void reads_what_is_alike(void **state)
+{
+    (void)state;
+    struct naru_rand r;
+    unsigned alike = 0;
+    naru_rand_init(&r, (const uint8_t[32]){ 3 }, 0);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        bool v6 = rand_bool(&r);
+        uint8_t mac[12] = { 0 }, packet[FRAME_MAX] = { 0 };
+        struct naru_addr ends[2];
+        struct naru_tcp_hdr tcp = rand_segment(&r);
+        struct naru_plain p = rand_plain(&r, v6, mac, ends, &tcp);
+        struct naru_plain_in in;
+        struct naru_plain_like like;
+        p.dst_mac = NULL;
+        size_t len = (v6 ? (size_t)NARU_PLAIN_LEN6 : (size_t)NARU_PLAIN_LEN4) + p.payload_len;
+        for (unsigned n = 0; n < 4; n++) { /* the later ones are like the first */
+            if (v6)
+                naru_plain_emit6(packet, &p);
+            else
+                naru_plain_emit4(packet, &p);
+            if (n == 0) {
+                assert_true(parse(packet, len, &in));
+                naru_plain_learn(&like, packet, 0, &in);
+            }
+            if (!v6 && rand_bool(&r)) { /* a peer that counts */
+                naru_put16(packet + 4, (uint16_t)naru_rand_below(&r, 65536));
+                naru_put16(packet + 10, 0);
+                naru_put16(packet + 10, naru_csum_finish(naru_csum_header(0, packet, 20)));
+            }
+            assert_true(compare_like(&like, &in, packet, len));
+            assert_false(compare_like(&like, &in, packet, naru_rand_below(&r, (uint32_t)len)));
+            for (unsigned bit = 0; bit < 8 * (v6 ? 44u : 24u); bit++) {
+                packet[bit / 8] ^= (uint8_t)(1 << bit % 8);
+                assert_false(compare_like(&like, &in, packet, len));
+                packet[bit / 8] ^= (uint8_t)(1 << bit % 8);
+            }
+            packet[naru_rand_below(&r, (uint32_t)len)] ^= (uint8_t)(1 << naru_rand_below(&r, 8));
+            alike += compare_like(&like, &in, packet, len);
+            tcp.seq.v = naru_rand_u32(&r);
+            tcp.ack.v = naru_rand_u32(&r);
+            tcp.ts_val = naru_rand_u32(&r);
+            tcp.wnd = (uint16_t)naru_rand_u32(&r);
+        }
+    }
+    assert_true(alike > ROUNDS);
 }
 
 static void reads_what_layers_read(void **state)
@@ -184,7 +253,7 @@ static void reads_what_layers_read(void **state)
         p.csum_partial = false;
         size_t header = v6 ? NARU_PLAIN_LEN6 : NARU_PLAIN_LEN4, len = header + p.payload_len;
         rand_bytes(&r, packet + header, p.payload_len);
-        p.payload_sum = naru_csum_fold(naru_csum_small(NULL, packet + header, p.payload_len));
+        p.payload_sum = naru_csum_as_words(naru_csum_small(NULL, packet + header, p.payload_len));
         if (v6)
             naru_plain_emit6(packet, &p);
         else
@@ -206,6 +275,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writes_what_layers_write),
         cmocka_unit_test(reads_what_layers_read),
+        cmocka_unit_test(reads_what_is_alike),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
