@@ -74,19 +74,8 @@ NARU_INLINE uint32_t naru_csum_header(uint32_t partial, const void *header, size
 /* naru_csum_copy from 0, inline, for a few bytes; to NULL: they are only summed. */
 NARU_INLINE uint32_t naru_csum_small(uint8_t *to, const uint8_t *from, size_t len)
 {
-    uint64_t sum = 0, carries = 0;
+    uint64_t sum = 0;
     size_t i = 0;
-    for (; i + 16 <= len; i += 16) {
-        uint64_t w[2];
-        memcpy(w, from + i, 16);
-        if (to != NULL)
-            memcpy(to + i, w, 16);
-        sum += w[0];
-        carries += sum < w[0];
-        sum += w[1];
-        carries += sum < w[1];
-    }
-    sum = (sum & 0xffffffffU) + (sum >> 32) + carries;
     for (; len - i >= 4; i += 4) {
         uint32_t w;
         memcpy(&w, from + i, 4);

@@ -67,10 +67,21 @@ static struct naru_sock_tcp *connection_of(struct naru_stack *stack, const struc
     return st->fast_asked ? NULL : st;
 }
 
-/* True: pkt is taken.  Not for a stack that is traced. */
+/* A segment with the usual headers for a connection that is not as usual: from here on the way is
+ * the long one, but nothing needs to be read or looked for again. */
+static NARU_NOINLINE enum naru_drop unusual(struct naru_sock_tcp *st, struct naru_iface *iface,
+                                            const struct naru_plain_in *in, struct naru_pkt *pkt)
+{
+    const struct naru_ip_in ip = {
+        .iface = iface, .src = in->src, .dst = in->dst, .proto = NARU_PROTO_TCP
+    };
+    return naru_tcp_connection_in(st, &ip, &in->tcp, pkt);
+}
+
+/* True: pkt is taken, and *drop its fate.  Not for a stack that is traced. */
 NARU_NOINLINE NARU_FLATTEN bool naru_quick_segment_in(struct naru_stack *stack,
-                                                      const struct naru_iface *iface,
-                                                      struct naru_pkt *pkt)
+                                                      struct naru_iface *iface,
+                                                      struct naru_pkt *pkt, enum naru_drop *drop)
 {
     struct naru_plain_in in;
     size_t link_len;
@@ -85,17 +96,17 @@ NARU_NOINLINE NARU_FLATTEN bool naru_quick_segment_in(struct naru_stack *stack,
         .zone = naru_addr_is_link_local(&in.src) ? iface->index : 0,
         .proto = NARU_PROTO_TCP,
     };
-    uint8_t *payload = pkt->data + link_len + in.header_len, *frame = pkt->data;
+    uint8_t *payload = pkt->data + link_len + in.header_len;
     struct naru_sock_tcp *st = connection_of(stack, &tuple, pkt, &in, payload);
     if (st == NULL)
         return false;
-    uint32_t len = pkt->len;
+    *drop = NARU_DROP_NONE;
     pkt->data = payload;
     pkt->len = in.payload_len;
-    if (!naru_tcp_quick_input(&st->tcp, &in.tcp, pkt, stack->now)) {
-        pkt->data = frame;
-        pkt->len = len;
-        return false;
+    if (NARU_UNLIKELY(!naru_tcp_quick_input(&st->tcp, &in.tcp, pkt, stack->now))) {
+        struct naru_plain_in copy = in; /* what has no address is in no memory */
+        *drop = unusual(st, iface, &copy, pkt);
+        return true;
     }
     naru_tcp_settle(st);
     return true;

@@ -13,6 +13,27 @@
 
 enum { FEW = 64 }; /* bytes of payload: no call is made to sum them */
 
+/* The sum of a few bytes, copied to `to` on the way unless it is NULL. */
+static uint32_t few(uint8_t *to, const uint8_t *from, size_t len)
+{
+    uint64_t sum = 0, carries = 0;
+    for (; len >= 16; from += 16, len -= 16) {
+        uint64_t w[2];
+        memcpy(w, from, 16);
+        if (to != NULL) {
+            memcpy(to, w, 16);
+            to += 16;
+        }
+        sum += w[0];
+        carries += sum < w[0];
+        sum += w[1];
+        carries += sum < w[1];
+    }
+    sum = (sum & 0xffffffffU) + (sum >> 32) + carries;
+    return len == 0 ? naru_csum_fold64(sum)
+                    : naru_csum_fold64(sum + naru_csum_small(to, from, len));
+}
+
 /* ---- Out ---- */
 
 /* Is there a short way, as the socket's description stands? */
@@ -53,7 +74,7 @@ static uint16_t copy_payload(const struct naru_stack *stack, uint8_t *to,
                              const struct naru_slice *from, bool sum)
 {
     if (from->len <= FEW)
-        return naru_csum_fold(naru_csum_small(to, from->at, from->len));
+        return naru_csum_fold(few(to, from->at, from->len));
     if (sum)
         return naru_csum_fold(stack->csum->copy(0, to, from->at, from->len));
     memcpy(to, from->at, from->len);
@@ -135,7 +156,7 @@ static bool checksum_ok(const struct naru_stack *stack, const struct naru_pkt *p
 {
     if (pkt->offload.csum_valid || pkt->offload.csum_partial)
         return true;
-    uint32_t sum = in->payload_len <= FEW ? naru_csum_small(NULL, payload, in->payload_len)
+    uint32_t sum = in->payload_len <= FEW ? few(NULL, payload, in->payload_len)
                                           : stack->csum->add(0, payload, in->payload_len);
     return naru_csum_fold_words(in->sum + naru_csum_fold(sum)) == 0xffff;
 }
