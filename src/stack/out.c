@@ -267,14 +267,19 @@ static NARU_NOINLINE bool child_frame(struct naru_stack *stack, const struct nar
     return false;
 }
 
+/* The driver is done with it. */
+static void give_back(struct naru_iface *iface)
+{
+    naru_pktpool_put(iface->sending);
+    iface->sending = NULL;
+}
+
 static NARU_NOINLINE NARU_FLATTEN bool next_frame(struct naru_stack *stack,
                                                   struct naru_iface *iface,
                                                   struct naru_frame *frame)
 {
-    if (iface->sending != NULL && iface->cut_header_len == 0) {
-        naru_pktpool_put(iface->sending);
-        iface->sending = NULL;
-    }
+    if (iface->sending != NULL && iface->cut_header_len == 0)
+        give_back(iface);
     if (NARU_UNLIKELY(stack->chores))
         do_chores(stack);
     if (NARU_UNLIKELY(!iface->up))
@@ -291,8 +296,8 @@ bool naru_stack_output(struct naru_stack *stack, unsigned ifindex, struct naru_f
     if (iface == NULL || ifindex == LOOPBACK || iface->kind == NARU_IFACE_VLAN)
         return false;
     if (!naru_iface_waiting(iface) && iface->child_count == 0 && !stack->chores) {
-        naru_pktpool_put(iface->sending);
-        iface->sending = NULL;
+        if (iface->sending != NULL)
+            give_back(iface);
         return false;
     }
     return next_frame(stack, iface, frame);
