@@ -45,7 +45,8 @@ void naru_pktpool_deinit(struct naru_pktpool *pool)
     naru_pktpool_trim(pool);
 }
 
-/* From the allocator; our own free lists are the first to go when it refuses. */
+/* From the allocator; our own free lists are the first to go when it refuses.  What is set here
+ * stays as it is for the packet's life, also in the free list. */
 static NARU_NOINLINE struct naru_pkt *get_slow(struct naru_pktpool *pool, unsigned size_class)
 {
     struct naru_pkt *pkt = naru_mem_alloc(pool->mem, class_size(size_class));
@@ -53,6 +54,10 @@ static NARU_NOINLINE struct naru_pkt *get_slow(struct naru_pktpool *pool, unsign
         naru_pktpool_trim(pool);
         pkt = naru_mem_alloc(pool->mem, class_size(size_class));
     }
+    if (pkt == NULL)
+        return NULL;
+    pkt->capacity = room[size_class];
+    pkt->pool = pool;
     return pkt;
 }
 
@@ -68,31 +73,49 @@ void naru_pktpool_clear(struct naru_pkt *pkt, size_t headroom)
     pkt->tos = pkt->hop_limit = 0;
 }
 
-struct naru_pkt *naru_pktpool_get(struct naru_pktpool *pool, size_t headroom, size_t capacity)
+/* pkt is the first of its free list. */
+static struct naru_pkt *take(struct naru_pktpool *pool, struct naru_pkt *pkt, unsigned size_class,
+                             size_t headroom)
+{
+    size_t size = class_size(size_class);
+    NARU_UNPOISON(pkt, size);
+    pool->free[size_class] = pkt->next;
+    pool->cached -= size;
+    pool->outstanding += size;
+    pkt->size_class = (uint8_t)size_class;
+    naru_pktpool_clear(pkt, headroom);
+    return pkt;
+}
+
+/* Of any size, or where the free list is empty. */
+static NARU_NOINLINE struct naru_pkt *get_any(struct naru_pktpool *pool, size_t headroom,
+                                              size_t capacity)
 {
     unsigned size_class = 0;
     if (capacity > NARU_PKT_ROOM_SUPER || headroom > NARU_PKT_ROOM_SUPER - capacity)
         return NULL;
     while (headroom + capacity > room[size_class])
         size_class++;
+    if (pool->free[size_class] != NULL)
+        return take(pool, pool->free[size_class], size_class, headroom);
 
-    struct naru_pkt *pkt = pool->free[size_class];
-    if (NARU_LIKELY(pkt != NULL)) {
-        NARU_UNPOISON(pkt, class_size(size_class));
-        pool->free[size_class] = pkt->next;
-        pool->cached -= class_size(size_class);
-    } else {
-        pkt = get_slow(pool, size_class);
-        if (pkt == NULL)
-            return NULL;
-    }
+    struct naru_pkt *pkt = get_slow(pool, size_class);
+    if (pkt == NULL)
+        return NULL;
     pool->outstanding += class_size(size_class);
-
-    pkt->capacity = room[size_class];
-    pkt->pool = pool;
     pkt->size_class = (uint8_t)size_class;
     naru_pktpool_clear(pkt, headroom);
     return pkt;
+}
+
+struct naru_pkt *naru_pktpool_get(struct naru_pktpool *pool, size_t headroom, size_t capacity)
+{
+    size_t need = headroom + capacity;
+    unsigned size_class = need > NARU_PKT_ROOM_SMALL;
+    struct naru_pkt *pkt = pool->free[size_class];
+    if (NARU_UNLIKELY(need > NARU_PKT_ROOM_FRAME || need < capacity || pkt == NULL))
+        return get_any(pool, headroom, capacity);
+    return take(pool, pkt, size_class, headroom);
 }
 
 void naru_pktpool_put(struct naru_pkt *pkt)

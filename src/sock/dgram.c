@@ -228,12 +228,19 @@ static enum naru_err find_out(struct naru_sock *sock, const struct naru_msg_info
     return NARU_ERR_NETUNREACH;
 }
 
+/* What was found out of the socket's peer is still so. */
+static bool peer_known(const struct naru_sock_udp *su)
+{
+    const struct naru_stack *stack = su->s.stack;
+    return su->described && su->described_gen == stack->fib.generation &&
+           su->path.pmtu_gen == stack->pmtu.generation;
+}
+
 /* To the peer that a socket is connected to nothing changes from one datagram to the next. */
 static enum naru_err find_out_peer(struct naru_sock_udp *su, struct send *send)
 {
     struct naru_stack *stack = su->s.stack;
-    if (NARU_UNLIKELY(!su->described || su->described_gen != stack->fib.generation ||
-                      su->path.pmtu_gen != stack->pmtu.generation)) {
+    if (NARU_UNLIKELY(!peer_known(su))) {
         enum naru_err err = find_out(&su->s, NULL, &su->out, send);
         if (err != NARU_OK)
             return err;
@@ -244,6 +251,7 @@ static enum naru_err find_out_peer(struct naru_sock_udp *su, struct send *send)
         }
         su->described_gen = stack->fib.generation;
         su->described = true;
+        naru_udp_quick_prepare(su);
     }
     *send = (struct send){ .out = &su->out,
                            .path = &su->path,
@@ -259,12 +267,16 @@ NARU_NOINLINE int64_t naru_dgram_send(struct naru_sock_udp *su, const struct nar
     struct naru_ip_out out;
     struct send send;
     size_t len = 0;
-    for (unsigned i = 0; i < slice_count; i++)
-        len += slice[i].len;
     if (sock->error != NARU_OK)
         return take_error(sock);
     if (sock->shut_write)
         return NARU_ERR_PIPE;
+    if (NARU_LIKELY(info == NULL && slice_count == 1 && sock->connected && peer_known(su) &&
+                    su->usual) &&
+        naru_udp_quick_send(su, slice))
+        return (int64_t)slice->len;
+    for (unsigned i = 0; i < slice_count; i++)
+        len += slice[i].len;
     enum naru_err err = info == NULL && sock->connected ? find_out_peer(su, &send)
                                                         : find_out(sock, info, &out, &send);
     if (err != NARU_OK)

@@ -12,7 +12,8 @@
  *   demux.c    who a packet is for                  nd.c          ARP, ND, autoconfiguration
  *   tcp.c      TCP in and in time                   event.c       what sockets have to tell
  *   tcp_out.c  its frames                           udp.c         datagrams in and out
- *   listen.c   SYN to connection                    dgram_error.c errors about them
+ *   listen.c   SYN to connection                    udp_quick.c   the usual ones, at one go
+ *                                                   dgram_error.c errors about them
  *   fastopen.c data with SYN                        time_wait.c   names that rest
  *   metrics.c  what connections tell the next       pressure.c    what goes when memory is short
  *   train.c    segments that are all alike
@@ -258,8 +259,8 @@ void naru_tuple_ends(const struct naru_tuple *tuple, struct naru_endpoint *local
                      struct naru_endpoint *remote);
 
 /* in.c, in_quick.c, in_ip.c */
-bool naru_quick_segment_in(struct naru_stack *stack, struct naru_iface *iface,
-                           struct naru_pkt *pkt);
+bool naru_quick_segment_in(struct naru_stack *stack, struct naru_iface *iface, struct naru_pkt *pkt,
+                           enum naru_drop *drop);
 void naru_trace_frame(struct naru_stack *stack, const struct naru_iface *iface,
                       enum naru_trace_kind kind, const struct naru_slice *slice,
                       unsigned slice_count, const struct naru_offload *offload);
@@ -410,6 +411,8 @@ enum naru_drop naru_udp_input(struct naru_stack *stack, const struct naru_ip_in 
                               struct naru_pkt *pkt);
 bool naru_udp_wants_group(const struct naru_sock *sock, const struct naru_tuple *tuple,
                           const struct naru_iface *iface);
+enum naru_drop naru_udp_queue(struct naru_sock_udp *su, const struct naru_ip_in *in,
+                              const struct naru_tuple *tuple, struct naru_pkt *pkt);
 unsigned naru_udp_level(const struct naru_sock_udp *su);
 enum naru_drop naru_ping_input(struct naru_stack *stack, const struct naru_ip_in *in,
                                uint16_t ident, struct naru_pkt *pkt);
@@ -424,6 +427,12 @@ void naru_udp_unreachable(struct naru_stack *stack, const struct naru_endpoint *
                           const struct naru_endpoint *to, size_t len, enum naru_unreachable why);
 size_t naru_pkt_copy_out(const struct naru_pkt *pkt, const struct naru_room *room,
                          unsigned room_count);
+
+/* udp_quick.c */
+void naru_udp_quick_prepare(struct naru_sock_udp *su);
+bool naru_udp_quick_send(struct naru_sock_udp *su, const struct naru_slice *payload);
+bool naru_udp_quick_input(struct naru_stack *stack, struct naru_iface *iface, struct naru_pkt *pkt,
+                          enum naru_drop *drop);
 
 /* dgram_error.c: what ICMP says about datagrams; quoted is from their transport header on */
 struct naru_icmp_fact {

@@ -4,6 +4,7 @@
 #include "stack/core.h"
 
 #include "wire/eth.h"
+#include "wire/plain_udp.h"
 
 NARU_COLD void naru_trace_frame(struct naru_stack *stack, const struct naru_iface *iface,
                                 enum naru_trace_kind kind, const struct naru_slice *slice,
@@ -89,6 +90,15 @@ static bool offload_sane(const struct naru_pkt *pkt)
     return !o->csum_partial || (size_t)o->csum_start + o->csum_offset + 2 <= pkt->len;
 }
 
+/* The usual ones, at one go; *drop: what became of it. */
+static bool quick_input(struct naru_stack *stack, struct naru_iface *iface, struct naru_pkt *pkt,
+                        enum naru_drop *drop)
+{
+    if (naru_plain_may_be_udp(pkt->data, pkt->len, iface->link_layer))
+        return naru_udp_quick_input(stack, iface, pkt, drop);
+    return naru_quick_segment_in(stack, iface, pkt, drop);
+}
+
 NARU_FLATTEN void naru_stack_input(struct naru_stack *stack, unsigned ifindex, struct naru_pkt *pkt,
                                    naru_time now)
 {
@@ -114,8 +124,8 @@ NARU_FLATTEN void naru_stack_input(struct naru_stack *stack, unsigned ifindex, s
     else if (NARU_UNLIKELY(!offload_sane(pkt)))
         drop = naru_pkt_drop(pkt, NARU_DROP_OFFLOAD_BAD);
     else if (NARU_LIKELY(stack->config.trace == NULL && stack->config.tcp_quick) &&
-             naru_quick_segment_in(stack, iface, pkt))
-        drop = NARU_DROP_NONE;
+             quick_input(stack, iface, pkt, &drop))
+        ;
     else if (iface->link_layer)
         drop = ethernet_input(stack, iface, pkt);
     else

@@ -100,10 +100,22 @@ static struct naru_flow *flow_of(struct naru_stack *stack, struct naru_iface *if
     return whole(stack, pkt, in, payload) ? naru_flow_of(stack, &tuple, hash) : NULL;
 }
 
-/* True: pkt is taken.  Not for a stack that is traced. */
+/* A segment with the usual headers for a connection that is not as usual: from here on the way is
+ * the long one, but nothing needs to be read or looked for again. */
+static NARU_NOINLINE enum naru_drop unusual(struct naru_sock_tcp *st, struct naru_iface *iface,
+                                            const struct naru_plain_in *in, struct naru_pkt *pkt)
+{
+    const struct naru_ip_in ip = { .iface = iface,
+                                   .src = st->s.flow.tuple.remote,
+                                   .dst = st->s.flow.tuple.local,
+                                   .proto = NARU_PROTO_TCP };
+    return naru_tcp_connection_in(st, &ip, &in->tcp, pkt);
+}
+
+/* True: pkt is taken, and *drop its fate.  Not for a stack that is traced. */
 NARU_NOINLINE NARU_FLATTEN bool naru_quick_segment_in(struct naru_stack *stack,
                                                       struct naru_iface *iface,
-                                                      struct naru_pkt *pkt)
+                                                      struct naru_pkt *pkt, enum naru_drop *drop)
 {
     struct naru_plain_in in;
     struct naru_flow *flow;
@@ -122,16 +134,15 @@ NARU_NOINLINE NARU_FLATTEN bool naru_quick_segment_in(struct naru_stack *stack,
     if (flow == NULL || flow->kind != FLOW_SOCK)
         return false;
     struct naru_sock_tcp *st = naru_sock_tcp_of(NARU_CONTAINER_OF(flow, struct naru_sock, flow));
-    uint8_t *frame = pkt->data;
-    uint32_t len = pkt->len;
     if (st->fast_asked)
         return false;
+    *drop = NARU_DROP_NONE;
     pkt->data += link_len + in.header_len;
     pkt->len = in.payload_len;
-    if (!naru_tcp_quick_input(&st->tcp, &in.tcp, pkt, stack->now)) {
-        pkt->data = frame;
-        pkt->len = len;
-        return false;
+    if (NARU_UNLIKELY(!naru_tcp_quick_input(&st->tcp, &in.tcp, pkt, stack->now))) {
+        struct naru_plain_in copy = in; /* what has no address is in no memory */
+        *drop = unusual(st, iface, &copy, pkt);
+        return true;
     }
     naru_tcp_settle(st);
     return true;

@@ -28,6 +28,7 @@
 #include "proto/route.h"
 #include "proto/tcp/tcp.h"
 #include "wire/plain.h"
+#include "wire/plain_udp.h"
 
 #include <naru/naru.h>
 
@@ -224,12 +225,15 @@ struct naru_sock_udp {
     uint16_t gso_size;
     bool gro;
     bool recverr;
-    bool described;         /* out is good while described_gen is that of the routes */
+    bool described;         /* out is good while described_gen is that of the routes ... */
+    bool usual;             /* ... and a datagram may take the short way */
     struct naru_path path;  /* to the peer it is connected to ... */
     struct naru_ip_out out; /* ... and what goes into the IP header there */
     struct naru_frag_ident_place ident;
     uint32_t described_gen;
-    struct naru_join *joins; /* JOINS_MAX of them once one is made */
+    uint8_t head_hops;          /* the interface's hop limit when ... */
+    struct naru_plain_udp head; /* ... the headers that usual datagrams share were made */
+    struct naru_join *joins;    /* JOINS_MAX of them once one is made */
     uint8_t join_count;
 };
 

@@ -85,6 +85,13 @@ size_t naru_link_emit(const struct naru_iface *iface, const uint8_t mac[6], uint
 static void whole_frame(struct naru_iface *iface, struct naru_frame *frame)
 {
     const struct naru_pkt *pkt = iface->sending;
+    if (pkt->flags & NARU_PKT_FRAMED) {
+        frame->slice[0] = (struct naru_slice){ pkt->data, pkt->len };
+        frame->slice_count = 1;
+        frame->len = pkt->len;
+        frame->offload = pkt->offload;
+        return;
+    }
     size_t link = naru_link_emit(iface, pkt->meta.link.mac, pkt->meta.link.ethertype, frame->head);
     frame->slice[0] = (struct naru_slice){ frame->head, link };
     frame->slice[1] = (struct naru_slice){ pkt->data, pkt->len };
@@ -177,7 +184,8 @@ static bool packet_frame(struct naru_stack *stack, struct naru_iface *iface,
     naru_pktpool_put(iface->sending);
     iface->sending = pkt;
     iface->cut_header_len = 0;
-    if (pkt->len <= pkt->meta.link.mtu || pkt->offload.gso != NARU_GSO_NONE) {
+    if ((pkt->flags & NARU_PKT_FRAMED) != 0 || pkt->len <= pkt->meta.link.mtu ||
+        pkt->offload.gso != NARU_GSO_NONE) {
         whole_frame(iface, frame);
         return true;
     }
@@ -259,14 +267,19 @@ static NARU_NOINLINE bool child_frame(struct naru_stack *stack, const struct nar
     return false;
 }
 
+/* The driver is done with it. */
+static void give_back(struct naru_iface *iface)
+{
+    naru_pktpool_put(iface->sending);
+    iface->sending = NULL;
+}
+
 static NARU_NOINLINE NARU_FLATTEN bool next_frame(struct naru_stack *stack,
                                                   struct naru_iface *iface,
                                                   struct naru_frame *frame)
 {
-    if (iface->sending != NULL && iface->cut_header_len == 0) {
-        naru_pktpool_put(iface->sending);
-        iface->sending = NULL;
-    }
+    if (iface->sending != NULL && iface->cut_header_len == 0)
+        give_back(iface);
     if (NARU_UNLIKELY(stack->chores))
         do_chores(stack);
     if (NARU_UNLIKELY(!iface->up))
@@ -282,9 +295,11 @@ NARU_INLINE bool any_frame(struct naru_stack *stack, unsigned ifindex, struct na
     naru_stack_at(stack, now);
     if (iface == NULL || ifindex == LOOPBACK || iface->kind == NARU_IFACE_VLAN)
         return false;
-    if (!naru_iface_waiting(iface) && iface->sending == NULL && iface->child_count == 0 &&
-        !stack->chores)
+    if (!naru_iface_waiting(iface) && iface->child_count == 0 && !stack->chores) {
+        if (iface->sending != NULL)
+            give_back(iface);
         return false;
+    }
     return next_frame(stack, iface, frame);
 }
 

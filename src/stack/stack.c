@@ -238,14 +238,18 @@ void naru_stack_free(struct naru_stack *stack)
     alloc.free(alloc.user, stack, sizeof(*stack));
 }
 
+static NARU_NOINLINE struct naru_pkt *pkt_new_slow(struct naru_stack *stack, size_t capacity)
+{
+    if (capacity > NARU_PKT_ROOM_SUPER)
+        return NULL;
+    naru_stack_relieve(stack);
+    return naru_pktpool_get(&stack->pkts, 0, capacity);
+}
+
 struct naru_pkt *naru_pkt_new(struct naru_stack *stack, size_t capacity)
 {
     struct naru_pkt *pkt = naru_pktpool_get(&stack->pkts, 0, capacity);
-    if (NARU_UNLIKELY(pkt == NULL) && capacity <= NARU_PKT_ROOM_SUPER) {
-        naru_stack_relieve(stack);
-        pkt = naru_pktpool_get(&stack->pkts, 0, capacity);
-    }
-    return pkt;
+    return NARU_LIKELY(pkt != NULL) ? pkt : pkt_new_slow(stack, capacity);
 }
 
 /* ---- Time ---- */

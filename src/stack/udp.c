@@ -66,8 +66,8 @@ unsigned naru_udp_level(const struct naru_sock_udp *su)
 
 /* ---- In ---- */
 
-static enum naru_drop queue(struct naru_sock_udp *su, const struct naru_ip_in *in,
-                            const struct naru_tuple *tuple, struct naru_pkt *pkt)
+enum naru_drop naru_udp_queue(struct naru_sock_udp *su, const struct naru_ip_in *in,
+                              const struct naru_tuple *tuple, struct naru_pkt *pkt)
 {
     if (su->s.shut_read || su->rx_bytes + naru_pkt_truesize(pkt) > su->rx_max ||
         !naru_mem_may_hold(&su->s.stack->mem, naru_pktq_empty(&su->rx)))
@@ -126,14 +126,14 @@ static enum naru_drop to_group(struct naru_stack *stack, const struct naru_ip_in
     for (;;) {
         struct naru_sock *next = naru_port_next_group(stack, tuple, in->iface, sock);
         if (next == NULL)
-            return queue(naru_sock_udp_of(sock), in, tuple, pkt);
+            return naru_udp_queue(naru_sock_udp_of(sock), in, tuple, pkt);
         struct naru_pkt *copy = naru_pktpool_get(&stack->pkts, 0, pkt->len);
         if (copy == NULL) {
             naru_drop_count(stack, NARU_DROP_NO_MEMORY, 1);
         } else {
             memcpy(copy->data, pkt->data, pkt->len);
             copy->len = pkt->len;
-            naru_drop_count(stack, queue(naru_sock_udp_of(sock), in, tuple, copy), 1);
+            naru_drop_count(stack, naru_udp_queue(naru_sock_udp_of(sock), in, tuple, copy), 1);
         }
         sock = next;
     }
@@ -143,8 +143,12 @@ static enum naru_drop to_group(struct naru_stack *stack, const struct naru_ip_in
 struct naru_sock *naru_udp_sock_of(struct naru_stack *stack, const struct naru_iface *iface,
                                    const struct naru_tuple *tuple)
 {
-    uint32_t hash = naru_flow_prepare(stack, tuple);
-    struct naru_flow *flow = naru_flow_of(stack, tuple, hash);
+    struct naru_flow *flow = naru_flow_last(stack, tuple);
+    uint32_t hash = 0;
+    if (flow == NULL) {
+        hash = naru_tuple_hash(stack, tuple);
+        flow = naru_flow_of(stack, tuple, hash);
+    }
     if (flow != NULL)
         return NARU_CONTAINER_OF(flow, struct naru_sock, flow);
     return naru_port_lookup(stack, tuple, iface, hash);
@@ -195,7 +199,7 @@ NARU_NOINLINE enum naru_drop naru_udp_input(struct naru_stack *stack, const stru
         naru_icmp_unreachable(stack, in, UNREACHABLE_PORT);
         return naru_pkt_drop(pkt, NARU_DROP_UDP_NO_PORT);
     }
-    return queue(naru_sock_udp_of(sock), in, &tuple, pkt);
+    return naru_udp_queue(naru_sock_udp_of(sock), in, &tuple, pkt);
 }
 
 /* The echo socket that speaks under that name, or NULL. */
@@ -220,7 +224,7 @@ enum naru_drop naru_ping_input(struct naru_stack *stack, const struct naru_ip_in
     struct naru_sock *sock = naru_ping_sock_of(stack, in->iface, &tuple);
     if (sock == NULL)
         return naru_pkt_drop(pkt, NARU_DROP_ICMP_NO_FLOW);
-    return queue(naru_sock_udp_of(sock), in, &tuple, pkt);
+    return naru_udp_queue(naru_sock_udp_of(sock), in, &tuple, pkt);
 }
 
 /* Who relays echo requests to an address that is not ours (NARU_OPT_TRANSPARENT), or NULL. */
@@ -243,7 +247,7 @@ enum naru_drop naru_ping_relay(struct naru_sock *relay, const struct naru_ip_in 
         .zone = naru_addr_is_link_local(&in->src) ? in->iface->index : 0,
         .proto = in->proto,
     };
-    return queue(naru_sock_udp_of(relay), in, &tuple, pkt);
+    return naru_udp_queue(naru_sock_udp_of(relay), in, &tuple, pkt);
 }
 
 /* ---- For others ---- */

@@ -1,0 +1,195 @@
+/*
+ * Datagrams, the usual ones: out, from a connected socket to a peer whose way is known, and in,
+ * between two addresses that were looked at before; each in one straight line.
+ *
+ * The short way of sock/dgram.c and out_ip.c, and of in.c, in_ip.c and udp.c, to the same effect
+ * (decision 0020); the headers are those of wire/plain_udp.h.  Whatever is not as usual is left
+ * untouched to the long way.  A datagram that goes out has its Ethernet header at once, since its
+ * neighbour is chosen now in any case.
+ */
+#include "stack/core.h"
+
+#include "wire/plain_udp.h"
+
+enum { FEW = 64 }; /* bytes of payload: no call is made to sum them */
+
+/* The sum of a few bytes, copied to `to` on the way unless it is NULL. */
+static uint32_t few(uint8_t *to, const uint8_t *from, size_t len)
+{
+    uint64_t sum = 0, carries = 0;
+    for (; len >= 16; from += 16, len -= 16) {
+        uint64_t w[2];
+        memcpy(w, from, 16);
+        if (to != NULL) {
+            memcpy(to, w, 16);
+            to += 16;
+        }
+        sum += w[0];
+        carries += sum < w[0];
+        sum += w[1];
+        carries += sum < w[1];
+    }
+    sum = (sum & 0xffffffffU) + (sum >> 32) + carries;
+    return len == 0 ? naru_csum_fold64(sum)
+                    : naru_csum_fold64(sum + naru_csum_small(to, from, len));
+}
+
+/* ---- Out ---- */
+
+/* Is there a short way, as the socket's description stands? */
+static bool is_usual(const struct naru_sock_udp *su)
+{
+    const struct naru_stack *stack = su->s.stack;
+    const struct naru_ip_out *out = &su->out;
+    return stack->config.tcp_quick && su->s.type == NARU_SOCK_DGRAM && su->gso_size == 0 &&
+           out->ident != NULL && !out->host_only && !out->router_alert &&
+           (su->path.link == PATH_LINK_NEIGH || su->path.link == PATH_LINK_NONE) &&
+           !naru_addr_is_multicast(&out->dst) &&
+           stack->ifaces[su->path.ifindex]->kind != NARU_IFACE_VLAN;
+}
+
+/* After su was described; su->usual says what came out. */
+void naru_udp_quick_prepare(struct naru_sock_udp *su)
+{
+    const struct naru_iface *iface = su->s.stack->ifaces[su->path.ifindex];
+    su->usual = is_usual(su);
+    if (!su->usual)
+        return;
+    su->head_hops = iface->hop_limit;
+    struct naru_plain_udp_ends ends = {
+        .src_mac = su->path.link == PATH_LINK_NEIGH ? iface->mac : NULL,
+        .src = &su->out.src,
+        .dst = &su->out.dst,
+        .sport = su->s.flow.tuple.local_port,
+        .dport = su->s.flow.tuple.remote_port,
+        .tos = su->out.tos,
+        .hop_limit = su->out.hop_limit != 0 ? su->out.hop_limit : iface->hop_limit,
+        .df = su->out.dont_fragment,
+    };
+    naru_plain_udp_init(&su->head, &ends);
+}
+
+/* It is summed on its way, unless the device does. */
+static uint16_t copy_payload(const struct naru_stack *stack, uint8_t *to,
+                             const struct naru_slice *from, bool sum)
+{
+    if (from->len <= FEW)
+        return naru_csum_fold(few(to, from->at, from->len));
+    if (sum)
+        return naru_csum_fold(stack->csum->copy(0, to, from->at, from->len));
+    memcpy(to, from->at, from->len);
+    return 0;
+}
+
+static void write(struct naru_sock_udp *su, const struct naru_iface *iface, struct naru_pkt *pkt,
+                  const struct naru_slice *payload)
+{
+    struct naru_stack *stack = su->s.stack;
+    const struct naru_plain_udp *head = &su->head;
+    bool partial = NARU_UNLIKELY((iface->offload & NARU_OFFLOAD_TX_CSUM) != 0);
+    naru_plain_udp_begin(pkt->data, head);
+    struct naru_plain_udp_one one = {
+        .dst_mac = head->link_len != 0 ? su->path.neigh.entry->mac : NULL,
+        .payload_len = (uint32_t)payload->len,
+        .payload_sum = copy_payload(stack, pkt->data + head->len, payload, !partial),
+        .csum_partial = partial,
+    };
+    if (head->v4 && !su->out.dont_fragment)
+        one.ident = (uint16_t)naru_frag_ident_take(&stack->ident, &su->ident);
+    naru_plain_udp_finish(pkt->data, head, &one);
+    pkt->len = (uint32_t)(head->len + payload->len);
+    if (NARU_UNLIKELY(partial)) {
+        pkt->offload.csum_partial = 1;
+        pkt->offload.csum_start = (uint16_t)(head->len - NARU_UDP_LEN);
+        pkt->offload.csum_offset = su->out.csum_offset;
+    }
+}
+
+/* The payload is in the interface's queue; or false, and nothing was done.  su's description is
+ * good, and said to be usual. */
+NARU_NOINLINE NARU_FLATTEN bool naru_udp_quick_send(struct naru_sock_udp *su,
+                                                    const struct naru_slice *payload)
+{
+    struct naru_stack *stack = su->s.stack;
+    struct naru_iface *iface = stack->ifaces[su->path.ifindex];
+    const struct naru_plain_udp *head = &su->head;
+    if (NARU_UNLIKELY(su->head_hops != iface->hop_limit))
+        naru_udp_quick_prepare(su);
+    size_t len = head->len + payload->len;
+    uint32_t mtu = su->out.ignore_pmtu ? iface->mtu : su->path.mtu;
+    if (len > mtu + head->link_len || !iface->up || iface->txq_count >= TXQ_MAX ||
+        (head->link_len != 0 && !naru_neigh_ref_good(&su->path.neigh)))
+        return false;
+    struct naru_pkt *pkt = naru_pktpool_get(&stack->pkts, 0, NARU_MAX(len, sizeof(su->head.bytes)));
+    if (NARU_UNLIKELY(pkt == NULL))
+        return false;
+    write(su, iface, pkt, payload);
+    pkt->flags = NARU_PKT_FRAMED;
+    naru_pktq_push(&iface->txq, pkt);
+    iface->txq_count++;
+    return true;
+}
+
+/* ---- In ---- */
+
+/* To our own address, from one host, without tags; or no link layer at all. */
+static bool parse(const struct naru_iface *iface, const struct naru_pkt *pkt, size_t *link_len,
+                  struct naru_plain_udp_in *in)
+{
+    const uint8_t *p = pkt->data;
+    size_t len = pkt->len;
+    *link_len = iface->link_layer ? NARU_ETH_LEN : 0;
+    if (!iface->link_layer)
+        return *p >> 4 == 4 ? naru_plain_udp_parse4(p, len, in) : naru_plain_udp_parse6(p, len, in);
+    if (!naru_mac_eq(p, iface->mac) || !naru_mac_is_unicast(p + NARU_MAC_LEN))
+        return false;
+    uint16_t ethertype = naru_get16(p + NARU_ETH_LEN - 2);
+    p += NARU_ETH_LEN;
+    len -= NARU_ETH_LEN;
+    if (ethertype == NARU_ETHERTYPE_IPV4)
+        return naru_plain_udp_parse4(p, len, in);
+    return ethertype == NARU_ETHERTYPE_IPV6 && naru_plain_udp_parse6(p, len, in);
+}
+
+static bool checksum_ok(const struct naru_stack *stack, const struct naru_pkt *pkt,
+                        const struct naru_plain_udp_in *in, const uint8_t *payload)
+{
+    if (pkt->offload.csum_valid || pkt->offload.csum_partial)
+        return true;
+    uint32_t sum = in->payload_len <= FEW ? few(NULL, payload, in->payload_len)
+                                          : stack->csum->add(0, payload, in->payload_len);
+    return naru_csum_fold_words(in->sum + naru_csum_fold(sum)) == 0xffff;
+}
+
+/* True: pkt is taken, and *drop its fate.  Not for a stack that is traced; pkt looks like UDP. */
+NARU_NOINLINE NARU_FLATTEN bool naru_udp_quick_input(struct naru_stack *stack,
+                                                     struct naru_iface *iface, struct naru_pkt *pkt,
+                                                     enum naru_drop *drop)
+{
+    struct naru_plain_udp_in in;
+    size_t link_len;
+    if (!parse(iface, pkt, &link_len, &in) || iface->seen.fib_gen != stack->fib.generation ||
+        !naru_addr_eq(&iface->seen.dst, &in.dst) || !naru_addr_eq(&iface->seen.src, &in.src) ||
+        pkt->offload.gso != NARU_GSO_NONE)
+        return false;
+    struct naru_tuple tuple = {
+        .local = in.dst,
+        .remote = in.src,
+        .local_port = in.dport,
+        .remote_port = in.sport,
+        .zone = naru_addr_is_link_local(&in.src) ? iface->index : 0,
+        .proto = NARU_PROTO_UDP,
+    };
+    uint8_t *payload = pkt->data + link_len + in.header_len;
+    if (!checksum_ok(stack, pkt, &in, payload))
+        return false;
+    struct naru_sock *sock = naru_udp_sock_of(stack, iface, &tuple);
+    if (sock == NULL)
+        return false;
+    pkt->data = payload;
+    pkt->len = in.payload_len;
+    pkt->offload = (struct naru_offload){ 0 };
+    struct naru_ip_in ip = { .iface = iface, .tos = in.tos, .hop_limit = in.hop_limit };
+    *drop = naru_udp_queue(naru_sock_udp_of(sock), &ip, &tuple, pkt);
+    return true;
+}
