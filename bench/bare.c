@@ -340,8 +340,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: bare in|out TAP OURS THEIRS PORT BYTES\n");
         return 2;
     }
-    bare.our_port = is_in ? (uint16_t)atoi(argv[5]) : 40000;
-    bare.their_port = (uint16_t)atoi(argv[5]);
+    bare.our_port = is_in ? (uint16_t)strtoul(argv[5], NULL, 10) : 40000;
+    bare.their_port = (uint16_t)strtoul(argv[5], NULL, 10);
     bare.snd_nxt = bare.snd_una = 1;
     open_tap(&bare, argv[2]);
     printf("listening\n");

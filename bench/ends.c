@@ -49,7 +49,7 @@ static double now(void)
 static socklen_t parse(const char *address, const char *port, union name *name)
 {
     memset(name, 0, sizeof(*name));
-    uint16_t number = htons((uint16_t)atoi(port));
+    uint16_t number = htons((uint16_t)strtoul(port, NULL, 10));
     if (inet_pton(AF_INET, address, &name->v4.sin_addr) == 1) {
         name->v4.sin_family = AF_INET;
         name->v4.sin_port = number;
@@ -152,7 +152,7 @@ static void client(const char *what, char *const words[3])
     union name name;
     socklen_t len = parse(words[0], words[1], &name);
     bool is_rounds = strcmp(what, "rounds") == 0;
-    printf("%.1f\n", (is_rounds ? rounds : connects)(&name, len, atof(words[2])));
+    printf("%.1f\n", (is_rounds ? rounds : connects)(&name, len, strtod(words[2], NULL)));
     fflush(stdout);
 }
 
