@@ -133,12 +133,12 @@ static double rounds(const union name *name, socklen_t len, double seconds)
 
 static double connects(const union name *name, socklen_t len, double seconds)
 {
-    char byte;
+    char bytes[ROUND_BYTES];
     double begin = now(), end;
     unsigned long count = 0;
     do {
         int fd = connected(name, len);
-        if (recv(fd, &byte, 1, 0) != 0)
+        if (recv(fd, bytes, sizeof(bytes), 0) != 0)
             die("end");
         close(fd);
         count++;

@@ -44,6 +44,7 @@ struct naru_stream_relay {
     bool in_ended;      /* the peer has, and the program has been told */
     bool deaf;          /* the program does not receive any more: what comes is thrown away */
     bool hung_up;       /* both ends of the pair are shut */
+    struct naru_loop_timer more; /* set: a share was sent, and there may be more */
 };
 
 /* Datagrams in the pair, which has no room for their addresses; see dgram.c. */
@@ -90,6 +91,7 @@ struct naru_object {
 
     bool connect_told;             /* the program knows that it is connected */
     bool connect_waits;            /* ... but SYN waits for its first data (Fast Open) */
+    uint32_t early_events;         /* what the pair has told before it was relayed */
     size_t filler;                 /* bytes in the pair that make the program's end full */
     unsigned tokens;               /* LISTENING: bytes in the pair that make it readable */
     struct naru_sock *undelivered; /* LISTENING: accepted, but the program could not take it */
