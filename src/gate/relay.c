@@ -157,6 +157,7 @@ static ssize_t read_rooms(struct naru_gate_relay *relay, const struct naru_room 
     if (got < 0 && errno != EAGAIN)
         return -errno;
     *ended = got == 0;
+    relay->much = got > 0 && (size_t)got == len;
     /* Less than there was room for: there is no more, and epoll will tell when there is. */
     if (got < 0 || ((size_t)got < len && !relay->closing && !relay->urgent))
         relay->readable = false;
@@ -180,7 +181,7 @@ static enum naru_gate_verdict run_in(struct naru_gate_relay *relay, naru_time no
         if (moved >= SHARE)
             return NARU_GATE_MORE;
         bool urgent = at_mark(relay);
-        int count = naru_sock_send_reserve(relay->guest, room, SLICES, now);
+        int count = naru_sock_send_reserve(relay->guest, room, relay->much ? SLICES : 1, now);
         if (count == NARU_ERR_AGAIN)
             return NARU_GATE_WAIT;
         if (count < 0)

@@ -36,6 +36,7 @@ enum naru_phase {
 struct naru_stream_relay {
     bool pair_readable; /* the pair may have bytes for us */
     bool pair_urgent;   /* ... and one of them is urgent */
+    bool pair_much;     /* it had more than there was room for, the last time */
     bool pair_ended;    /* the program has shut its sending side; bytes may still lie before that */
     bool pair_full;     /* the program is slow: wait until the pair is writable */
     bool sock_full;     /* the network is slow: wait for NARU_READY_WRITE */

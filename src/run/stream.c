@@ -86,7 +86,7 @@ static ssize_t out_some(struct naru_object *object, naru_time now)
     struct iovec iov[ROOMS];
     if (object->connect_waits)
         return out_first(object, now);
-    int count = naru_sock_send_reserve(object->sock, room, ROOMS, now);
+    int count = naru_sock_send_reserve(object->sock, room, relay->pair_much ? ROOMS : 1, now);
     if (count < 0) {
         relay->sock_full = count == NARU_ERR_AGAIN;
         return relay->sock_full ? -EAGAIN : -naru_errno(count);
@@ -108,6 +108,7 @@ static ssize_t out_some(struct naru_object *object, naru_time now)
     naru_sock_send_commit(object->sock, n > 0 ? (size_t)n : 0, urgent ? NARU_MSG_OOB : 0, now);
     if (n < 0)
         return -error;
+    relay->pair_much = (size_t)n == capacity;
     /* Fewer bytes than asked for: the pair is empty, and what comes next is an edge; but for the
      * end, whose edge may have come already, and bytes beyond the urgent one. */
     if (n > 0 && (size_t)n < capacity && !urgent && !relay->pair_urgent && !relay->pair_ended)

@@ -8,7 +8,9 @@
  *     stack-peer run ... -- sleep SECONDS
  *
  * The command line is naru's own, so that one driver (tap_tcp.py) runs either; the actions are
- * those of peer.py, and so is what it prints.  Exit status 1 and one line when an action fails.
+ * those of peer.py, and so is what it prints.  Two more are for measuring the stack without an
+ * application: "discard" reads and "fill:BYTES" sends in place, and neither looks at the bytes.
+ * Exit status 1 and one line when an action fails.
  */
 #include "host/alloc.h"
 #include "host/clock.h"
@@ -85,6 +87,7 @@ struct peer {
     bool waiting;
     struct sending out;
     struct receiving in;
+    uint64_t filled;
     size_t echo_at, echo_len;
     uint8_t room[ROOM];
 };
@@ -205,7 +208,6 @@ static bool receive_some(struct peer *p, uint64_t size)
     return true;
 }
 
-/* Looks at nothing: for measuring. */
 static bool discard_some(struct peer *p)
 {
     struct naru_slice slice[16];
@@ -223,6 +225,27 @@ static bool discard_some(struct peer *p)
             return true;
         naru_sock_recv_consume(p->sock, len, now);
     }
+}
+
+static bool fill_some(struct peer *p, uint64_t size)
+{
+    struct naru_room room[16];
+    naru_time now = naru_loop_now(p->loop);
+
+    while (p->filled < size) {
+        int count = naru_sock_send_reserve(p->sock, room, 16, now);
+        uint64_t len = 0;
+        if (count == NARU_ERR_AGAIN)
+            return false;
+        must("reserve", count);
+        for (int i = 0; i < count; i++)
+            len += room[i].len;
+        if (len > size - p->filled)
+            len = size - p->filled;
+        naru_sock_send_commit(p->sock, (size_t)len, 0, now);
+        p->filled += len;
+    }
+    return true;
 }
 
 static bool echo_some(struct peer *p)
@@ -332,6 +355,8 @@ static bool act(struct peer *p, const char *action)
         return receive_some(p, words[0] != '\0' ? strtoull(words, NULL, 10) : UINT64_MAX);
     if (is(action, "discard", &words))
         return discard_some(p);
+    if (is(action, "fill", &words))
+        return fill_some(p, strtoull(words, NULL, 10));
     if (is(action, "echo", &words))
         return echo_some(p);
     if (is(action, "reset", &words))
