@@ -25,6 +25,8 @@ void naru_gate_relay_note(struct naru_gate_relay *relay, uint32_t events)
         relay->writable = true;
     if (over)
         relay->closing = true;
+    if ((events & (EPOLLHUP | EPOLLERR)) != 0)
+        relay->failing = true;
     if ((events & EPOLLPRI) != 0)
         relay->urgent = true;
 }
@@ -215,7 +217,7 @@ enum naru_gate_verdict naru_gate_relay_run(struct naru_gate_relay *relay, naru_t
     if (relay->out_done && relay->in_done)
         return NARU_GATE_DONE;
     /* The host's connection is dead, and no read will say so any more. */
-    if (relay->in_done && relay->closing && naru_host_sock_error(relay->fd) != 0)
+    if (relay->in_done && relay->failing && naru_host_sock_error(relay->fd) != 0)
         return NARU_GATE_HOST_FAILED;
     return out == NARU_GATE_MORE || in == NARU_GATE_MORE ? NARU_GATE_MORE : NARU_GATE_WAIT;
 }
