@@ -160,7 +160,8 @@ def main():
     world = World(test, options.megabytes << 20)
     kinds = {"tap-in": lambda: world.tap_in(4), "bare-in": world.bare_in,
              "tap-in-v6": lambda: world.tap_in(6), "tap-out": lambda: world.tap_out(4),
-             "tap-out-copied": lambda: world.tap_out(4, "send:{}:x"), "bare-out": world.bare_out, "tap-out-v6": lambda: world.tap_out(6),
+             "tap-out-copied": lambda: world.tap_out(4, "send:{}:x"),
+             "bare-out": world.bare_out, "tap-out-v6": lambda: world.tap_out(6),
              "veth": lambda: world.veth(4), "veth-v6": lambda: world.veth(6)}
     got = {name: [] for name in kinds}
     for number in range(options.rounds):

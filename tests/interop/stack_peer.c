@@ -20,6 +20,7 @@
 #include "host/tap.h"
 #include "host/tracefan.h"
 #include "host/tracetext.h"
+#include "interop/in_place.h"
 #include "lib/digest.h"
 
 #include <fcntl.h>
@@ -208,44 +209,10 @@ static bool receive_some(struct peer *p, uint64_t size)
     return true;
 }
 
-static bool discard_some(struct peer *p)
+static bool in_place(int result)
 {
-    struct naru_slice slice[16];
-    naru_time now = naru_loop_now(p->loop);
-
-    for (;;) {
-        int count = naru_sock_recv_view(p->sock, slice, 16, now);
-        size_t len = 0;
-        if (count == NARU_ERR_AGAIN)
-            return false;
-        must("recv", count);
-        for (int i = 0; i < count; i++)
-            len += slice[i].len;
-        if (count == 0)
-            return true;
-        naru_sock_recv_consume(p->sock, len, now);
-    }
-}
-
-static bool fill_some(struct peer *p, uint64_t size)
-{
-    struct naru_room room[16];
-    naru_time now = naru_loop_now(p->loop);
-
-    while (p->filled < size) {
-        int count = naru_sock_send_reserve(p->sock, room, 16, now);
-        uint64_t len = 0;
-        if (count == NARU_ERR_AGAIN)
-            return false;
-        must("reserve", count);
-        for (int i = 0; i < count; i++)
-            len += room[i].len;
-        if (len > size - p->filled)
-            len = size - p->filled;
-        naru_sock_send_commit(p->sock, (size_t)len, 0, now);
-        p->filled += len;
-    }
-    return true;
+    must("in place", result);
+    return result > 0;
 }
 
 static bool echo_some(struct peer *p)
@@ -354,9 +321,10 @@ static bool act(struct peer *p, const char *action)
     if (is(action, "recv", &words))
         return receive_some(p, words[0] != '\0' ? strtoull(words, NULL, 10) : UINT64_MAX);
     if (is(action, "discard", &words))
-        return discard_some(p);
+        return in_place(in_place_discard(p->sock, naru_loop_now(p->loop)));
     if (is(action, "fill", &words))
-        return fill_some(p, strtoull(words, NULL, 10));
+        return in_place(
+            in_place_fill(p->sock, &p->filled, strtoull(words, NULL, 10), naru_loop_now(p->loop)));
     if (is(action, "echo", &words))
         return echo_some(p);
     if (is(action, "reset", &words))
