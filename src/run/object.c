@@ -158,7 +158,7 @@ int naru_object_new(struct naru_runner *runner, struct naru_sock *sock, enum nar
     naru_waiter_list_init(&object->waiters);
     object->watch = (struct naru_watch){
         .fd = pair[0],
-        .events = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET,
+        .events = type == NARU_SOCK_STREAM ? NARU_STREAM_EVENTS : NARU_STREAM_EVENTS | EPOLLOUT,
         .ready = pair_ready,
         .user = object,
     };

@@ -32,6 +32,12 @@ enum naru_phase {
     NARU_PHASE_ENDED,      /* no naru socket, no pair; names and errors are remembered */
 };
 
+/*
+ * What our end of a pair is watched for; a stream's for EPOLLOUT only while it is full: af_unix
+ * tells of room each time the program has read.
+ */
+#define NARU_STREAM_EVENTS (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET)
+
 /* Bytes between the pair and the naru socket; see stream.c. */
 struct naru_stream_relay {
     bool pair_readable; /* the pair may have bytes for us */

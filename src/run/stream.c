@@ -163,6 +163,13 @@ static int in_slices(struct naru_object *object, struct naru_slice *slice, bool 
     return 1;
 }
 
+/* The pair is full; if it is not any more by now, that is an event, too. */
+static void await_room(struct naru_object *object)
+{
+    object->stream.pair_full = true;
+    (void)naru_watch_modify(&object->watch, NARU_STREAM_EVENTS | EPOLLOUT);
+}
+
 /* One send into the pair: the count, 0 at the end, or a negative errno. */
 static ssize_t in_some(struct naru_object *object, naru_time now)
 {
@@ -188,9 +195,11 @@ static ssize_t in_some(struct naru_object *object, naru_time now)
             object->stream.deaf = true;
             n = (ssize_t)total;
         } else if (n < 0) {
-            object->stream.pair_full = errno == EAGAIN;
+            int error = errno;
+            if (error == EAGAIN)
+                await_room(object);
             object->stream.sock_urgent = object->stream.sock_urgent || urgent;
-            return -errno;
+            return -error;
         }
     }
     naru_sock_recv_consume(object->sock, (size_t)n, now);
@@ -273,6 +282,7 @@ void naru_stream_pair_ready(struct naru_object *object, uint32_t events, naru_ti
     pump_out(object, now);
     if (object->phase == NARU_PHASE_OPEN && (events & EPOLLOUT) != 0 && !relay->hung_up) {
         relay->pair_full = false;
+        (void)naru_watch_modify(&object->watch, NARU_STREAM_EVENTS);
         pump_in(object, now);
     }
     if (object->phase == NARU_PHASE_OPEN && object->waiters.first != NULL)
