@@ -7,7 +7,7 @@
 
 #include <naru/naru.h>
 
-enum { BENCH_REPEATS_MAX = 64, BENCH_PORT = 5001, BENCH_CHUNK = 65536 };
+enum { BENCH_REPEATS_MAX = 64, BENCH_SHARDS_MAX = 64, BENCH_PORT = 5001, BENCH_CHUNK = 65536 };
 
 /* Two stacks, one thread, one interface each, joined by an in-memory wire. */
 struct bench_pair {
@@ -86,6 +86,7 @@ struct bench_options {
     const char *rows; /* names or beginnings of names, with commas between; NULL: all */
     double seconds;   /* of each measurement */
     unsigned repeats;
+    unsigned shards; /* so many threads with a pair of stacks each; 0: rows */
 };
 
 /* The figures of one row and family, or of somebody else, one of each repeat. */
@@ -99,6 +100,9 @@ struct bench_figures {
 
 /* Measures what is wanted, prints it; false: there is no such row. */
 bool bench_run(const struct bench_options *options);
+
+/* Measures one shard and options->shards of them, prints it. */
+void bench_shards(const struct bench_options *options);
 
 void bench_report_head(const struct bench_options *options);
 void bench_report(const struct bench_options *options, const struct bench_row *row,
@@ -122,7 +126,7 @@ struct naru_sock *bench_client(struct bench_pair *pair, struct naru_sock *listen
 struct naru_sock *bench_listen(struct bench_pair *pair, uint16_t port, unsigned backlog,
                                uint32_t rcvbuf);
 
-double bench_now(void); /* seconds of this process on a processor */
+double bench_now(void); /* seconds of this thread on a processor */
 _Noreturn void bench_die(const char *what);
 void *bench_calloc(size_t count, size_t size); /* or dies */
 double bench_median(const double *values, unsigned count);

@@ -15,7 +15,7 @@
 double bench_now(void)
 {
     struct timespec ts;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
     return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
 }
 
@@ -23,6 +23,7 @@ static _Noreturn void usage(int status)
 {
     FILE *out = status == 0 ? stdout : stderr;
     fprintf(out, "usage: naru-bench [--rows NAME,...] [--seconds S] [--repeats N] [--json]\n"
+                 "       naru-bench --shards N [--seconds S] [--repeats N] [--json]\n"
                  "       naru-bench --memory\n"
                  "       naru-bench --fixed NAME\n"
                  "\n"
@@ -30,6 +31,7 @@ static _Noreturn void usage(int status)
                  "  --seconds S      of each measurement; 0.3\n"
                  "  --repeats N      of each row, medians count; 5\n"
                  "  --json           an object a row\n"
+                 "  --shards N       N threads with a pair of stacks each, beside one, in turns\n"
                  "  --memory         bytes of each kind of object, as a table\n"
                  "  --fixed NAME     the same small piece of work each time, to count the\n"
                  "                   instructions of\n"
@@ -68,12 +70,13 @@ static unsigned count(const char *text, unsigned least, unsigned most)
 
 int main(int argc, char **argv)
 {
-    enum { ROWS = 256, SECONDS, REPEATS, JSON, MEMORY, FIXED, HELP };
+    enum { ROWS = 256, SECONDS, REPEATS, JSON, SHARDS, MEMORY, FIXED, HELP };
     static const struct option names[] = {
         { "rows", required_argument, NULL, ROWS },
         { "seconds", required_argument, NULL, SECONDS },
         { "repeats", required_argument, NULL, REPEATS },
         { "json", no_argument, NULL, JSON },
+        { "shards", required_argument, NULL, SHARDS },
         { "memory", no_argument, NULL, MEMORY },
         { "fixed", required_argument, NULL, FIXED },
         { "help", no_argument, NULL, HELP },
@@ -91,6 +94,8 @@ int main(int argc, char **argv)
             options.repeats = count(optarg, 1, BENCH_REPEATS_MAX);
         else if (option == JSON)
             options.json = true;
+        else if (option == SHARDS)
+            options.shards = count(optarg, 2, BENCH_SHARDS_MAX);
         else if (option == MEMORY)
             memory = true;
         else if (option == FIXED)
@@ -98,12 +103,16 @@ int main(int argc, char **argv)
         else
             usage(option == HELP ? 0 : 2);
     }
-    if (optind != argc || (memory && fixed != NULL))
+    if (optind != argc || memory + (fixed != NULL) + (options.shards > 0) > 1)
         usage(2);
     if (fixed != NULL)
         return bench_fixed(fixed) ? 0 : (usage(2), 2);
     if (memory) {
         bench_memory();
+        return 0;
+    }
+    if (options.shards > 0) {
+        bench_shards(&options);
         return 0;
     }
     return bench_run(&options) ? 0 : 2;

@@ -1,12 +1,14 @@
 #!/usr/bin/python3
-"""One TCP stream between naru and the Linux kernel over a TAP with offloads, beside the kernel's
-own over a veth, in turns in the same run.
+"""One TCP stream between naru and the Linux kernel over a TAP with offloads, in turns with what a
+bare read and write loop reaches on the same TAP, and with the kernel's own over a veth.
 
 tap-in is from the kernel to naru, tap-out from naru to the kernel, veth from kernel to kernel; MTU
 1500.  The kernel's end is the same plain program in all of them; naru's end is the library alone
-(the program of the interop tests).  Figures are medians; the limit is the kernel's own figure.  cpu
-is user and system time of naru's process, of the kernel's work for its system calls too; for veth
-of both processes.  Needs root.
+(the program of the interop tests), which reads and sends in place and, as the bare loop
+(bench/bare.c, IPv4 alone), looks at no byte; in tap-out-copied the application copies all it sends.
+Figures are medians.  The limit of a rate is the bare loop's (1.11 times: 90 % of it), that of CPU
+time the veth's.  cpu is user and system time of naru's process, of the kernel's work for its system
+calls too; for veth of both processes.  Needs root.
 
 Usage: tap.py [--json] [--rounds N] [--megabytes N]
 """
@@ -16,7 +18,6 @@ import json
 import pathlib
 import resource
 import socket
-import statistics
 import subprocess
 import sys
 import time
@@ -24,8 +25,10 @@ import time
 HERE = pathlib.Path(__file__).resolve()
 sys.path.insert(0, str(HERE.parents[1] / "tests" / "lib"))
 import netns  # noqa: E402
+import rows  # noqa: E402
 
 PEER = netns.BUILD / "tests" / "stack-peer"
+BARE = netns.BUILD / "naru-bare"
 PORT = 7000
 KERNEL = {4: "10.9.0.1", 6: "fd09::1"}
 NARU = {4: "10.9.0.2", 6: "fd09::2"}
@@ -95,12 +98,28 @@ class World:
         rate, _ = self.result(self.kernel(self.near, "send", NARU[family]))
         return rate, self.used(naru)
 
-    def tap_out(self, family):
+    def tap_out(self, family, action="fill:{}"):
         kernel = self.kernel(self.near, "recv", KERNEL[family])
         self.near.wait_port(PORT)
-        naru = self.naru("dial", KERNEL[family], PORT, 1, f"send:{self.size}:x")
+        naru = self.naru("dial", KERNEL[family], PORT, 1, action.format(self.size))
         rate, _ = self.result(kernel)
         return rate, self.used(naru)
+
+    def bare(self, way):
+        return self.near.spawn([BARE, way, "tap0", NARU[4], KERNEL[4], PORT, self.size])
+
+    def bare_in(self):
+        bare = self.bare("in")
+        netns.wait_for(lambda: "listening" in bare.output() or not bare.running())
+        rate, _ = self.result(self.kernel(self.near, "send", NARU[4]))
+        return rate, self.result(bare)[1]
+
+    def bare_out(self):
+        kernel = self.kernel(self.near, "recv", KERNEL[4])
+        self.near.wait_port(PORT)
+        bare = self.bare("out")
+        rate, _ = self.result(kernel)
+        return rate, self.result(bare)[1]
 
     def veth(self, family):
         address = "10.8.0.2" if family == 4 else "fd08::2"
@@ -111,46 +130,45 @@ class World:
         return rate, used + self.result(other)[1]
 
 
-def report(rows, as_json):
-    for row, value, unit, limit in rows:
-        if as_json:
-            line = {"row": row, "value": round(value, 3), "unit": unit}
-            if limit is not None:
-                line["limit"] = round(limit, 3)
-            print(json.dumps(line))
-        else:
-            beside = f"   {value / limit:5.2f} of {limit:.2f}" if limit else ""
-            print(f"{row:20} {value:8.3f} {unit}{beside}")
+def report(out, got, size):
+    rate = {name: [g[0] / 1e9 for g in of] for name, of in got.items()}
+    cpu = {name: [g[1] / size * 1e9 for g in of] for name, of in got.items()}
+    for family in ("", "-v6"):
+        for way in ("in", "out"):
+            name = f"tap-{way}{family}"
+            out.add(name, "GB/s", rate[name], True, limits=rate[f"bare-{way}"], at_most=1.11)
+            out.add(f"{name}-cpu", "s/GB", cpu[name], False, limits=cpu["veth" + family],
+                    at_most=1.0)
+    for name in ("tap-out-copied", "bare-in", "bare-out", "veth", "veth-v6"):
+        out.add(name, "GB/s", rate[name], True)
+        out.add(f"{name}-cpu", "s/GB", cpu[name], False)
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--rounds", type=int, default=5)
+    rows.add_options(parser, 5)
     parser.add_argument("--megabytes", type=int, default=1024)
     parser.add_argument("--end", nargs=3)
     options = parser.parse_args()
     if options.end:
         end(options.end[0], options.end[1], int(options.end[2]))
         return
-    test = netns.Test(root=True, naru=False)
-    subprocess.run(["ninja", "--quiet", "-C", netns.BUILD, "tests/stack-peer"], check=True,
-                   stdout=subprocess.DEVNULL)
+    out = rows.Rows(options.json)
+    test = out.setup("tap", lambda: netns.Test(root=True, naru=False))
+    subprocess.run(["ninja", "--quiet", "-C", netns.BUILD, "tests/stack-peer", "naru-bare"],
+                   check=True, stdout=subprocess.DEVNULL)
     world = World(test, options.megabytes << 20)
-    kinds = {"tap-in": world.tap_in, "tap-out": world.tap_out, "veth": world.veth}
-    rows = []
-    for family, suffix in ((4, ""), (6, "-v6")):
-        got = {name: [] for name in kinds}
-        for _ in range(options.rounds):
-            for name, measure in kinds.items():
-                got[name].append(measure(family))
-                test.stop_processes()
-        rate = {n: statistics.median(g[0] for g in got[n]) / 1e9 for n in kinds}
-        cpu = {n: statistics.median(g[1] for g in got[n]) / world.size * 1e9 for n in kinds}
-        for name in kinds:
-            rows.append((name + suffix, rate[name], "GB/s", rate["veth"]))
-            rows.append((name + "-cpu" + suffix, cpu[name], "s/GB", cpu["veth"]))
-    report(rows, options.json)
+    kinds = {"tap-in": lambda: world.tap_in(4), "bare-in": world.bare_in,
+             "tap-in-v6": lambda: world.tap_in(6), "tap-out": lambda: world.tap_out(4),
+             "tap-out-copied": lambda: world.tap_out(4, "send:{}:x"),
+             "bare-out": world.bare_out, "tap-out-v6": lambda: world.tap_out(6),
+             "veth": lambda: world.veth(4), "veth-v6": lambda: world.veth(6)}
+    got = {name: [] for name in kinds}
+    for number in range(options.rounds):
+        for name in list(kinds)[::1 if number % 2 == 0 else -1]:
+            got[name].append(kinds[name]())
+            test.stop_processes()
+    report(out, got, world.size)
     test.clean()
 
 

@@ -1,9 +1,12 @@
 #!/usr/bin/python3
 """User-mode networking beside its peers: `naru run --net user`, pasta and slirp4netns.
 
-iperf3 inside, iperf3 -s on the loopback of a network namespace, MTU 65520 for all.  Up is from the
-program to the host.  CPU is the gateway's own time, user and system, per gigabyte; the programs at
-both ends are not in it.  The contenders take turns, the median of the rounds counts.  Needs root.
+Inside is the client, on the loopback of a network namespace the server; MTU 65520 for all.  Bulk is
+iperf3, one stream; up is from the program to the host.  rounds is 64 bytes there and back, connects
+is connect, accept, close, one after the other (bench/ends.c).  CPU is the gateway's own time, user
+and system, per gigabyte, round or connection; the programs at both ends are not in it.  The
+contenders take turns, the median of the rounds counts; naru's limit is the better of the others in
+the same round.  Needs root.
 
 Usage: usernet.py [--json] [--rounds N] [--seconds N] [CONTENDER...]
 """
@@ -13,16 +16,17 @@ import json
 import os
 import pathlib
 import shutil
-import statistics
 import sys
 import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests" / "lib"))
 import netns  # noqa: E402
+import rows  # noqa: E402
 
 TICK = os.sysconf("SC_CLK_TCK")
 PORT = 5201
+ENDS = netns.BUILD / "naru-ends"
 
 
 def cpu_of(pid):
@@ -135,8 +139,8 @@ class Slirp(Naru):
         return holder.pid if holder.pid in processes("sleep") else None
 
 
-def measure(contender, world, seconds, reverse):
-    """(bytes a second, CPU seconds per gigabyte) of one run, or None with a reason printed."""
+def iperf3(contender, world, seconds, reverse):
+    """(gigabytes a second, CPU seconds per gigabyte) of one run, or None with a reason printed."""
     server = world.spawn(["iperf3", "-s", "-1"])
     world.wait_port(PORT)
     words = ["iperf3", "-c", contender.address(), "-t", str(seconds), "-J",
@@ -145,30 +149,65 @@ def measure(contender, world, seconds, reverse):
     server.stop()
     try:
         total = json.loads(done.stdout)["end"]["sum_received"]
-        moved = total["bytes"]
-        return total["bits_per_second"] / 8, used / (moved / 1e9)
+        return total["bits_per_second"] / 8e9, used / (total["bytes"] / 1e9)
     except (ValueError, KeyError, ZeroDivisionError):
         print(f"# {contender.name}: {done.stdout[-300:]} {done.stderr[-300:]}", file=sys.stderr)
         return None
 
 
-def report(rows, as_json):
-    for row, value, unit in rows:
-        if as_json:
-            print(json.dumps({"row": row, "value": round(value, 3), "unit": unit}))
-        else:
-            print(f"{row:32} {value:10.2f} {unit}")
+def ends(contender, world, seconds, server, client):
+    """(us, CPU us) of one round or connection, or None with a reason printed."""
+    other = world.spawn([ENDS, server, "127.0.0.1", PORT])
+    world.wait_port(PORT)
+    done, used = contender.run([ENDS, client, contender.address(), str(PORT), str(seconds)],
+                               seconds + 30)
+    other.stop()
+    try:
+        rate = float(done.stdout)
+        return 1e6 / rate, used * 1e6 / (rate * seconds)
+    except (ValueError, ZeroDivisionError):
+        print(f"# {contender.name}: {done.stdout[-300:]} {done.stderr[-300:]}", file=sys.stderr)
+        return None
+
+
+MEASURES = {
+    "up": (lambda c, w, s: iperf3(c, w, s, False), ("GB/s", "s/GB"), True),
+    "down": (lambda c, w, s: iperf3(c, w, s, True), ("GB/s", "s/GB"), True),
+    "rounds": (lambda c, w, s: ends(c, w, s, "echo", "rounds"), ("us/round", "us/round"), False),
+    "connects": (lambda c, w, s: ends(c, w, s, "take", "connects"), ("us/connect", "us/connect"),
+                 False),
+}
+
+
+def report(out, results, names):
+    """results: one dictionary a round, of pairs by (measure, contender)."""
+    for measure, (_, units, more) in MEASURES.items():
+        for part, suffix in enumerate(("", "-cpu")):
+            better = max if more and part == 0 else min
+            for name in names:
+                others = [other for other in names if other != name]
+                full = [r for r in results if all((measure, n) in r for n in names)]
+                if not full:
+                    out.skipped(f"usernet-{measure}-{name}{suffix}", "a contender failed")
+                    continue
+                limits = [better(r[measure, n][part] for n in others) for r in full] \
+                    if name == "naru" and others else None
+                # Beside others, CPU counts for bytes; of rounds and connections, time does.
+                judged = limits and (part == 0 or more)
+                out.add(f"usernet-{measure}-{name}{suffix}", units[part],
+                        [r[measure, name][part] for r in full], more and part == 0, None, limits,
+                        1.0 if judged else None)
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--rounds", type=int, default=3)
+    rows.add_options(parser, 3)
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("contender", nargs="*", default=["naru", "pasta", "slirp4netns"])
     options = parser.parse_args()
-
-    test = netns.Test(root=True, tools=["iperf3", "nsenter", "unshare"])
+    out = rows.Rows(options.json)
+    test = out.setup("usernet", lambda: netns.Test(root=True,
+                                                   tools=["iperf3", "nsenter", "unshare"]))
     world = test.namespace()
     # pasta copies the host's own interface, and takes its gateway for the host.
     world.ip("link", "add", "world0", "type", "veth", "peer", "name", "world1")
@@ -176,23 +215,21 @@ def main():
     world.ip("link", "set", "world1", "up")
     world.address("world0", "192.0.2.1/24")
     world.ip("route", "add", "default", "via", "192.0.2.254")
-    contenders = [kind(world) for kind in (Naru, Pasta, Slirp) if kind.name in options.contender
-                  and (kind is Naru or shutil.which(kind.name))]
-    results = {}
-    for _ in range(options.rounds):
-        for direction in ("up", "down"):
-            for contender in contenders:
-                got = measure(contender, world, options.seconds, direction == "down")
+    wanted = [kind(world) for kind in (Naru, Pasta, Slirp) if kind.name in options.contender]
+    contenders = [c for c in wanted if c.name == "naru" or shutil.which(c.name)]
+    for missing in wanted:
+        if missing not in contenders:
+            out.skipped(f"usernet-{missing.name}", f"{missing.name} is not installed")
+    results = []
+    for number in range(options.rounds):
+        results.append({})
+        for measure, (run, _, _) in MEASURES.items():
+            for contender in contenders[::1 if number % 2 == 0 else -1]:
+                got = run(contender, world, options.seconds)
                 if got:
-                    results.setdefault((direction, contender.name), []).append(got)
+                    results[-1][measure, contender.name] = got
                 test.stop_processes()
-    rows = []
-    for (direction, name), got in sorted(results.items()):
-        rows.append((f"usernet-{direction}-{name}", statistics.median(g[0] for g in got) / 1e9,
-                     "GB/s"))
-        rows.append((f"usernet-{direction}-{name}-cpu", statistics.median(g[1] for g in got),
-                     "s/GB"))
-    report(rows, options.json)
+    report(out, results, [c.name for c in contenders])
     test.clean()
 
 

@@ -25,6 +25,8 @@ void naru_gate_relay_note(struct naru_gate_relay *relay, uint32_t events)
         relay->writable = true;
     if (over)
         relay->closing = true;
+    if ((events & (EPOLLHUP | EPOLLERR)) != 0)
+        relay->failing = true;
     if ((events & EPOLLPRI) != 0)
         relay->urgent = true;
 }
@@ -157,6 +159,7 @@ static ssize_t read_rooms(struct naru_gate_relay *relay, const struct naru_room 
     if (got < 0 && errno != EAGAIN)
         return -errno;
     *ended = got == 0;
+    relay->much = got > 0 && (size_t)got == len;
     /* Less than there was room for: there is no more, and epoll will tell when there is. */
     if (got < 0 || ((size_t)got < len && !relay->closing && !relay->urgent))
         relay->readable = false;
@@ -180,7 +183,7 @@ static enum naru_gate_verdict run_in(struct naru_gate_relay *relay, naru_time no
         if (moved >= SHARE)
             return NARU_GATE_MORE;
         bool urgent = at_mark(relay);
-        int count = naru_sock_send_reserve(relay->guest, room, SLICES, now);
+        int count = naru_sock_send_reserve(relay->guest, room, relay->much ? SLICES : 1, now);
         if (count == NARU_ERR_AGAIN)
             return NARU_GATE_WAIT;
         if (count < 0)
@@ -214,7 +217,7 @@ enum naru_gate_verdict naru_gate_relay_run(struct naru_gate_relay *relay, naru_t
     if (relay->out_done && relay->in_done)
         return NARU_GATE_DONE;
     /* The host's connection is dead, and no read will say so any more. */
-    if (relay->in_done && relay->closing && naru_host_sock_error(relay->fd) != 0)
+    if (relay->in_done && relay->failing && naru_host_sock_error(relay->fd) != 0)
         return NARU_GATE_HOST_FAILED;
     return out == NARU_GATE_MORE || in == NARU_GATE_MORE ? NARU_GATE_MORE : NARU_GATE_WAIT;
 }

@@ -24,6 +24,8 @@ struct naru_gate_relay {
     int fd;
     bool readable, writable; /* the host's side, as far as we know */
     bool closing;            /* the host's peer has ended or failed: read until it says so */
+    bool failing;            /* it may have failed: ask */
+    bool much;               /* it had more than there was room for, the last time */
     bool urgent;             /* an urgent byte may be in what is to be read from the host */
     bool guest_urgent;       /* ... from the guest: set by the owner at NARU_READY_URGENT */
     bool out_done, in_done;  /* the end was passed on: to the host, to the guest */

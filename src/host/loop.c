@@ -113,17 +113,29 @@ int naru_watch_modify(struct naru_watch *watch, uint32_t events)
     return 0;
 }
 
-void naru_watch_remove(struct naru_watch *watch)
+/* Out of the present batch, and out of the loop. */
+static void forget_watch(struct naru_watch *watch)
 {
-    struct naru_loop *loop = watch->loop;
-
-    if (loop == NULL)
-        return;
-    epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL);
     if (watch->batch_slot != 0)
-        loop->batch[watch->batch_slot - 1].data.ptr = NULL;
+        watch->loop->batch[watch->batch_slot - 1].data.ptr = NULL;
     watch->batch_slot = 0;
     watch->loop = NULL;
+}
+
+void naru_watch_remove(struct naru_watch *watch)
+{
+    if (watch->loop == NULL)
+        return;
+    epoll_ctl(watch->loop->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL);
+    forget_watch(watch);
+}
+
+void naru_watch_close(struct naru_watch *watch)
+{
+    if (watch->loop != NULL)
+        forget_watch(watch);
+    close(watch->fd); /* epoll drops what is closed for good */
+    watch->fd = -1;
 }
 
 /* ---- Timers ---- */

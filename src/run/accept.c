@@ -55,12 +55,15 @@ static void add_token(struct naru_object *object)
 }
 
 /* After a connection was handed out, or none was there: one token at least while any waits. */
-static void eat_tokens(struct naru_object *object, int fd)
+static void eat_tokens(struct naru_call *call)
 {
+    struct naru_object *object = call->object;
     uint8_t token[TOKENS_MAX];
     bool wait = connections_wait(object);
     size_t count = wait ? object->tokens > 1 : object->tokens;
-    ssize_t n = fd < 0 || count == 0 ? 0 : recv(fd, token, count, MSG_DONTWAIT);
+    ssize_t n = 0;
+    if (count > 0 && naru_call_find_fd(call) >= 0)
+        n = recv(call->fd, token, count, MSG_DONTWAIT);
     if (n > 0)
         object->tokens -= (unsigned)n;
     if (wait && object->tokens == 0)
@@ -150,6 +153,6 @@ int64_t naru_call_accept(struct naru_call *call)
         result = accept_one(call, sock);
     else if (err == NARU_ERR_AGAIN)
         result = naru_call_block(call, 0, object->recv_timeout, EAGAIN);
-    eat_tokens(object, call->fd);
+    eat_tokens(call);
     return result;
 }

@@ -211,16 +211,19 @@ int64_t naru_call_connect(struct naru_call *call)
 {
     uint64_t address = call->notice->arg[1], len = (uint32_t)call->notice->arg[2];
     struct naru_endpoint to;
-    sa_family_t family;
-    if (len < sizeof family)
+    struct sockaddr_storage name;
+    bool goes_on = call->again && call->object->type == NARU_SOCK_STREAM;
+    if (goes_on && call->object->phase != NARU_PHASE_FRESH)
+        return stream_connect(call, NULL); /* the name was read the first time */
+    if (len < sizeof name.ss_family)
         return -EINVAL;
-    int error = naru_task_read(call->notice->tid, address, &family, sizeof family);
+    int error = naru_call_read_name(call, address, len, &name);
     if (error < 0)
         return error;
-    if (family == AF_UNSPEC)
+    if (name.ss_family == AF_UNSPEC)
         return disconnect(call);
 
-    error = naru_call_get_name(call, address, len, &to);
+    error = naru_call_parse_name(call, &name, len, &to);
     if (error < 0)
         return error;
     if (call->object->type == NARU_SOCK_STREAM)

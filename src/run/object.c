@@ -98,6 +98,7 @@ static void pair_ready(struct naru_watch *watch, uint32_t events)
     case NARU_PHASE_FRESH:
     case NARU_PHASE_CONNECTING:
     case NARU_PHASE_LISTENING:
+        object->early_events |= events;
         if ((events & EPOLLHUP) != 0) {
             naru_waiters_fail(object, EINVAL);
             naru_object_end(object, now);
@@ -157,7 +158,7 @@ int naru_object_new(struct naru_runner *runner, struct naru_sock *sock, enum nar
     naru_waiter_list_init(&object->waiters);
     object->watch = (struct naru_watch){
         .fd = pair[0],
-        .events = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET,
+        .events = type == NARU_SOCK_STREAM ? NARU_STREAM_EVENTS : NARU_STREAM_EVENTS | EPOLLOUT,
         .ready = pair_ready,
         .user = object,
     };
@@ -185,9 +186,8 @@ int naru_object_new(struct naru_runner *runner, struct naru_sock *sock, enum nar
 static void bury(struct naru_object *object)
 {
     struct naru_object_table *table = &object->runner->objects;
-    naru_watch_remove(&object->watch);
-    close(object->watch.fd);
-    object->watch.fd = -1;
+    naru_watch_close(&object->watch);
+    naru_loop_timer_stop(&object->stream.more);
     object->sock = NULL;
     object->phase = NARU_PHASE_ENDED;
     free(object->dgram.held);

@@ -32,10 +32,17 @@ enum naru_phase {
     NARU_PHASE_ENDED,      /* no naru socket, no pair; names and errors are remembered */
 };
 
+/*
+ * What our end of a pair is watched for; a stream's for EPOLLOUT only while it is full: af_unix
+ * tells of room each time the program has read.
+ */
+#define NARU_STREAM_EVENTS (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET)
+
 /* Bytes between the pair and the naru socket; see stream.c. */
 struct naru_stream_relay {
     bool pair_readable; /* the pair may have bytes for us */
     bool pair_urgent;   /* ... and one of them is urgent */
+    bool pair_much;     /* it had more than there was room for, the last time */
     bool pair_ended;    /* the program has shut its sending side; bytes may still lie before that */
     bool pair_full;     /* the program is slow: wait until the pair is writable */
     bool sock_full;     /* the network is slow: wait for NARU_READY_WRITE */
@@ -44,6 +51,7 @@ struct naru_stream_relay {
     bool in_ended;      /* the peer has, and the program has been told */
     bool deaf;          /* the program does not receive any more: what comes is thrown away */
     bool hung_up;       /* both ends of the pair are shut */
+    struct naru_loop_timer more; /* set: a share was sent, and there may be more */
 };
 
 /* Datagrams in the pair, which has no room for their addresses; see dgram.c. */
@@ -90,6 +98,7 @@ struct naru_object {
 
     bool connect_told;             /* the program knows that it is connected */
     bool connect_waits;            /* ... but SYN waits for its first data (Fast Open) */
+    uint32_t early_events;         /* what the pair has told before it was relayed */
     size_t filler;                 /* bytes in the pair that make the program's end full */
     unsigned tokens;               /* LISTENING: bytes in the pair that make it readable */
     struct naru_sock *undelivered; /* LISTENING: accepted, but the program could not take it */

@@ -114,6 +114,17 @@ static void handle(struct naru_runner *runner, const struct naru_notice *notice)
     answer(runner, notice->id, result);
 }
 
+static bool is_accept(int nr) { return nr == SYS_accept || nr == SYS_accept4; }
+
+/* The descriptor may be closed by now; a call that is tried again goes on without, as it does in
+ * the kernel. */
+int naru_call_find_fd(struct naru_call *call)
+{
+    if (call->fd < 0)
+        call->fd = naru_object_holder(call->object);
+    return call->fd;
+}
+
 bool naru_call_retry(struct naru_waiter *waiter)
 {
     struct naru_runner *runner = waiter->object->runner;
@@ -126,10 +137,12 @@ bool naru_call_retry(struct naru_waiter *waiter)
         .now = naru_loop_now(runner->loop),
         .deadline = waiter->deadline,
     };
-    if (!naru_notify_valid(runner->listener, waiter->notice.id))
+    bool connects = waiter->notice.nr == SYS_connect, accepts = is_accept(waiter->notice.nr);
+    /* Of a connect nothing is left but the answer, and one too late goes nowhere. */
+    if (!connects && !naru_notify_valid(runner->listener, waiter->notice.id))
         return true;
-    /* The descriptor may be closed by now; the call goes on without, as it does in the kernel. */
-    call.fd = naru_object_holder(waiter->object);
+    if (!connects && !accepts)
+        naru_call_find_fd(&call);
     int64_t result = do_call(&call);
     close_call(&call);
     if (result == NARU_CALL_WAIT)
@@ -168,20 +181,30 @@ int64_t naru_call_block(struct naru_call *call, int flags, naru_time timeout, in
     return NARU_CALL_WAIT;
 }
 
+int naru_call_read_name(const struct naru_call *call, uint64_t address, uint64_t len,
+                        struct sockaddr_storage *name)
+{
+    if (len > sizeof *name)
+        return -EINVAL;
+    memset(name, 0, sizeof *name);
+    return naru_task_read(call->notice->tid, address, name, (size_t)len);
+}
+
+int naru_call_parse_name(const struct naru_call *call, const struct sockaddr_storage *name,
+                         uint64_t len, struct naru_endpoint *out)
+{
+    enum naru_err err = naru_sockaddr_parse(name, (socklen_t)len, call->object->family, out);
+    if (err == NARU_ERR_AFNOSUPPORT)
+        return -EAFNOSUPPORT;
+    return err == NARU_OK ? 0 : -EINVAL;
+}
+
 int naru_call_get_name(const struct naru_call *call, uint64_t address, uint64_t len,
                        struct naru_endpoint *out)
 {
     struct sockaddr_storage name;
-    if (len > sizeof name)
-        return -EINVAL;
-    memset(&name, 0, sizeof name);
-    int error = naru_task_read(call->notice->tid, address, &name, (size_t)len);
-    if (error < 0)
-        return error;
-    enum naru_err err = naru_sockaddr_parse(&name, (socklen_t)len, call->object->family, out);
-    if (err == NARU_ERR_AFNOSUPPORT)
-        return -EAFNOSUPPORT;
-    return err == NARU_OK ? 0 : -EINVAL;
+    int error = naru_call_read_name(call, address, len, &name);
+    return error < 0 ? error : naru_call_parse_name(call, &name, len, out);
 }
 
 int naru_call_put_name(const struct naru_call *call, uint64_t address, uint64_t len_address,

@@ -44,7 +44,8 @@ struct naru_call {
     struct naru_runner *runner;
     const struct naru_notice *notice;
     struct naru_object *object; /* NULL: socket() */
-    int fd;                     /* our duplicate of the program's descriptor; -1: none any more */
+    int fd;                     /* our duplicate of the program's descriptor; -1: none any more,
+                                   or nobody has looked (naru_call_find_fd) */
     bool again;                 /* it has waited: the program may block */
     naru_time now;
     naru_time deadline; /* of a call that returns NARU_CALL_WAIT; NARU_NEVER */
@@ -74,6 +75,9 @@ int64_t naru_call_sendmmsg(struct naru_call *call);
 int64_t naru_call_recvmmsg(struct naru_call *call);
 int64_t naru_call_ioctl(struct naru_call *call); /* ifreq.c */
 
+/* fd, looked for if a call that has been waiting has none yet. */
+int naru_call_find_fd(struct naru_call *call);
+
 /* Does the call that has been waiting once more; true if it is answered now. */
 bool naru_call_retry(struct naru_waiter *waiter);
 
@@ -93,6 +97,11 @@ int64_t naru_call_block(struct naru_call *call, int flags, naru_time timeout, in
  */
 int naru_call_get_name(const struct naru_call *call, uint64_t address, uint64_t len,
                        struct naru_endpoint *out);
+/* The same in two steps: its bytes, zero behind them; what they say. */
+int naru_call_read_name(const struct naru_call *call, uint64_t address, uint64_t len,
+                        struct sockaddr_storage *name);
+int naru_call_parse_name(const struct naru_call *call, const struct sockaddr_storage *name,
+                         uint64_t len, struct naru_endpoint *out);
 int naru_call_put_name(const struct naru_call *call, uint64_t address, uint64_t len_address,
                        const struct naru_endpoint *endpoint);
 

@@ -8,7 +8,9 @@
  *     stack-peer run ... -- sleep SECONDS
  *
  * The command line is naru's own, so that one driver (tap_tcp.py) runs either; the actions are
- * those of peer.py, and so is what it prints.  Exit status 1 and one line when an action fails.
+ * those of peer.py, and so is what it prints.  Two more are for measuring the stack without an
+ * application: "discard" reads and "fill:BYTES" sends in place, and neither looks at the bytes.
+ * Exit status 1 and one line when an action fails.
  */
 #include "host/alloc.h"
 #include "host/clock.h"
@@ -18,6 +20,7 @@
 #include "host/tap.h"
 #include "host/tracefan.h"
 #include "host/tracetext.h"
+#include "interop/in_place.h"
 #include "lib/digest.h"
 
 #include <fcntl.h>
@@ -85,6 +88,7 @@ struct peer {
     bool waiting;
     struct sending out;
     struct receiving in;
+    uint64_t filled;
     size_t echo_at, echo_len;
     uint8_t room[ROOM];
 };
@@ -205,24 +209,10 @@ static bool receive_some(struct peer *p, uint64_t size)
     return true;
 }
 
-/* Looks at nothing: for measuring. */
-static bool discard_some(struct peer *p)
+static bool in_place(int result)
 {
-    struct naru_slice slice[16];
-    naru_time now = naru_loop_now(p->loop);
-
-    for (;;) {
-        int count = naru_sock_recv_view(p->sock, slice, 16, now);
-        size_t len = 0;
-        if (count == NARU_ERR_AGAIN)
-            return false;
-        must("recv", count);
-        for (int i = 0; i < count; i++)
-            len += slice[i].len;
-        if (count == 0)
-            return true;
-        naru_sock_recv_consume(p->sock, len, now);
-    }
+    must("in place", result);
+    return result > 0;
 }
 
 static bool echo_some(struct peer *p)
@@ -331,7 +321,10 @@ static bool act(struct peer *p, const char *action)
     if (is(action, "recv", &words))
         return receive_some(p, words[0] != '\0' ? strtoull(words, NULL, 10) : UINT64_MAX);
     if (is(action, "discard", &words))
-        return discard_some(p);
+        return in_place(in_place_discard(p->sock, naru_loop_now(p->loop)));
+    if (is(action, "fill", &words))
+        return in_place(
+            in_place_fill(p->sock, &p->filled, strtoull(words, NULL, 10), naru_loop_now(p->loop)));
     if (is(action, "echo", &words))
         return echo_some(p);
     if (is(action, "reset", &words))

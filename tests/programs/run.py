@@ -105,6 +105,88 @@ print(libc.connect(s.fileno(), name, 16), os.strerror(ctypes.get_errno()))
     assert lines[1] == "-1 No route to host", done
 
 
+RECEIVER = """
+import hashlib, os, socket, sys, threading
+l = socket.create_server(("127.0.0.1", 7003))
+def stream(size):
+    return b"".join(i.to_bytes(4, "big") for i in range(size // 4))
+def received():
+    c, _ = l.accept()
+    data = bytearray()
+    while part := c.recv(1 << 20):
+        data += part
+    return bytes(data)
+"""
+
+
+@test.case("more than a share, and the program is gone at once: all of it arrives, then the end")
+def _():
+    code = RECEIVER + """
+for size in (1 << 17, (1 << 17) + 4, 3 << 16, 5 << 20):
+    if (child := os.fork()) == 0:
+        s = socket.create_connection(("127.0.0.1", 7003))
+        s.sendall(stream(size))
+        os._exit(0)
+    print(received() == stream(size))
+    os.waitpid(child, 0)
+"""
+    assert output(naru("--", PYTHON, "-c", code)) == "True\n" * 4
+
+
+@test.case("bytes written before a connection is there go out first, and none waits for the next")
+def _():
+    code = RECEIVER + """
+import errno
+for early in (b"", b"early"):
+    s = socket.socket()
+    s.setblocking(False)
+    print(s.connect_ex(("127.0.0.1", 7003)) == errno.EINPROGRESS, end=" ")
+    if early:
+        try:
+            s.send(early)
+        except BlockingIOError:
+            early = b""
+    c, _ = l.accept()
+    c.settimeout(20)
+    s.setblocking(True)
+    if early:
+        print(c.recv(100) == early, end=" ")
+    s.sendall(b"late")
+    print(c.recv(100) == b"late", end=" ")
+    c.sendall(b"back")
+    print(s.recv(100) == b"back")
+    s.close()
+    c.close()
+"""
+    done = output(naru("--", PYTHON, "-c", code))
+    assert "False" not in done and done.count("True") >= 6, done
+
+
+@test.case("an accept that waits hands out name and connection, its token is not left behind")
+def _():
+    code = RECEIVER + """
+import select, time
+names = []
+def server():
+    for _ in range(3):
+        c, name = l.accept()
+        names.append(name)
+        c.sendall(b"x")
+        c.close()
+t = threading.Thread(target=server)
+t.start()
+for _ in range(3):
+    s = socket.create_connection(("127.0.0.1", 7003))
+    print(s.recv(10) == b"x" and s.recv(10) == b"", end=" ")
+    mine = s.getsockname()
+    s.close()
+    while mine not in names: time.sleep(0.01)
+t.join()
+print(select.select([l], [], [], 0)[0] == [])
+"""
+    assert output(naru("--", PYTHON, "-c", code)) == "True True True True\n"
+
+
 @test.case("a storm of signals loses no answer")
 def _():
     code = """

@@ -3,6 +3,7 @@
 #include "host/loop.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -129,6 +130,34 @@ static void removal_of_itself(void **state)
     assert_int_equal(f->called[0], 1);
     assert_int_equal(f->called[1], 2);
     naru_watch_remove(&f->watch[0]); /* again: harmless */
+}
+
+/* Closes the other and itself: neither is told again, not in this turn and not in the next. */
+static void close_both(struct naru_watch *watch, uint32_t events)
+{
+    struct fixture *f = watch->user;
+
+    count_ready(watch, events);
+    for (unsigned i = 0; i < 2; i++) {
+        int fd = f->watch[i].fd;
+        naru_watch_close(&f->watch[i]);
+        assert_int_equal(f->watch[i].fd, -1);
+        assert_null(f->watch[i].loop);
+        assert_int_equal(fcntl(fd, F_GETFD), -1);
+    }
+}
+
+static void closing_is_removal(void **state)
+{
+    struct fixture *f = *state;
+
+    add_ready(f, 0, close_both);
+    add_ready(f, 1, close_both);
+    add_ready(f, 2, count_ready);
+    assert_int_equal(naru_loop_turn(f->loop, NARU_NEVER), 0);
+    assert_int_equal(naru_loop_turn(f->loop, NARU_NEVER), 0);
+    assert_int_equal(f->called[0] + f->called[1], 1);
+    assert_int_equal(f->called[2], 2);
 }
 
 /* A watch removed and added anew in the batch is not told of what the old one had. */
@@ -280,6 +309,7 @@ int main(void)
         TEST(readiness_is_told_until_read),
         TEST(removal_of_another_in_the_same_batch),
         TEST(removal_of_itself),
+        TEST(closing_is_removal),
         TEST(a_new_watch_inherits_nothing),
         TEST(bad_descriptor_is_an_error),
         TEST(timers_fire_in_order),

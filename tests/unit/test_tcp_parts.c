@@ -317,6 +317,28 @@ static void tiny_segments_share_memory(void **state)
 
 /* ---- Send buffer ---- */
 
+/* len bytes of the stream, or what there is room for, into up to max rooms; all of it committed, or
+ * some, or nothing, or they are left as they are.  What the stream has now. */
+static uint32_t fill_rooms(struct naru_tcp *c, struct naru_rand *rand, uint32_t end, uint32_t len)
+{
+    struct naru_room room[6];
+    uint32_t done = 0, kind = naru_rand_below(rand, 6);
+    int count = naru_tcp_sndq_reserve(c, room, 1 + naru_rand_below(rand, 6), len);
+    assert_true(count > 0);
+    naru_tcp_sndq_check(c);
+    for (int i = 0; i < count; i++)
+        for (size_t k = 0; k < room[i].len; k++)
+            ((uint8_t *)room[i].at)[k] = stream(end + done++);
+    assert_true(done <= len);
+    if (kind == 0)
+        return 0; /* forgotten */
+    if (kind < 3)
+        done = naru_rand_below(rand, done + 1);
+    naru_tcp_sndq_commit(c, done);
+    naru_tcp_sndq_check(c);
+    return done;
+}
+
 static void send_buffer(void **state)
 {
     (void)state;
@@ -332,12 +354,16 @@ static void send_buffer(void **state)
             uint32_t len = 1 + naru_rand_below(&rand, seed % 2 ? 60000 : 700);
             for (uint32_t i = 0; i < len; i++)
                 bytes[i] = stream(end + i);
-            if (end - una < 500000) {
+            if (end - una < 500000 && naru_rand_below(&rand, 3) == 0) {
+                end += fill_rooms(&c, &rand, end, 3 * len);
+            } else if (end - una < 500000) {
                 struct naru_slice slice[2] = { { bytes, len / 3 },
                                                { bytes + len / 3, len - len / 3 } };
                 assert_int_equal(naru_tcp_sndq_write(&c, slice, 2, len), len);
                 end += len;
             }
+            if (end == una)
+                continue;
             uint32_t from = una + naru_rand_below(&rand, end - una),
                      want = NARU_MIN(end - from, 9000u);
             struct naru_slice got[NARU_TCP_SLICES];
@@ -354,6 +380,7 @@ static void send_buffer(void **state)
             naru_tcp_sndq_acked(&c);
             naru_tcp_sndq_check(&c);
         }
+        naru_tcp_sndq_commit(&c, 0); /* what was forgotten */
         c.snd.una = c.snd.nxt = c.snd.end;
         naru_tcp_sndq_acked(&c);
         assert_null(c.snd_first);

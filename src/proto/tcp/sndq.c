@@ -6,7 +6,8 @@
  * neither walks from the head: both move forward, and the second goes back to the head only when a
  * new round of retransmissions begins.
  *
- * A block knows the sequence number of its first byte.  Only the last may be empty.
+ * A block knows the sequence number of its first byte.  Empty are only those at the end that were
+ * reserved: until they are committed, or, at the latest, until the next is written.
  */
 #include "proto/tcp/internal.h"
 
@@ -14,7 +15,7 @@
 #include "base/mem.h"
 #include <string.h>
 
-enum { BLOCK_WANT_MAX = 32768 };
+enum { BLOCK_WANT_MAX = 32768, RESERVE_MAX = 4 };
 
 NARU_INLINE naru_seq block_seq(const struct naru_block *b) { return naru_seq_of(b->seq); }
 
@@ -39,9 +40,39 @@ struct naru_block *naru_tcp_sndq_block(const struct naru_tcp *c, uint32_t want)
     return naru_block_get(c->env->blockpool, want);
 }
 
+/* Empty blocks stand behind the filled ones: they were reserved. */
+NARU_INLINE bool has_reserved(const struct naru_tcp *c)
+{
+    return c->snd_last != NULL && c->snd_last != c->snd_first && block_len(c->snd_last) == 0;
+}
+
+/* The last block with data in it; the first, if there is none.  What follows is reserved. */
+static struct naru_block *last_filled(const struct naru_tcp *c)
+{
+    struct naru_block *b = c->snd_last;
+    if (!has_reserved(c))
+        return b;
+    for (b = c->snd_nxt_block != NULL ? c->snd_nxt_block : c->snd_first; block_len(b->next) > 0;)
+        b = b->next;
+    return b;
+}
+
+/* Nothing stays behind b. */
+static void cut_behind(struct naru_tcp *c, struct naru_block *b)
+{
+    while (b->next != NULL) {
+        struct naru_block *reserved = b->next;
+        b->next = reserved->next;
+        naru_block_put(c->env->blockpool, reserved);
+    }
+    c->snd_last = b;
+}
+
 /* A last block with room; what follows will likely be as much as is there already. */
 static struct naru_block *tail(struct naru_tcp *c, uint32_t want)
 {
+    if (has_reserved(c))
+        cut_behind(c, last_filled(c)); /* who reserved them has gone another way */
     struct naru_block *b = c->snd_last;
     if (b != NULL && b->end < b->capacity) {
         if (block_len(b) == 0)
@@ -97,56 +128,43 @@ int naru_tcp_sndq_reserve(struct naru_tcp *c, struct naru_room *room, unsigned m
     struct naru_block *b = tail(c, len);
     if (b == NULL)
         return NARU_ERR_NOMEM;
-    uint32_t n = NARU_MIN(len, b->capacity - b->end);
-    room[count++] = (struct naru_room){ .at = naru_block_data(b) + b->end, .len = n };
-    len -= n;
-    if (len > 0 && count < max && block_len(b) > 0) {
+    for (uint32_t seq = c->snd.end.v; b != NULL; b = b->next) {
+        uint32_t n = NARU_MIN(len, b->capacity - b->end);
+        room[count++] = (struct naru_room){ .at = naru_block_data(b) + b->end, .len = n };
+        len -= n;
+        seq += n;
+        if (len == 0 || count == max || count == RESERVE_MAX)
+            break;
         struct naru_block *more = naru_tcp_sndq_block(c, len);
-        if (more != NULL) {
-            more->seq = c->snd.end.v + n;
-            c->snd_last = b->next = more;
-            n = NARU_MIN(len, more->capacity);
-            room[count++] = (struct naru_room){ .at = naru_block_data(more), .len = n };
-        }
+        if (more == NULL)
+            break;
+        more->seq = seq;
+        c->snd_last = b->next = more;
     }
     return (int)count;
 }
 
-/*
- * The first len bytes of what was reserved are filled: the rest of the last block that holds data,
- * then the empty one behind it.
- */
+/* The first len bytes of what was reserved are filled; blocks that stay empty go back. */
 void naru_tcp_sndq_commit(struct naru_tcp *c, uint32_t len)
 {
-    struct naru_block *b = c->snd_last, *before = NULL;
+    struct naru_block *b = last_filled(c);
     if (b == NULL)
         return;
-    if (block_len(b) == 0 && b != c->snd_first) {
-        for (before = c->snd_nxt_block != NULL ? c->snd_nxt_block : c->snd_first;
-             before->next != b;)
-            before = before->next;
-        uint32_t n = NARU_MIN(len, before->capacity - before->end);
-        before->end += n;
+    for (;;) {
+        uint32_t n = NARU_MIN(len, b->capacity - b->end);
+        if (block_len(b) == 0)
+            b->seq = c->snd.end.v;
+        b->end += n;
         c->snd.end = naru_seq_add(c->snd.end, n);
         len -= n;
+        if (len == 0)
+            break;
+        b = b->next;
+        NARU_ASSERT(b != NULL);
     }
-    NARU_ASSERT(len <= b->capacity - b->end);
+    cut_behind(c, b);
     if (block_len(b) == 0)
-        b->seq = c->snd.end.v;
-    b->end += len;
-    c->snd.end = naru_seq_add(c->snd.end, len);
-    if (block_len(b) > 0)
-        return;
-    if (c->snd_nxt_block == b)
-        c->snd_nxt_block = NULL;
-    if (c->snd_rtx_block == b)
-        c->snd_rtx_block = NULL;
-    c->snd_last = before;
-    if (before != NULL)
-        before->next = NULL;
-    else
-        c->snd_first = NULL;
-    naru_block_put(c->env->blockpool, b);
+        naru_tcp_sndq_free(c); /* it is the first */
 }
 
 /* The block that holds seq; *hint is where it was last, and is moved there. */
@@ -225,7 +243,7 @@ void naru_tcp_sndq_check(const struct naru_tcp *c)
     bool nxt = c->snd_nxt_block == NULL, rtx = c->snd_rtx_block == NULL;
     for (const struct naru_block *b = c->snd_first; b != NULL; b = b->next) {
         NARU_ASSERT(b->start <= b->end && b->end <= b->capacity);
-        NARU_ASSERT(block_len(b) > 0 || b->next == NULL);
+        NARU_ASSERT(block_len(b) > 0 || b->next == NULL || block_len(b->next) == 0);
         NARU_ASSERT(block_len(b) == 0 || naru_seq_before(block_seq(b), c->snd.end));
         if (b->next != NULL && block_len(b->next) > 0)
             NARU_ASSERT(naru_seq_eq(block_end(b), block_seq(b->next)));
