@@ -97,10 +97,15 @@ struct naru_config {
     bool tcp_quickack;            /* quick acknowledgements while a connection is young; true */
     bool tcp_syn_cookies;         /* when the SYN queue is full (RFC 4987 3.6); true */
     bool tcp_rfc793_syn; /* a SYN in the window resets; false, it is challenged (RFC 5961 4) */
+    /* In ESTABLISHED an ACK of what was never sent is answered with an ACK (RFC 9293 3.10.7.4);
+       false, dropped without a word, as Linux long did.  In later states it is always answered;
+       true. */
+    bool tcp_answer_unsent;
     bool tcp_bsd;   /* BSD's habits where the RFCs leave room; false, Linux's.  Receive buffers of
                        whole segments, offered whole; every second segment acknowledged, also small
                        ones; a FIN again with the ACK of the peer's in CLOSING; SYN with FIN opens;
-                       in TIME-WAIT no answer to what has no ACK */
+                       a listener does not reset a SYN, ACK; in TIME-WAIT no answer to what has no
+                       ACK */
     bool tcp_quick; /* what is usual takes a shorter way to the same effect; false is for tests that
                        compare the two; true */
     /* All connections spread their segments over the round trip (see NARU_OPT_PACING); false. */

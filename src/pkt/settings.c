@@ -19,6 +19,7 @@ void naru_settings_init(struct naru_config *config, bool freebsd)
     naru_seed_from_number(1, config->seed);
     config->tcp_rcvbuf_max = 15 * 1024 * 1024; /* window scale 8 */
     config->tcp_syn_retries = 5;
+    config->tcp_answer_unsent = freebsd;
     if (freebsd) {
         config->tcp_quickack = false;
         config->tcp_bsd = true;

@@ -42,6 +42,7 @@ void naru_config_init(struct naru_config *config)
         .tcp_quickack = true,
         .tcp_quick = true,
         .tcp_syn_cookies = true,
+        .tcp_answer_unsent = true,
         .tcp_ecn = NARU_ECN_MODE_ACCEPT,
         .tcp_fastopen = NARU_FASTOPEN_CLIENT,
         .tcp_syn_retries = 7, /* RFC 9293 3.8.3: three minutes at least */
