@@ -2,8 +2,7 @@
  * System calls of a script that move bytes.  What is written are zeros; what is read is thrown
  * away.
  *
- * Not done: ancillary data other than none, the error queue (it is always empty), MSG_ZEROCOPY
- * (copies).
+ * What recvmsg gives beside data is calls_control.c's.  MSG_ZEROCOPY copies, and says so.
  */
 #include "pkt/play.h"
 
@@ -60,8 +59,8 @@ static bool prepare(struct naru_play *p, const struct naru_script_call *call, st
     }
     if (t->count < 0 || t->count > COUNT_MAX)
         naru_play_skip(p, "%s of %lld bytes", call->name, (long long)t->count);
-    if (naru_expr_member(t->msg, "msg_control") != NULL)
-        naru_play_skip(p, "ancillary data");
+    if (is(call, "sendmsg") && naru_expr_member(t->msg, "msg_control") != NULL)
+        naru_play_skip(p, "ancillary data of sendmsg");
     if (is(call, "sendto") || is(call, "sendmsg")) {
         bool v6 = p->options.version == NARU_SCRIPT_V6;
         t->has_to = true;
@@ -109,6 +108,8 @@ struct naru_outcome naru_call_send(struct naru_play *p, const struct naru_script
         return (struct naru_outcome){ .wait = true };
     if ((sent > 0 || sent == NARU_ERR_AGAIN) && !all && may_wait(&t))
         return (struct naru_outcome){ .wait = true };
+    if (p->pending.progress > 0)
+        naru_notices_sent(&t.f->notices, (uint64_t)p->pending.progress, t.flags);
     return naru_outcome_of(p->pending.progress > 0 ? p->pending.progress : sent);
 }
 
@@ -124,7 +125,7 @@ struct naru_outcome naru_call_recv(struct naru_play *p, const struct naru_script
     if (!prepare(p, call, &t))
         return naru_outcome_error(EBADF);
     if (t.flags & MSG_ERRQUEUE)
-        return naru_outcome_error(EAGAIN);
+        return naru_control_errqueue(p, t.f, t.msg);
     size_t left = (size_t)(t.count - p->pending.progress);
     void *bytes = calloc(1, left + 1);
     if (bytes == NULL)
@@ -137,5 +138,7 @@ struct naru_outcome naru_call_recv(struct naru_play *p, const struct naru_script
     bool more = got > 0 && (t.flags & MSG_WAITALL) && p->pending.progress < t.count;
     if ((got == NARU_ERR_AGAIN || more) && may_wait(&t))
         return (struct naru_outcome){ .wait = true };
+    if (t.msg != NULL && got >= 0)
+        naru_control_recv(p, t.f, t.msg);
     return naru_outcome_of(p->pending.progress > 0 ? p->pending.progress : got);
 }
