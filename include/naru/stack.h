@@ -95,8 +95,10 @@ struct naru_config {
     bool tcp_sack;                /* RFC 2018; true */
     bool tcp_window_scale;        /* RFC 7323; true */
     bool tcp_quickack;            /* quick acknowledgements while a connection is young; true */
-    bool tcp_syn_cookies;         /* when the SYN queue is full (RFC 4987 3.6); true */
-    bool tcp_rfc793_syn; /* a SYN in the window resets; false, it is challenged (RFC 5961 4) */
+    bool tcp_tlp;                 /* tails of flights are probed (RFC 8985 7); true */
+    bool tcp_idle_restart; /* cwnd begins anew after RTO without sending (RFC 5681 4.1); true */
+    bool tcp_syn_cookies;  /* when the SYN queue is full (RFC 4987 3.6); true */
+    bool tcp_rfc793_syn;   /* a SYN in the window resets; false, it is challenged (RFC 5961 4) */
     /* In ESTABLISHED an ACK of what was never sent is answered with an ACK (RFC 9293 3.10.7.4);
        false, dropped without a word, as Linux long did.  In later states it is always answered;
        true. */
@@ -124,12 +126,14 @@ struct naru_config {
                                    else, for paths that lose what they do not know; 0: never; 0 */
     uint32_t tcp_rto_min_ms;    /* 200 */
     uint32_t tcp_rto_max_ms;    /* 120 000; 1000 to that */
-    uint32_t tcp_base_mss;      /* 1024: see tcp_mtu_probing */
-    uint32_t tcp_mtu_probe_ms;  /* 600 000: when larger segments than passed are tried again */
-    uint32_t tcp_uto_min_ms;    /* a peer's User Timeout Option (RFC 5482) counts as this at least;
-                                   100 000 */
-    uint32_t tcp_uto_max_ms;    /* and as this at most; 3 600 000 */
-    uint32_t tcp_time_wait_ms;  /* 60 000 */
+    uint32_t
+        tcp_notsent_lowat;     /* of sockets that do not say (NARU_OPT_NOTSENT_LOWAT); UINT32_MAX */
+    uint32_t tcp_base_mss;     /* 1024: see tcp_mtu_probing */
+    uint32_t tcp_mtu_probe_ms; /* 600 000: when larger segments than passed are tried again */
+    uint32_t tcp_uto_min_ms;   /* a peer's User Timeout Option (RFC 5482) counts as this at least;
+                                  100 000 */
+    uint32_t tcp_uto_max_ms;   /* and as this at most; 3 600 000 */
+    uint32_t tcp_time_wait_ms; /* 60 000 */
     uint32_t tcp_fin_wait_2_ms; /* 60 000: FIN-WAIT-2 of a connection nobody holds any more */
 
     /*
