@@ -103,11 +103,16 @@ struct naru_config {
        false, dropped without a word, as Linux long did.  In later states it is always answered;
        true. */
     bool tcp_answer_unsent;
-    bool tcp_bsd;   /* BSD's habits where the RFCs leave room; false, Linux's.  Receive buffers of
-                       whole segments, offered whole; every second segment acknowledged, also small
-                       ones; a FIN again with the ACK of the peer's in CLOSING; SYN with FIN opens;
-                       a listener does not reset a SYN, ACK; in TIME-WAIT no answer to what has no
-                       ACK */
+    /*
+     * BSD's habits where the RFCs leave room; false, Linux's.  Receive buffers of whole segments,
+     * offered whole; every second segment acknowledged, also small ones; a FIN again with the ACK
+     * of the peer's in CLOSING; SYN with FIN opens; a listener does not reset a SYN, ACK; any SYN
+     * for a half-open connection asks for its SYN, ACK again, and a RST with more flags than that
+     * is ignored; a reset is an error (CONNRESET) in every state before TIME-WAIT; closing with
+     * unread data is no reset; soft ICMP errors end a SYN only after several, hard ones are
+     * CONNREFUSED; in TIME-WAIT no answer to what has no ACK, and a RST does not end it.
+     */
+    bool tcp_bsd;
     bool tcp_quick; /* what is usual takes a shorter way to the same effect; false is for tests that
                        compare the two; true */
     /* All connections spread their segments over the round trip (see NARU_OPT_PACING); false. */
