@@ -42,11 +42,31 @@ static struct naru_outcome set_congestion(struct naru_play *p, struct naru_play_
     return naru_outcome_of(naru_sock_set(f->sock, NARU_OPT_CONGESTION, value, p->now));
 }
 
+/* What changes nothing here can be read back all the same. */
+static void keep(struct naru_play_fd *f, const struct naru_pkt_option *row, int64_t value)
+{
+    unsigned i = 0;
+    while (i < NARU_PLAY_KEPT - 1 && f->kept[i].row != NULL && f->kept[i].row != row)
+        i++;
+    f->kept[i].row = row;
+    f->kept[i].value = value;
+}
+
+static int64_t kept(const struct naru_play_fd *f, const struct naru_pkt_option *row)
+{
+    for (unsigned i = 0; i < NARU_PLAY_KEPT; i++)
+        if (f->kept[i].row == row)
+            return f->kept[i].value;
+    return 0;
+}
+
 static enum naru_err set_row(struct naru_play *p, struct naru_play_fd *f,
                              const struct naru_pkt_option *row, int64_t value)
 {
-    if (row->unit == NARU_PKT_IGNORED)
+    if (row->unit == NARU_PKT_IGNORED) {
+        keep(f, row, value);
         return NARU_OK;
+    }
     if (row->unit == NARU_PKT_SECONDS && value > 0)
         value *= 1000;
     if (row->unit == NARU_PKT_BUFFER && p->profile == NARU_PLAY_LINUX) {
@@ -202,6 +222,10 @@ static bool get_special(struct naru_play *p, struct naru_play_fd *f, int64_t lev
         *outcome = get_error(p, f, call);
     else if (level == SOL_SOCKET && name == SO_TYPE)
         *outcome = check_value(p, call, "SO_TYPE", 3, f->dgram ? SOCK_DGRAM : SOCK_STREAM);
+    else if (level == SOL_SOCKET && name == SO_DOMAIN)
+        *outcome = check_value(p, call, "SO_DOMAIN", 3, f->v6 ? AF_INET6 : AF_INET);
+    else if (level == SOL_SOCKET && name == SO_PROTOCOL)
+        *outcome = check_value(p, call, "SO_PROTOCOL", 3, f->dgram ? IPPROTO_UDP : IPPROTO_TCP);
     else if (level == SOL_SOCKET && name == SO_ACCEPTCONN)
         *outcome = check_value(p, call, "SO_ACCEPTCONN", 3, f->listener);
     else if (level == IPPROTO_TCP && name == TCP_CONGESTION)
@@ -227,8 +251,10 @@ struct naru_outcome naru_call_getsockopt(struct naru_play *p, const struct naru_
     if (get_special(p, f, level, name, call, &outcome))
         return outcome;
     const struct naru_pkt_option *row = naru_pkt_option_find(level, name);
-    if (row == NULL || row->unit == NARU_PKT_IGNORED)
+    if (row == NULL)
         return naru_outcome_error(ENOPROTOOPT);
+    if (row->unit == NARU_PKT_IGNORED)
+        return check_value(p, call, "the option", 3, kept(f, row));
     enum naru_err err = naru_sock_get(f->sock, row->opt, &value);
     if (err != NARU_OK)
         return naru_outcome_of(err);

@@ -15,7 +15,13 @@
 #include <naru/sock.h>
 #include <naru/stack.h>
 
-enum { NARU_PLAY_FDS = 64, NARU_PLAY_STAMPS = 512, NARU_PLAY_WATCHES = 16, NARU_PLAY_NAMES = 32 };
+enum {
+    NARU_PLAY_FDS = 64,
+    NARU_PLAY_STAMPS = 512,
+    NARU_PLAY_WATCHES = 16,
+    NARU_PLAY_KEPT = 8,
+    NARU_PLAY_NAMES = 32
+};
 
 /* Whose habits the scripts were written for. */
 enum naru_play_profile { NARU_PLAY_LINUX, NARU_PLAY_FREEBSD };
@@ -71,6 +77,10 @@ struct naru_play_fd {
     struct naru_play_watch watch[NARU_PLAY_WATCHES];
     int64_t buffer_told[2]; /* receive, send: what was set, as Linux tells it; 0: nothing */
     bool inq;               /* TCP_INQ */
+    struct {
+        const struct naru_pkt_option *row;
+        int64_t value;
+    } kept[NARU_PLAY_KEPT]; /* options that change nothing here */
     struct naru_notices notices;
 };
 
