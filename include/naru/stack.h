@@ -107,10 +107,11 @@ struct naru_config {
      * BSD's habits where the RFCs leave room; false, Linux's.  Receive buffers of whole segments,
      * offered whole; every second segment acknowledged, also small ones; a FIN again with the ACK
      * of the peer's in CLOSING; SYN with FIN opens; a listener does not reset a SYN, ACK; any SYN
-     * for a half-open connection asks for its SYN, ACK again, and a RST with more flags than that
-     * is ignored; a reset is an error (CONNRESET) in every state before TIME-WAIT; closing with
-     * unread data is no reset; soft ICMP errors end a SYN only after several, hard ones are
-     * CONNREFUSED; in TIME-WAIT no answer to what has no ACK, and a RST does not end it.
+     * for a half-open connection asks for its SYN, ACK again (with an ACK it is nothing), and a RST
+     * with more flags than that is ignored; a reset is an error (CONNRESET) in every state before
+     * TIME-WAIT; closing with unread data is no reset; soft ICMP errors end a SYN only after
+     * several, hard ones are CONNREFUSED; in TIME-WAIT no answer to what has no ACK, and a RST does
+     * not end it.
      */
     bool tcp_bsd;
     bool tcp_quick; /* what is usual takes a shorter way to the same effect; false is for tests that

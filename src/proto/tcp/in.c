@@ -247,10 +247,6 @@ static bool step_syn(struct naru_tcp *c, struct naru_tcp_seg *s)
         return true;
     if (c->state == NARU_TCP_SYN_RECEIVED && (c->flags & NARU_TCP_F_PASSIVE)) {
         s->drop = NARU_DROP_TCP_SYN_CHALLENGE;
-        if (c->env->config->tcp_bsd && !s->has_ack) {
-            c->due |= NARU_TCP_DUE_SYN; /* any SYN asks for the SYN, ACK again */
-            return false;
-        }
         s->reset = true;
         naru_tcp_die(c, NARU_ERR_CONNRESET, s->now); /* "return this connection to LISTEN" */
         return false;
@@ -274,8 +270,23 @@ static NARU_NOINLINE void take_queued(struct naru_tcp *c, struct naru_tcp_seg *s
         trim_front(c, s);
 }
 
+/* BSD: a half-open connection is a line in its listener's list.  Any SYN, wherever it stands, asks
+ * for the SYN, ACK again; one with an ACK is nothing. */
+static bool half_open_syn(struct naru_tcp *c, struct naru_tcp_seg *s)
+{
+    if (!c->env->config->tcp_bsd || c->state != NARU_TCP_SYN_RECEIVED ||
+        !(c->flags & NARU_TCP_F_PASSIVE) || !s->syn || s->rst)
+        return false;
+    s->drop = NARU_DROP_TCP_SYN_CHALLENGE;
+    if (!s->has_ack && !(c->flags & NARU_TCP_F_DEFERRED))
+        c->due |= NARU_TCP_DUE_SYN;
+    return true;
+}
+
 static void otherwise(struct naru_tcp *c, struct naru_tcp_seg *s)
 {
+    if (half_open_syn(c, s))
+        return;
     if (c->state == NARU_TCP_TIME_WAIT && c->env->config->tcp_bsd && !s->has_ack && !s->rst) {
         s->drop = NARU_DROP_TCP_NO_ACK;
         return;
