@@ -95,12 +95,25 @@ struct naru_config {
     bool tcp_sack;                /* RFC 2018; true */
     bool tcp_window_scale;        /* RFC 7323; true */
     bool tcp_quickack;            /* quick acknowledgements while a connection is young; true */
-    bool tcp_syn_cookies;         /* when the SYN queue is full (RFC 4987 3.6); true */
-    bool tcp_rfc793_syn; /* a SYN in the window resets; false, it is challenged (RFC 5961 4) */
-    bool tcp_bsd;   /* BSD's habits where the RFCs leave room; false, Linux's.  Receive buffers of
-                       whole segments, offered whole; every second segment acknowledged, also small
-                       ones; a FIN again with the ACK of the peer's in CLOSING; SYN with FIN opens;
-                       in TIME-WAIT no answer to what has no ACK */
+    bool tcp_tlp;                 /* tails of flights are probed (RFC 8985 7); true */
+    bool tcp_idle_restart; /* cwnd begins anew after RTO without sending (RFC 5681 4.1); true */
+    bool tcp_syn_cookies;  /* when the SYN queue is full (RFC 4987 3.6); true */
+    bool tcp_rfc793_syn;   /* a SYN in the window resets; false, it is challenged (RFC 5961 4) */
+    /* In ESTABLISHED an ACK of what was never sent is answered with an ACK (RFC 9293 3.10.7.4);
+       false, dropped without a word, as Linux long did.  In later states it is always answered;
+       true. */
+    bool tcp_answer_unsent;
+    /*
+     * BSD's habits where the RFCs leave room; false, Linux's.  Receive buffers of whole segments,
+     * offered whole; every second segment acknowledged, also small ones; a FIN again with the ACK
+     * of the peer's in CLOSING; SYN with FIN opens; a listener does not reset a SYN, ACK; any SYN
+     * for a half-open connection asks for its SYN, ACK again (with an ACK it is nothing), and a RST
+     * with more flags than that is ignored; a reset is an error (CONNRESET) in every state before
+     * TIME-WAIT; closing with unread data is no reset; soft ICMP errors end a SYN only after
+     * several, hard ones are CONNREFUSED; in TIME-WAIT no answer to what has no ACK, and a RST does
+     * not end it.
+     */
+    bool tcp_bsd;
     bool tcp_quick; /* what is usual takes a shorter way to the same effect; false is for tests that
                        compare the two; true */
     /* All connections spread their segments over the round trip (see NARU_OPT_PACING); false. */
@@ -119,12 +132,14 @@ struct naru_config {
                                    else, for paths that lose what they do not know; 0: never; 0 */
     uint32_t tcp_rto_min_ms;    /* 200 */
     uint32_t tcp_rto_max_ms;    /* 120 000; 1000 to that */
-    uint32_t tcp_base_mss;      /* 1024: see tcp_mtu_probing */
-    uint32_t tcp_mtu_probe_ms;  /* 600 000: when larger segments than passed are tried again */
-    uint32_t tcp_uto_min_ms;    /* a peer's User Timeout Option (RFC 5482) counts as this at least;
-                                   100 000 */
-    uint32_t tcp_uto_max_ms;    /* and as this at most; 3 600 000 */
-    uint32_t tcp_time_wait_ms;  /* 60 000 */
+    uint32_t
+        tcp_notsent_lowat;     /* of sockets that do not say (NARU_OPT_NOTSENT_LOWAT); UINT32_MAX */
+    uint32_t tcp_base_mss;     /* 1024: see tcp_mtu_probing */
+    uint32_t tcp_mtu_probe_ms; /* 600 000: when larger segments than passed are tried again */
+    uint32_t tcp_uto_min_ms;   /* a peer's User Timeout Option (RFC 5482) counts as this at least;
+                                  100 000 */
+    uint32_t tcp_uto_max_ms;   /* and as this at most; 3 600 000 */
+    uint32_t tcp_time_wait_ms; /* 60 000 */
     uint32_t tcp_fin_wait_2_ms; /* 60 000: FIN-WAIT-2 of a connection nobody holds any more */
 
     /*

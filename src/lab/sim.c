@@ -9,6 +9,7 @@
 #include "lab/sim.h"
 
 #include "base/csum.h"
+#include "lab/digest.h"
 #include "lab/link.h"
 #include "lab/sim_app.h"
 #include "stack/check.h"
@@ -330,10 +331,7 @@ static void switch_frame(struct sim *sim, unsigned from, const struct naru_link_
 
 static void digest(struct sim *sim, unsigned from, const uint8_t *bytes, size_t len)
 {
-    uint64_t h = sim->result->digest ^ (uint64_t)sim->now ^ (uint64_t)from << 56;
-    for (size_t i = 0; i < len; i++)
-        h = (h ^ bytes[i]) * 0x100000001b3u;
-    sim->result->digest = h;
+    sim->result->digest = naru_digest_frame(sim->result->digest, sim->now, from, bytes, len);
     sim->result->frames++;
     sim->result->bytes += len;
 }
@@ -557,7 +555,7 @@ void naru_sim_run(const struct naru_sim_options *options, struct naru_sim_result
     static const struct naru_sim_result nothing;
     struct sim *sim = calloc(1, sizeof(*sim));
     *result = nothing;
-    result->digest = 0xcbf29ce484222325u;
+    result->digest = NARU_DIGEST_NONE;
     if (sim == NULL) {
         snprintf(result->why, sizeof(result->why), "no memory for the simulation");
         return;

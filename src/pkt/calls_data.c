@@ -2,8 +2,7 @@
  * System calls of a script that move bytes.  What is written are zeros; what is read is thrown
  * away.
  *
- * Not done: ancillary data other than none, the error queue (it is always empty), MSG_ZEROCOPY
- * (copies).
+ * What recvmsg gives beside data is calls_control.c's.  MSG_ZEROCOPY copies, and says so.
  */
 #include "pkt/play.h"
 
@@ -22,6 +21,7 @@ struct transfer {
     bool has_to;
     struct naru_endpoint to;
     const struct naru_script_expr *msg;
+    bool nowhere; /* a buffer that is an address, and so none of ours */
 };
 
 /* [{..., 10}, {..., 20}] */
@@ -34,6 +34,25 @@ static int64_t iov_count(const struct naru_script_expr *list)
         if (v->kind == NARU_SCRIPT_STRUCT && v->first != NULL && v->first->next != NULL)
             count += v->first->next->value;
     return count;
+}
+
+/* Memory is always "..."; NULL or a number is a wrong pointer, if anything is to be there. */
+static bool points_nowhere(const struct naru_script_expr *e, int64_t count)
+{
+    return e != NULL && count > 0 &&
+           (e->kind == NARU_SCRIPT_INT ||
+            (e->kind == NARU_SCRIPT_WORD && strcmp(e->text, "NULL") == 0));
+}
+
+static bool iov_nowhere(const struct naru_script_expr *list)
+{
+    if (list == NULL || list->kind != NARU_SCRIPT_LIST)
+        return false;
+    for (const struct naru_script_expr *v = list->first; v != NULL; v = v->next)
+        if (v->kind == NARU_SCRIPT_STRUCT && v->first != NULL && v->first->next != NULL &&
+            points_nowhere(v->first, v->first->next->value))
+            return true;
+    return false;
 }
 
 static bool is(const struct naru_script_call *call, const char *name)
@@ -51,17 +70,20 @@ static bool prepare(struct naru_play *p, const struct naru_script_call *call, st
     if (msg) {
         t->msg = naru_call_arg(call, 1);
         t->count = iov_count(naru_expr_member(t->msg, "msg_iov"));
+        t->nowhere = iov_nowhere(naru_expr_member(t->msg, "msg_iov"));
         t->flags = naru_call_int(p, call, 2, 0);
     } else if (vector) {
         t->count = iov_count(naru_call_arg(call, 1));
+        t->nowhere = iov_nowhere(naru_call_arg(call, 1));
     } else {
         t->count = naru_call_int(p, call, 2, 0);
+        t->nowhere = points_nowhere(naru_call_arg(call, 1), t->count);
         t->flags = naru_call_int(p, call, 3, 0);
     }
     if (t->count < 0 || t->count > COUNT_MAX)
         naru_play_skip(p, "%s of %lld bytes", call->name, (long long)t->count);
-    if (naru_expr_member(t->msg, "msg_control") != NULL)
-        naru_play_skip(p, "ancillary data");
+    if (is(call, "sendmsg") && naru_expr_member(t->msg, "msg_control") != NULL)
+        naru_play_skip(p, "ancillary data of sendmsg");
     if (is(call, "sendto") || is(call, "sendmsg")) {
         bool v6 = p->options.version == NARU_SCRIPT_V6;
         t->has_to = true;
@@ -89,6 +111,8 @@ struct naru_outcome naru_call_send(struct naru_play *p, const struct naru_script
     struct transfer t;
     if (!prepare(p, call, &t))
         return naru_outcome_error(EBADF);
+    if (t.nowhere)
+        return naru_outcome_error(EFAULT);
     bool first = (t.flags & MSG_FASTOPEN) != 0 && !p->pending.opened; /* else it goes on */
     size_t left = (size_t)(t.count - p->pending.progress);
     void *zeros = calloc(1, left + 1);
@@ -109,6 +133,8 @@ struct naru_outcome naru_call_send(struct naru_play *p, const struct naru_script
         return (struct naru_outcome){ .wait = true };
     if ((sent > 0 || sent == NARU_ERR_AGAIN) && !all && may_wait(&t))
         return (struct naru_outcome){ .wait = true };
+    if (p->pending.progress > 0)
+        naru_notices_sent(&t.f->notices, (uint64_t)p->pending.progress, t.flags);
     return naru_outcome_of(p->pending.progress > 0 ? p->pending.progress : sent);
 }
 
@@ -123,8 +149,10 @@ struct naru_outcome naru_call_recv(struct naru_play *p, const struct naru_script
     struct transfer t;
     if (!prepare(p, call, &t))
         return naru_outcome_error(EBADF);
+    if (t.nowhere)
+        return naru_outcome_error(EFAULT);
     if (t.flags & MSG_ERRQUEUE)
-        return naru_outcome_error(EAGAIN);
+        return naru_control_errqueue(p, t.f, t.msg);
     size_t left = (size_t)(t.count - p->pending.progress);
     void *bytes = calloc(1, left + 1);
     if (bytes == NULL)
@@ -137,5 +165,7 @@ struct naru_outcome naru_call_recv(struct naru_play *p, const struct naru_script
     bool more = got > 0 && (t.flags & MSG_WAITALL) && p->pending.progress < t.count;
     if ((got == NARU_ERR_AGAIN || more) && may_wait(&t))
         return (struct naru_outcome){ .wait = true };
+    if (t.msg != NULL && got >= 0)
+        naru_control_recv(p, t.f, t.msg);
     return naru_outcome_of(p->pending.progress > 0 ? p->pending.progress : got);
 }

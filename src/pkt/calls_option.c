@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/net_tstamp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -41,11 +42,31 @@ static struct naru_outcome set_congestion(struct naru_play *p, struct naru_play_
     return naru_outcome_of(naru_sock_set(f->sock, NARU_OPT_CONGESTION, value, p->now));
 }
 
+/* What changes nothing here can be read back all the same. */
+static void keep(struct naru_play_fd *f, const struct naru_pkt_option *row, int64_t value)
+{
+    unsigned i = 0;
+    while (i < NARU_PLAY_KEPT - 1 && f->kept[i].row != NULL && f->kept[i].row != row)
+        i++;
+    f->kept[i].row = row;
+    f->kept[i].value = value;
+}
+
+static int64_t kept(const struct naru_play_fd *f, const struct naru_pkt_option *row)
+{
+    for (unsigned i = 0; i < NARU_PLAY_KEPT; i++)
+        if (f->kept[i].row == row)
+            return f->kept[i].value;
+    return 0;
+}
+
 static enum naru_err set_row(struct naru_play *p, struct naru_play_fd *f,
                              const struct naru_pkt_option *row, int64_t value)
 {
-    if (row->unit == NARU_PKT_IGNORED)
+    if (row->unit == NARU_PKT_IGNORED) {
+        keep(f, row, value);
         return NARU_OK;
+    }
     if (row->unit == NARU_PKT_SECONDS && value > 0)
         value *= 1000;
     if (row->unit == NARU_PKT_BUFFER && p->profile == NARU_PLAY_LINUX) {
@@ -67,6 +88,36 @@ static struct naru_outcome set_fastopen_key(struct naru_play_fd *f,
         naru_sock_set_fastopen_key(f->sock, (const uint8_t *)e->text, strlen(e->text)));
 }
 
+static struct naru_outcome set_zerocopy(struct naru_play_fd *f, int64_t value)
+{
+    if (value != 0 && value != 1)
+        return naru_outcome_error(EINVAL);
+    f->notices.zerocopy = value != 0;
+    return (struct naru_outcome){ 0 };
+}
+
+/* Keys of bytes need a connection to count in. */
+static struct naru_outcome set_stamping(struct naru_play *p, struct naru_play_fd *f, int64_t value)
+{
+    struct naru_tcp_info info = { 0 };
+    if (value < 0 || value > SOF_TIMESTAMPING_MASK)
+        return naru_outcome_error(EINVAL);
+    if (!f->dgram && (value & SOF_TIMESTAMPING_OPT_ID) &&
+        (f->listener || naru_sock_tcp_info(f->sock, &info, p->now) != NARU_OK ||
+         info.state == NARU_TCP_CLOSED))
+        return naru_outcome_error(EINVAL);
+    naru_notices_set_stamping(&f->notices, f->sock, (uint32_t)value);
+    return (struct naru_outcome){ 0 };
+}
+
+static struct naru_outcome set_inq(struct naru_play_fd *f, int64_t value)
+{
+    if (value != 0 && value != 1)
+        return naru_outcome_error(EINVAL);
+    f->inq = value != 0;
+    return (struct naru_outcome){ 0 };
+}
+
 /* Options that only some systems have; false: no such. */
 static bool set_special(struct naru_play *p, struct naru_play_fd *f, int64_t level, int64_t name,
                         const struct naru_script_call *call, struct naru_outcome *outcome)
@@ -80,6 +131,12 @@ static bool set_special(struct naru_play *p, struct naru_play_fd *f, int64_t lev
         *outcome = set_congestion(p, f, e);
     } else if (level == IPPROTO_TCP && name == TCP_FASTOPEN_KEY) {
         *outcome = set_fastopen_key(f, e);
+    } else if (level == SOL_SOCKET && name == SO_ZEROCOPY) {
+        *outcome = set_zerocopy(f, naru_call_int(p, call, 3, 0));
+    } else if (level == SOL_SOCKET && name == SO_TIMESTAMPING) {
+        *outcome = set_stamping(p, f, naru_call_int(p, call, 3, 0));
+    } else if (level == IPPROTO_TCP && name == TCP_INQ) {
+        *outcome = set_inq(f, naru_call_int(p, call, 3, 0));
     } else if (level == IPPROTO_TCP && name == NARU_FREEBSD_KEEPINIT) {
         int64_t ms = naru_call_int(p, call, 3, 75) * 1000;
         *outcome = naru_outcome_of(naru_sock_set(f->sock, NARU_OPT_USER_TIMEOUT_MS, ms, p->now));
@@ -165,10 +222,20 @@ static bool get_special(struct naru_play *p, struct naru_play_fd *f, int64_t lev
         *outcome = get_error(p, f, call);
     else if (level == SOL_SOCKET && name == SO_TYPE)
         *outcome = check_value(p, call, "SO_TYPE", 3, f->dgram ? SOCK_DGRAM : SOCK_STREAM);
+    else if (level == SOL_SOCKET && name == SO_DOMAIN)
+        *outcome = check_value(p, call, "SO_DOMAIN", 3, f->v6 ? AF_INET6 : AF_INET);
+    else if (level == SOL_SOCKET && name == SO_PROTOCOL)
+        *outcome = check_value(p, call, "SO_PROTOCOL", 3, f->dgram ? IPPROTO_UDP : IPPROTO_TCP);
     else if (level == SOL_SOCKET && name == SO_ACCEPTCONN)
         *outcome = check_value(p, call, "SO_ACCEPTCONN", 3, f->listener);
     else if (level == IPPROTO_TCP && name == TCP_CONGESTION)
         *outcome = get_congestion(p, f, e);
+    else if (level == SOL_SOCKET && name == SO_ZEROCOPY)
+        *outcome = check_value(p, call, "SO_ZEROCOPY", 3, f->notices.zerocopy);
+    else if (level == SOL_SOCKET && name == SO_TIMESTAMPING)
+        *outcome = check_value(p, call, "SO_TIMESTAMPING", 3, f->notices.stamping);
+    else if (level == IPPROTO_TCP && name == TCP_INQ)
+        *outcome = check_value(p, call, "TCP_INQ", 3, f->inq);
     else
         return false;
     return true;
@@ -184,8 +251,10 @@ struct naru_outcome naru_call_getsockopt(struct naru_play *p, const struct naru_
     if (get_special(p, f, level, name, call, &outcome))
         return outcome;
     const struct naru_pkt_option *row = naru_pkt_option_find(level, name);
-    if (row == NULL || row->unit == NARU_PKT_IGNORED)
+    if (row == NULL)
         return naru_outcome_error(ENOPROTOOPT);
+    if (row->unit == NARU_PKT_IGNORED)
+        return check_value(p, call, "the option", 3, kept(f, row));
     enum naru_err err = naru_sock_get(f->sock, row->opt, &value);
     if (err != NARU_OK)
         return naru_outcome_of(err);

@@ -11,7 +11,8 @@
 
 static uint32_t level_of(const struct naru_play_fd *f)
 {
-    return f->sock != NULL ? naru_pkt_poll_bits(naru_sock_ready(f->sock)) : 0;
+    uint32_t told = f->notices.count > 0 ? POLLERR : 0U;
+    return f->sock != NULL ? naru_pkt_poll_bits(naru_sock_ready(f->sock)) | told : 0;
 }
 
 /* Waits until a timeout of milliseconds has passed since the call began; negative: for ever. */
@@ -102,7 +103,7 @@ struct naru_outcome naru_call_epoll_ctl(struct naru_play *p, const struct naru_s
     }
     *w = (struct naru_play_watch){
         .fd = f->number,
-        .events = (uint32_t)member_value(event, "events", 0),
+        .events = (uint32_t)member_value(event, "events", 0) | EPOLLERR | EPOLLHUP,
         .data = member_value(event, "fd", member_value(event, "ptr", f->number)),
         .edges = level_of(f),
     };
@@ -127,7 +128,7 @@ static uint32_t report(struct naru_play *p, struct naru_play_watch *w, bool take
     struct naru_play_fd *f = naru_play_fd(p, w->fd);
     if (f == NULL || w->fd < 0)
         return 0;
-    uint32_t asked = w->events | EPOLLERR | EPOLLHUP;
+    uint32_t asked = w->events;
     uint32_t bits = level_of(f) & asked;
     if ((w->events & EPOLLET) != 0 && (w->edges & asked) == 0)
         bits = 0;

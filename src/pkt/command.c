@@ -42,6 +42,13 @@ static void each_sysctl(struct command *c)
         naru_play_skip(c->p, "a sysctl that changes while the script runs");
 }
 
+/* A stack that lives already is as it is. */
+static void set_defaults(struct command *c)
+{
+    if (c->p->stack == NULL)
+        naru_settings_defaults(&c->p->config);
+}
+
 /* ---- Questions about connections ---- */
 
 /* "sockstat ... | grep -c TIME_WAIT | grep 1": is there one in that state? */
@@ -107,9 +114,11 @@ static void run(struct command *c)
             (harmless[i].first == NULL ||
              (c->count > 1 && strcmp(c->word[1], harmless[i].first) == 0)))
             return;
-    if (ends_with(name, "defaults.sh") || strstr(name, "sysctl_restore_") != NULL)
+    if (strstr(name, "sysctl_restore_") != NULL)
         return;
-    if (strcmp(name, "sysctl") == 0 || ends_with(name, "set_sysctls.py"))
+    if (ends_with(name, "defaults.sh"))
+        set_defaults(c);
+    else if (strcmp(name, "sysctl") == 0 || ends_with(name, "set_sysctls.py"))
         each_sysctl(c);
     else if (strcmp(name, "sleep") == 0)
         sleep_for(c);

@@ -14,12 +14,14 @@
  *
  * For tests alone; the one place of naru with global state.
  *
- * Not done: splice (ENOSYS), ancillary data, the error queue, a TCP_FASTOPEN_KEY of one socket.
+ * Not done: splice (ENOSYS), ancillary data but for the error queue of a stream and TCP_INQ, a
+ * TCP_FASTOPEN_KEY of one socket.
  */
 #ifndef NARU_PKT_DRILL_H
 #define NARU_PKT_DRILL_H
 
 #include "base/defs.h"
+#include "pkt/notice.h"
 
 #include <naru/naru.h>
 
@@ -53,6 +55,8 @@ struct drill_fd {
     unsigned watch_count;
     struct drill_watch watch[DRILL_WATCHES];
     int64_t buffer_told[2];
+    bool inq; /* TCP_INQ */
+    struct naru_notices notices;
 };
 
 /* A call: what it returns, or -1 and errno; false: it would block. */
@@ -131,6 +135,15 @@ int drill_ioctl(void *user, int fd, unsigned long request, ...);
 int drill_pipe(void *user, int ends[2]);
 int drill_splice(void *user, int in, loff_t *in_at, int out, loff_t *out_at, size_t len,
                  unsigned flags);
+
+/* ---- Beside data (drill_control.c) ---- */
+
+/* Options of it; false: another one. */
+bool drill_control_set(struct drill_fd *f, int level, int name, int value, int *result);
+bool drill_control_get(const struct drill_fd *f, int level, int name, int *value);
+/* recvmsg from the error queue; and what stands beside data that were received. */
+ssize_t drill_control_errqueue(struct drill_fd *f, struct msghdr *msg);
+void drill_control_recv(struct drill_fd *f, struct msghdr *msg);
 
 /* ---- Data (drill_data.c) ---- */
 

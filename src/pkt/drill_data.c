@@ -82,6 +82,8 @@ static bool try_send(void *call, int64_t *result)
     bool again = (sent > 0 || sent == NARU_ERR_AGAIN) && t->done < t->total;
     if (again && (may_block(t) || t->done == 0))
         return false;
+    if (t->done > 0)
+        naru_notices_sent(&t->f->notices, t->done, t->flags);
     *result = t->done > 0 ? (int64_t)t->done : drill_result(sent);
     return true;
 }
@@ -218,14 +220,38 @@ ssize_t drill_readv(void *user, int fd, const struct iovec *iov, int count)
     return do_recv(&t, fd);
 }
 
+static ssize_t from_errqueue(int fd, struct msghdr *msg)
+{
+    drill_lock();
+    struct drill_fd *f = drill_find(fd);
+    ssize_t result =
+        f == NULL || f->sock == NULL ? drill_fail(EBADF) : drill_control_errqueue(f, msg);
+    drill_unlock();
+    return result;
+}
+
+/* What stands beside data; of no data nothing. */
+static void beside(struct drill_fd *f, struct msghdr *msg)
+{
+    drill_lock();
+    if (f != NULL && f->sock != NULL) {
+        drill_control_recv(f, msg);
+    } else {
+        msg->msg_controllen = 0;
+        msg->msg_flags = 0;
+    }
+    drill_unlock();
+}
+
 ssize_t drill_recvmsg(void *user, int fd, struct msghdr *msg, int flags)
 {
     (void)user;
     int count = (int)NARU_MIN(msg->msg_iovlen, (size_t)INT_MAX);
     struct transfer t = { .iov = msg->msg_iov, .count = count, .flags = flags };
+    if (flags & MSG_ERRQUEUE)
+        return from_errqueue(fd, msg);
     ssize_t result = do_recv(&t, fd);
-    msg->msg_controllen = 0;
-    msg->msg_flags = 0;
+    beside(result >= 0 ? t.f : NULL, msg);
     if (result >= 0 && t.f->dgram)
         drill_addr_out(&t.info.from, t.f->v6, msg->msg_name, &msg->msg_namelen);
     else

@@ -86,6 +86,12 @@ static int get_socket(const struct drill_fd *f, int name, void *value, socklen_t
     }
 }
 
+static int get_control(const struct drill_fd *f, int level, int name, void *value, socklen_t *len)
+{
+    int number;
+    return drill_control_get(f, level, name, &number) ? put_int(value, len, number) : 1;
+}
+
 static int get_row(const struct drill_fd *f, int level, int name, void *value, socklen_t *len)
 {
     const struct naru_pkt_option *row = naru_pkt_option_find(level, name);
@@ -118,6 +124,8 @@ int drill_getsockopt(void *user, int fd, int level, int name, void *value, sockl
         result = get_tcp(f, name, value, len);
     else if (level == SOL_SOCKET)
         result = get_socket(f, name, value, len);
+    if (result == 1)
+        result = get_control(f, level, name, value, len);
     if (result == 1)
         result = get_row(f, level, name, value, len);
     drill_unlock();
@@ -163,17 +171,19 @@ static enum naru_err set_row(struct drill_fd *f, const struct naru_pkt_option *r
 
 static int set(struct drill_fd *f, int level, int name, const void *value, socklen_t len)
 {
-    int number = 0;
+    int number = 0, result;
     if (level == SOL_SOCKET && name == SO_LINGER)
         return (int)drill_result(set_linger(f, value, len));
     if (level == IPPROTO_TCP && name == TCP_CONGESTION)
         return (int)drill_result(set_congestion(f, value, len));
     const struct naru_pkt_option *row = naru_pkt_option_find(level, name);
+    memcpy(&number, value, NARU_MIN((size_t)len, sizeof(number)));
+    if (len >= sizeof(number) && drill_control_set(f, level, name, number, &result))
+        return result;
     if (row == NULL)
         return drill_fail(ENOPROTOOPT);
     if (len < sizeof(number) && row->unit != NARU_PKT_IGNORED)
         return drill_fail(EINVAL);
-    memcpy(&number, value, NARU_MIN((size_t)len, sizeof(number)));
     return (int)drill_result(set_row(f, row, number));
 }
 

@@ -8,7 +8,8 @@
 
 static uint32_t level_of(const struct drill_fd *f)
 {
-    return f->sock != NULL ? naru_pkt_poll_bits(naru_sock_ready(f->sock)) : 0;
+    uint32_t told = f->notices.count > 0 ? POLLERR : 0U;
+    return f->sock != NULL ? naru_pkt_poll_bits(naru_sock_ready(f->sock)) | told : 0;
 }
 
 /* A wait that ends by itself. */
@@ -110,9 +111,10 @@ static int control(struct drill_fd *ep, int op, struct drill_fd *f, const struct
         return drill_fail(ENOSPC);
     if (w == NULL)
         w = &ep->watch[ep->watch_count++];
-    *w = (struct drill_watch){
-        .fd = f->number, .events = event->events, .edges = level_of(f), .data = event->data
-    };
+    *w = (struct drill_watch){ .fd = f->number,
+                               .events = event->events | EPOLLERR | EPOLLHUP,
+                               .edges = level_of(f),
+                               .data = event->data };
     return 0;
 }
 
@@ -151,7 +153,7 @@ static bool try_epoll(void *call, int64_t *result)
     for (unsigned i = 0; i < k->ep->watch_count && *result < k->max; i++) {
         struct drill_watch *w = &k->ep->watch[i];
         const struct drill_fd *f = drill_find(w->fd);
-        uint32_t asked = w->events | EPOLLERR | EPOLLHUP;
+        uint32_t asked = w->events;
         uint32_t bits = f != NULL ? level_of(f) & asked : 0;
         if (bits == 0 || ((w->events & EPOLLET) != 0 && (w->edges & asked) == 0))
             continue;

@@ -120,6 +120,20 @@ static bool collect(void)
     return any;
 }
 
+/* What was told on error queues is an edge, too. */
+static bool note(void)
+{
+    bool any = false;
+    for (unsigned i = 0; i < DRILL_FDS; i++) {
+        struct drill_fd *f = &drill.fd[i];
+        if (f->sock == NULL || !naru_notices_look(&f->notices, f->sock, drill.now))
+            continue;
+        drill_edge(f->sock, NARU_READY_ERROR);
+        any = true;
+    }
+    return any;
+}
+
 /* The call of the other thread, done for it; then it is waited for until it has its result. */
 static bool serve(void)
 {
@@ -145,6 +159,7 @@ void drill_settle(void)
     bool any = drill.stack != NULL;
     for (unsigned n = 0; any && n < REST_MAX; n++) {
         any = collect();
+        any |= note();
         while (naru_stack_event(drill.stack, &event)) {
             drill_edge(event.sock, event.changed);
             any = true;

@@ -228,6 +228,33 @@ static struct naru_script_event *parse_event(struct naru_scan *s)
     return e;
 }
 
+/*
+ * Words that differ by the version of IP, and that public scripts leave to who runs them: the
+ * cookies of Fast Open between the usual addresses, by the key of those scripts and by none, and
+ * how the error queue is called.
+ */
+static const struct naru_script_defines *usual(enum naru_script_version version)
+{
+    static const struct naru_script_defines words[] = {
+        [NARU_SCRIPT_V4] = { 4,
+                             { { "TFO_COOKIE", "3021b9d889017eeb" },
+                               { "TFO_COOKIE_ZERO", "b7c12350a90dc8f5" },
+                               { "CMSG_LEVEL_IP", "SOL_IP" },
+                               { "CMSG_TYPE_RECVERR", "IP_RECVERR" } } },
+        [NARU_SCRIPT_V6] = { 4,
+                             { { "TFO_COOKIE", "c1d1e9742a47a9bc" },
+                               { "TFO_COOKIE_ZERO", "82af1a8f9a205c34" },
+                               { "CMSG_LEVEL_IP", "SOL_IPV6" },
+                               { "CMSG_TYPE_RECVERR", "IPV6_RECVERR" } } },
+        [NARU_SCRIPT_MAPPED] = { 4,
+                                 { { "TFO_COOKIE", "3021b9d889017eeb" },
+                                   { "TFO_COOKIE_ZERO", "b7c12350a90dc8f5" },
+                                   { "CMSG_LEVEL_IP", "SOL_IPV6" },
+                                   { "CMSG_TYPE_RECVERR", "IPV6_RECVERR" } } },
+    };
+    return &words[version];
+}
+
 enum naru_script_verdict naru_script_parse(struct naru_script *script, struct naru_arena *arena,
                                            const char *text,
                                            const struct naru_script_defines *defines,
@@ -240,6 +267,7 @@ enum naru_script_verdict naru_script_parse(struct naru_script *script, struct na
     result->verdict = NARU_SCRIPT_PASSED;
     while (naru_scan_accept(&s, "--"))
         option_line(&s, script);
+    s.usual = usual(script->options.version);
     while (naru_scan_peek(&s) != 0) {
         *end = parse_event(&s);
         end = &(*end)->next;

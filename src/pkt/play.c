@@ -111,6 +111,13 @@ static bool hear(struct naru_play *p)
 {
     struct naru_event event;
     bool any = false;
+    for (unsigned i = 0; i < NARU_PLAY_FDS; i++) {
+        struct naru_play_fd *f = &p->fd[i];
+        if (f->sock == NULL || !naru_notices_look(&f->notices, f->sock, p->now))
+            continue;
+        naru_poll_edge(p, f->sock, NARU_READY_ERROR);
+        any = true;
+    }
     while (naru_stack_event(p->stack, &event)) {
         naru_poll_edge(p, event.sock, event.changed);
         any = true;

@@ -8,13 +8,20 @@
 #ifndef NARU_PKT_PLAY_H
 #define NARU_PKT_PLAY_H
 
+#include "pkt/notice.h"
 #include "pkt/script.h"
 #include "wire/tcp.h"
 
 #include <naru/sock.h>
 #include <naru/stack.h>
 
-enum { NARU_PLAY_FDS = 64, NARU_PLAY_STAMPS = 512, NARU_PLAY_WATCHES = 16, NARU_PLAY_NAMES = 32 };
+enum {
+    NARU_PLAY_FDS = 64,
+    NARU_PLAY_STAMPS = 512,
+    NARU_PLAY_WATCHES = 16,
+    NARU_PLAY_KEPT = 8,
+    NARU_PLAY_NAMES = 32
+};
 
 /* Whose habits the scripts were written for. */
 enum naru_play_profile { NARU_PLAY_LINUX, NARU_PLAY_FREEBSD };
@@ -69,6 +76,12 @@ struct naru_play_fd {
     unsigned watch_count;
     struct naru_play_watch watch[NARU_PLAY_WATCHES];
     int64_t buffer_told[2]; /* receive, send: what was set, as Linux tells it; 0: nothing */
+    bool inq;               /* TCP_INQ */
+    struct {
+        const struct naru_pkt_option *row;
+        int64_t value;
+    } kept[NARU_PLAY_KEPT]; /* options that change nothing here */
+    struct naru_notices notices;
 };
 
 /* What came of a call so far. */
@@ -182,6 +195,11 @@ struct naru_outcome naru_call_epoll_create(struct naru_play *p,
                                            const struct naru_script_call *call);
 struct naru_outcome naru_call_epoll_ctl(struct naru_play *p, const struct naru_script_call *call);
 struct naru_outcome naru_call_epoll_wait(struct naru_play *p, const struct naru_script_call *call);
+/* recvmsg from the error queue; and what stands beside data that were received. */
+struct naru_outcome naru_control_errqueue(struct naru_play *p, struct naru_play_fd *f,
+                                          const struct naru_script_expr *msg);
+void naru_control_recv(struct naru_play *p, const struct naru_play_fd *f,
+                       const struct naru_script_expr *msg);
 /* Something happened on that socket. */
 void naru_poll_edge(struct naru_play *p, const struct naru_sock *sock, unsigned ready);
 

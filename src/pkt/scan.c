@@ -216,7 +216,9 @@ static const char *find(const struct naru_script_defines *d, const char *word)
 const char *naru_scan_defined(const struct naru_scan *s, const char *word)
 {
     const char *value = find(&s->own, word);
-    return value != NULL ? value : find(s->defines, word);
+    if (value == NULL)
+        value = find(s->defines, word);
+    return value == NULL && s->usual != NULL ? find(s->usual, word) : value;
 }
 
 /* ---- Numbers ---- */

@@ -17,6 +17,7 @@ struct naru_scan {
     struct naru_arena *arena;
     const struct naru_script_defines *defines; /* of the command line */
     struct naru_script_defines own;            /* of the script */
+    const struct naru_script_defines *usual;   /* where nobody says otherwise; or NULL */
     struct naru_script_result *result;
     bool failed;
 };

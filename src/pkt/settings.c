@@ -19,6 +19,7 @@ void naru_settings_init(struct naru_config *config, bool freebsd)
     naru_seed_from_number(1, config->seed);
     config->tcp_rcvbuf_max = 15 * 1024 * 1024; /* window scale 8 */
     config->tcp_syn_retries = 5;
+    config->tcp_answer_unsent = freebsd;
     if (freebsd) {
         config->tcp_quickack = false;
         config->tcp_bsd = true;
@@ -37,12 +38,15 @@ enum action {
     MILLISECONDS,
     SECONDS,
     BYTES,
+    COUNT,         /* 1 to the largest number */
     LAST_OF_THREE, /* "min default max": tcp_rmem, tcp_wmem */
     FASTOPEN,      /* Linux's tcp_fastopen */
     FASTOPEN_KEY,  /* four hexadecimal words */
     ECN,           /* Linux's tcp_ecn */
     ECN_BSD,       /* FreeBSD's, where 4 only accepts */
     DROP_SYNFIN,   /* the flag of struct naru_play */
+    TLP,           /* Linux's tcp_early_retrans */
+    MICROSECONDS,  /* of a setting in milliseconds */
     DROP_OPTIONS,  /* FreeBSD's rexmit_drop_options: with the third retransmission */
     NOTHING,       /* no effect here */
 };
@@ -67,7 +71,10 @@ static const struct sysctl sysctls[] = {
     { "net.ipv4.tcp_synack_retries", BYTE, C(tcp_synack_retries) },
     { "net.ipv4.tcp_retries2", BYTE, C(tcp_retries) },
     { "net.ipv4.tcp_fin_timeout", SECONDS, C(tcp_fin_wait_2_ms) },
-    { "net.ipv4.tcp_rto_min_us", NOTHING, 0 },
+    { "net.ipv4.tcp_rto_min_us", MICROSECONDS, C(tcp_rto_min_ms) },
+    { "net.ipv4.tcp_early_retrans", TLP, C(tcp_tlp) },
+    { "net.ipv4.tcp_slow_start_after_idle", BOOL, C(tcp_idle_restart) },
+    { "net.ipv4.tcp_notsent_lowat", COUNT, C(tcp_notsent_lowat) },
     { "net.ipv4.tcp_rto_max_ms", MILLISECONDS, C(tcp_rto_max_ms) },
     { "net.ipv4.tcp_mtu_probing", BYTE, C(tcp_mtu_probing) },
     { "net.ipv4.tcp_base_mss", BYTES, C(tcp_base_mss) },
@@ -155,6 +162,17 @@ static void set_one(struct naru_config *config, bool *drop_synfin, const struct 
     case LAST_OF_THREE:
         set_three(at, value);
         break;
+    case TLP:
+        *(bool *)at = n == 3 || n == 4;
+        break;
+    case MICROSECONDS:
+        word = NARU_MAX(word / 1000, 1u);
+        memcpy(at, &word, sizeof(word));
+        break;
+    case COUNT:
+        word = (uint32_t)NARU_MAX(NARU_MIN(n, (unsigned long)UINT32_MAX), 1UL);
+        memcpy(at, &word, sizeof(word));
+        break;
     case DROP_SYNFIN:
         *drop_synfin = n != 0;
         break;
@@ -164,6 +182,20 @@ static void set_one(struct naru_config *config, bool *drop_synfin, const struct 
     case NOTHING:
         break;
     }
+}
+
+/* Of Linux's own defaults only what differs here. */
+void naru_settings_defaults(struct naru_config *config)
+{
+    static const char *const pairs[][2] = {
+        { "net.ipv4.tcp_ecn", "0" },
+        { "net.ipv4.tcp_slow_start_after_idle", "0" },
+        { "net.ipv4.tcp_fastopen", "0x403" },
+        { "net.ipv4.tcp_fastopen_key", "a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4" },
+    };
+    bool unused = false;
+    for (size_t i = 0; i < NARU_ARRAY_LEN(pairs); i++)
+        (void)naru_settings_sysctl(config, &unused, pairs[i][0], pairs[i][1]);
 }
 
 bool naru_settings_sysctl(struct naru_config *config, bool *drop_synfin, const char *name,

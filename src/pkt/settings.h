@@ -16,4 +16,7 @@ void naru_settings_init(struct naru_config *config, bool freebsd);
 bool naru_settings_sysctl(struct naru_config *config, bool *drop_synfin, const char *name,
                           const char *value);
 
+/* What defaults.sh of Google's scripts sets. */
+void naru_settings_defaults(struct naru_config *config);
+
 #endif

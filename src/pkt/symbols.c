@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/errqueue.h>
+#include <linux/net_tstamp.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -93,11 +94,27 @@ static const struct symbol sockets[] = {
     S(SO_INCOMING_CPU),
     S(SCM_TIMESTAMPING),
     S(SCM_RIGHTS),
+    S(SO_EE_ORIGIN_NONE),
     S(SO_EE_ORIGIN_LOCAL),
     S(SO_EE_ORIGIN_ICMP),
     S(SO_EE_ORIGIN_ICMP6),
     S(SO_EE_ORIGIN_TIMESTAMPING),
     S(SO_EE_ORIGIN_ZEROCOPY),
+    S(SO_EE_CODE_ZEROCOPY_COPIED),
+    S(SOF_TIMESTAMPING_TX_HARDWARE),
+    S(SOF_TIMESTAMPING_TX_SOFTWARE),
+    S(SOF_TIMESTAMPING_RX_HARDWARE),
+    S(SOF_TIMESTAMPING_RX_SOFTWARE),
+    S(SOF_TIMESTAMPING_SOFTWARE),
+    S(SOF_TIMESTAMPING_RAW_HARDWARE),
+    S(SOF_TIMESTAMPING_OPT_ID),
+    S(SOF_TIMESTAMPING_TX_SCHED),
+    S(SOF_TIMESTAMPING_TX_ACK),
+    S(SOF_TIMESTAMPING_OPT_CMSG),
+    S(SOF_TIMESTAMPING_OPT_TSONLY),
+    S(SCM_TSTAMP_SND),
+    S(SCM_TSTAMP_SCHED),
+    S(SCM_TSTAMP_ACK),
     S(IP_TOS),
     S(IP_TTL),
     S(IP_MTU),
@@ -169,6 +186,7 @@ static const struct symbol sockets[] = {
     S(EPOLLHUP),
     S(EPOLLRDHUP),
     S(EPOLLONESHOT),
+    S(EPOLLEXCLUSIVE),
     { "EPOLLET", 1U << 31 },
     S(EPOLL_CTL_ADD),
     S(EPOLL_CTL_MOD),
@@ -272,6 +290,7 @@ static const struct symbol errors[] = {
     S(EPIPE),
     S(EDESTADDRREQ),
     S(EMSGSIZE),
+    S(ENOMSG),
     S(EPROTOTYPE),
     S(ENOPROTOOPT),
     S(EPROTONOSUPPORT),

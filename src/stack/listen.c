@@ -293,7 +293,8 @@ NARU_NOINLINE enum naru_drop naru_listen_input(struct naru_sock_tcp *listener,
         return naru_pkt_drop(pkt, NARU_DROP_TCP_RST_IGNORED);
     if (h->flags & NARU_TCP_ACK) {
         if (h->flags & NARU_TCP_SYN) {
-            naru_tcp_reset_segment(listener->s.stack, in, h, pkt->len);
+            if (!listener->s.stack->config.tcp_bsd)
+                naru_tcp_reset_segment(listener->s.stack, in, h, pkt->len);
             return naru_pkt_drop(pkt, NARU_DROP_TCP_FLAGS);
         }
         return cookie_in(listener, in, tuple, hash, h, pkt);

@@ -40,8 +40,11 @@ void naru_config_init(struct naru_config *config)
         .tcp_sack = true,
         .tcp_window_scale = true,
         .tcp_quickack = true,
+        .tcp_tlp = true,
+        .tcp_idle_restart = true,
         .tcp_quick = true,
         .tcp_syn_cookies = true,
+        .tcp_answer_unsent = true,
         .tcp_ecn = NARU_ECN_MODE_ACCEPT,
         .tcp_fastopen = NARU_FASTOPEN_CLIENT,
         .tcp_syn_retries = 7, /* RFC 9293 3.8.3: three minutes at least */
@@ -50,6 +53,7 @@ void naru_config_init(struct naru_config *config)
         .tcp_rto_min_ms = 200,
         .tcp_rto_max_ms = RTO_MAX_MS,
         .tcp_mtu_probing = 1,
+        .tcp_notsent_lowat = UINT32_MAX,
         .tcp_base_mss = 1024,
         .tcp_mtu_probe_ms = 600000,
         .tcp_uto_min_ms = 100000,
@@ -75,9 +79,9 @@ static bool config_good(const struct naru_config *c)
            c->tcp_ecn <= NARU_ECN_MODE_ACCEPT_ACCURATE && c->tcp_rto_min_ms >= 1 &&
            c->tcp_rto_min_ms <= 60000 && c->tcp_rto_max_ms >= 1000 &&
            c->tcp_rto_max_ms <= RTO_MAX_MS && c->tcp_rto_max_ms >= c->tcp_rto_min_ms &&
-           c->tcp_uto_min_ms >= 1 && c->tcp_base_mss >= 64 && c->tcp_base_mss <= 65535 &&
-           c->tcp_mtu_probe_ms >= 1 && c->tcp_uto_min_ms <= c->tcp_uto_max_ms &&
-           c->tcp_uto_max_ms < UINT32_MAX;
+           c->tcp_uto_min_ms >= 1 && c->tcp_notsent_lowat >= 1 && c->tcp_base_mss >= 64 &&
+           c->tcp_base_mss <= 65535 && c->tcp_mtu_probe_ms >= 1 &&
+           c->tcp_uto_min_ms <= c->tcp_uto_max_ms && c->tcp_uto_max_ms < UINT32_MAX;
 }
 
 static void init_pools(struct naru_stack *stack)

@@ -4,6 +4,8 @@
  */
 #include "lib/stack_lab.h"
 
+#include "lab/digest.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,7 +81,7 @@ static bool add_host(struct lab *lab, int n, const struct lab_options *options)
 bool lab_pair(struct lab *lab, const struct lab_options *options)
 {
     lab->now = NARU_SEC(1);
-    lab->digest = 0xcbf29ce484222325u;
+    lab->digest = NARU_DIGEST_NONE;
     lab->random = 1u + options->seed;
     lab->stack_count = 2;
     if (!add_host(lab, 0, options) || !add_host(lab, 1, options))
@@ -112,14 +114,6 @@ static uint32_t lab_random(struct lab *lab)
     return lab->random >> 8;
 }
 
-static void digest_frame(struct lab *lab, int from, const uint8_t *data, size_t len)
-{
-    uint64_t h = lab->digest ^ (uint64_t)lab->now ^ (uint64_t)from << 56;
-    for (size_t i = 0; i < len; i++)
-        h = (h ^ data[i]) * 0x100000001b3u;
-    lab->digest = h;
-}
-
 static void launch(struct lab *lab, int w, int side, const struct naru_frame *frame)
 {
     struct lab_wire *wire = &lab->wire[w];
@@ -129,7 +123,7 @@ static void launch(struct lab *lab, int w, int side, const struct naru_frame *fr
     naru_frame_copy(frame, data);
     lab->frames++;
     lab->bytes += len;
-    digest_frame(lab, wire->end[side], data, len);
+    lab->digest = naru_digest_frame(lab->digest, lab->now, (unsigned)wire->end[side], data, len);
     bool lost = wire->loss_percent != 0 && lab_random(lab) % 100 < wire->loss_percent;
     if (lost || (wire->filter != NULL && !wire->filter(lab, wire->end[side], data, &len))) {
         free(data);

@@ -101,30 +101,55 @@ static void with_classic(struct naru_config *config) { config->tcp_ecn = NARU_EC
 
 static void with_accurate(struct naru_config *config) { config->tcp_ecn = NARU_ECN_MODE_ACCURATE; }
 
-/* What the sender knew at the end. */
-static struct naru_tcp_info transfer(enum naru_family family, bool accurate, uint64_t total,
-                                     bool (*filter)(struct lab *, int, uint8_t *, size_t *),
-                                     struct path *path, naru_time *took)
+/* What a transfer came to: what its sender knew at the end, and what its path saw. */
+struct ending {
+    struct naru_tcp_info info;
+    struct path path;
+    naru_time took;
+};
+
+typedef bool (*path_filter)(struct lab *, int, uint8_t *, size_t *);
+
+static void transfer(enum naru_family family, bool accurate, uint64_t total, path_filter filter,
+                     struct ending *out)
 {
     struct lab lab = { 0 };
     struct lab_options options = { .delay = NARU_MS(5) };
     struct naru_sock *client, *server;
-    struct naru_tcp_info info;
     options.tune = accurate ? with_accurate : with_classic;
-    *path = (struct path){ 0 };
+    out->path = (struct path){ 0 };
     assert_true(lab_pair(&lab, &options));
-    lab.user = path;
+    lab.user = &out->path;
     lab.wire[0].filter = filter;
     assert_true(lab_established(&lab, family, 80, &client, &server));
     naru_time began = lab.now;
     assert_true(lab_transfer(&lab, client, server, total, lab.now + NARU_SEC(600)));
-    *took = lab.now - began;
-    assert_int_equal(naru_sock_tcp_info(client, &info, lab.now), NARU_OK);
+    out->took = lab.now - began;
+    assert_int_equal(naru_sock_tcp_info(client, &out->info, lab.now), NARU_OK);
     naru_sock_close(client, lab.now);
     naru_sock_close(server, lab.now);
     lab_run(&lab, lab.now + NARU_SEC(5));
     lab_end(&lab);
-    return info;
+}
+
+/* Over both families, with classic and with accurate ECN. */
+static void each_way(uint64_t total, path_filter filter, void (*check)(const struct ending *))
+{
+    for (int f = 0; f < 2; f++)
+        for (int accurate = 0; accurate < 2; accurate++) {
+            struct ending end;
+            transfer(families[f], accurate, total, filter, &end);
+            check(&end);
+        }
+}
+
+static void at_the_floor(const struct ending *end)
+{
+    assert_true(end->info.ecn && end->info.delivered_ce_segments > 0);
+    assert_true(end->path.ect > 500);
+    assert_in_range(end->info.snd_cwnd_segments, 1, 4);
+    assert_int_equal(end->info.total_retrans_segments, 0);
+    assert_true(end->took < NARU_SEC(16)); /* one segment in 10 ms would be 8 s */
 }
 
 /* Every segment says congestion: the window is at its floor, the ACK clock goes on, nothing is sent
@@ -132,18 +157,13 @@ static struct naru_tcp_info transfer(enum naru_family family, bool accurate, uin
 static void all_is_marked(void **state)
 {
     (void)state;
-    for (int f = 0; f < 2; f++)
-        for (int accurate = 0; accurate < 2; accurate++) {
-            struct path path;
-            naru_time took;
-            struct naru_tcp_info info =
-                transfer(families[f], accurate, MEGABYTE, marks_all, &path, &took);
-            assert_true(info.ecn && info.delivered_ce_segments > 0);
-            assert_true(path.ect > 500);
-            assert_in_range(info.snd_cwnd_segments, 1, 4);
-            assert_int_equal(info.total_retrans_segments, 0);
-            assert_true(took < NARU_SEC(16)); /* one segment in 10 ms would be 8 s */
-        }
+    each_way(MEGABYTE, marks_all, at_the_floor);
+}
+
+static void slow_at_worst(const struct ending *end)
+{
+    assert_int_equal(end->info.total_retrans_segments, 0);
+    assert_true(end->took < NARU_SEC(16));
 }
 
 /* Marks on SYN and pure ACKs too, where none may be: RFC 3168 is given up with its SYN, accurate
@@ -151,47 +171,29 @@ static void all_is_marked(void **state)
 static void everything_is_marked(void **state)
 {
     (void)state;
-    for (int f = 0; f < 2; f++)
-        for (int accurate = 0; accurate < 2; accurate++) {
-            struct path path;
-            naru_time took;
-            struct naru_tcp_info info =
-                transfer(families[f], accurate, MEGABYTE, marks_everything, &path, &took);
-            assert_int_equal(info.total_retrans_segments, 0);
-            assert_true(took < NARU_SEC(16));
-        }
+    each_way(MEGABYTE, marks_everything, slow_at_worst);
+}
+
+static void as_without(const struct ending *end)
+{
+    assert_int_equal(end->info.delivered_ce_segments, 0);
+    assert_int_equal(end->info.total_retrans_segments, 0);
+    assert_true(end->info.snd_cwnd_segments > 20);
+    assert_true(end->took < NARU_SEC(3));
 }
 
 /* Marks are cleared: nothing is ever told, and it is as fast as without ECN. */
 static void all_marks_are_cleared(void **state)
 {
     (void)state;
-    for (int f = 0; f < 2; f++)
-        for (int accurate = 0; accurate < 2; accurate++) {
-            struct path path;
-            naru_time took;
-            struct naru_tcp_info info =
-                transfer(families[f], accurate, 8 * MEGABYTE, bleaches, &path, &took);
-            assert_int_equal(info.delivered_ce_segments, 0);
-            assert_int_equal(info.total_retrans_segments, 0);
-            assert_true(info.snd_cwnd_segments > 20);
-            assert_true(took < NARU_SEC(3));
-        }
+    each_way(8 * MEGABYTE, bleaches, as_without);
 }
 
 /* Marks without sense: the transfer ends all the same. */
 static void marks_are_scrambled(void **state)
 {
     (void)state;
-    for (int f = 0; f < 2; f++)
-        for (int accurate = 0; accurate < 2; accurate++) {
-            struct path path;
-            naru_time took;
-            struct naru_tcp_info info =
-                transfer(families[f], accurate, MEGABYTE, scrambles, &path, &took);
-            assert_int_equal(info.total_retrans_segments, 0);
-            assert_true(took < NARU_SEC(16));
-        }
+    each_way(MEGABYTE, scrambles, slow_at_worst);
 }
 
 int main(void)

@@ -166,6 +166,39 @@ TEST(ack_of_what_was_never_sent)
     tcp_play_end(&p);
 }
 
+/* Where that is not answered, on both ways in: nothing is said and nothing changes, and what limits
+ * answers is not used up. */
+TEST(ack_of_what_was_never_sent_unanswered)
+{
+    (void)state;
+    for (int quick = 0; quick < 2; quick++) {
+        struct tcp_play p;
+        tcp_play_begin(&p);
+        p.host.config.tcp_answer_unsent = false;
+        p.host.config.tcp_quick = quick == 1;
+        tcp_play(&p, "+0 < S 0:0(0) win 65535 <mss 1460,sackOK>\n"
+                     "+0 > S. 0:0(0) ack 1\n"
+                     "+0 < . 1:1(0) ack 1 win 65535\n"
+                     "+0 < P. 1:101(100) ack 2 win 10\n"
+                     "+0 ! tcp-ack-invalid\n"
+                     "+0 read 100 -> AGAIN\n"
+                     "+0 < . 1:1(0) ack 65537 win 10\n"
+                     "+0 ! tcp-ack-invalid\n"
+                     "+0 < R. 2:2(0) ack 1 win 10\n"
+                     "+0 > . 1:1(0) ack 1\n" /* the first challenge, not the third */
+                     "+0 write 1460\n"
+                     "+0 > P. 1:1461(1460) ack 1\n"
+                     "+0 < . 1:1(0) ack 1462 win 65535\n"
+                     "+0 ! tcp-ack-invalid\n"
+                     "+10 < F. 1:1(0) ack 1461 win 65535\n"
+                     "+0 > . 1461:1461(0) ack 2\n"
+                     "+0 = CLOSE-WAIT\n"
+                     "+500 < . 2:2(0) ack 1462 win 65535\n"
+                     "+0 > . 1461:1461(0) ack 2\n"); /* later states answer all the same */
+        tcp_play_end(&p);
+    }
+}
+
 /* RFC 5961 section 5 (blind data injection) ACK check may be included (MAY-12). */
 TEST(ack_too_old)
 {
@@ -546,6 +579,7 @@ int main(void)
         cmocka_unit_test(beyond_the_window),
         cmocka_unit_test(no_ack_bit),
         cmocka_unit_test(ack_of_what_was_never_sent),
+        cmocka_unit_test(ack_of_what_was_never_sent_unanswered),
         cmocka_unit_test(ack_too_old),
         cmocka_unit_test(old_timestamps_are_dropped),
         cmocka_unit_test(last_ack_sent_rule),

@@ -15,27 +15,13 @@
     (void)state;       \
     how(&p)
 
-/* The first ten segments are not paced; 100 ms away. */
-#define TEN                            \
-    "+0 > . 1:1461(1460) ack 1\n"      \
-    "+0 > . 1461:2921(1460) ack 1\n"   \
-    "+0 > . 2921:4381(1460) ack 1\n"   \
-    "+0 > . 4381:5841(1460) ack 1\n"   \
-    "+0 > . 5841:7301(1460) ack 1\n"   \
-    "+0 > . 7301:8761(1460) ack 1\n"   \
-    "+0 > . 8761:10221(1460) ack 1\n"  \
-    "+0 > . 10221:11681(1460) ack 1\n" \
-    "+0 > . 11681:13141(1460) ack 1\n" \
-    "+0 > P. 13141:14601(1460) ack 1\n"
-
 /* 146 000 bytes a second are a segment in 10 ms. */
 TEST(a_rate_spaces_segments)
 {
     BEGIN(tcp_play_accept_far);
     tcp_play(&p, "+0 set MAX_PACING_RATE 146000\n"
                  "+0 get MAX_PACING_RATE -> 146000\n"
-                 "+0 get PACING -> 1\n"
-                 "+0 write 14600\n" TEN "+100 < . 1:1(0) ack 14601 win 65535\n"
+                 "+0 get PACING -> 1\n" TCP_PLAY_TEN "+100 < . 1:1(0) ack 14601 win 65535\n"
                  "+100 write 5840\n"
                  "+0 > . 14601:16061(1460) ack 1\n"
                  "+10 > . 16061:17521(1460) ack 1\n"
@@ -50,16 +36,16 @@ TEST(a_rate_spaces_segments)
 TEST(a_window_is_spread_over_the_round_trip)
 {
     BEGIN(tcp_play_accept_far);
-    tcp_play(&p, "+0 set PACING 1\n"
-                 "+0 get MAX_PACING_RATE -> -1\n"
-                 "+0 write 14600\n" TEN "+100 < . 1:1(0) ack 14601 win 65535\n"
-                 "+0 info cwnd -> 20\n"
-                 "+0 info pacing_rate -> 584000\n"
-                 "+0 write 4380\n"
-                 "+0 > . 14601:16061(1460) ack 1\n"
-                 "+2.5 > . 16061:17521(1460) ack 1\n"
-                 "+2.5 > P. 17521:18981(1460) ack 1\n"
-                 "+95 < . 1:1(0) ack 18981 win 65535\n");
+    tcp_play(&p,
+             "+0 set PACING 1\n"
+             "+0 get MAX_PACING_RATE -> -1\n" TCP_PLAY_TEN "+100 < . 1:1(0) ack 14601 win 65535\n"
+             "+0 info cwnd -> 20\n"
+             "+0 info pacing_rate -> 584000\n"
+             "+0 write 4380\n"
+             "+0 > . 14601:16061(1460) ack 1\n"
+             "+2.5 > . 16061:17521(1460) ack 1\n"
+             "+2.5 > P. 17521:18981(1460) ack 1\n"
+             "+95 < . 1:1(0) ack 18981 win 65535\n");
     tcp_play_end(&p);
 }
 
@@ -88,8 +74,7 @@ TEST(super_segments_are_bursts)
 TEST(a_fast_one_goes_in_bursts_of_a_millisecond)
 {
     BEGIN(tcp_play_accept_far);
-    tcp_play(&p, "+0 set MAX_PACING_RATE 7300000\n"
-                 "+0 write 14600\n" TEN);
+    tcp_play(&p, "+0 set MAX_PACING_RATE 7300000\n" TCP_PLAY_TEN);
     p.c.srtt = 1000;
     tcp_play(&p, "+100 < . 1:1(0) ack 14601 win 65535\n");
     p.c.srtt = 1000;
@@ -109,15 +94,15 @@ TEST(a_fast_one_goes_in_bursts_of_a_millisecond)
 TEST(a_cork_waits_its_own_time)
 {
     BEGIN(tcp_play_accept_far);
-    tcp_play(&p, "+0 set MAX_PACING_RATE 146000\n"
-                 "+0 write 14600\n" TEN "+100 < . 1:1(0) ack 14601 win 65535\n"
-                 "+100 set CORK 1\n"
-                 "+0 write 3020\n"
-                 "+0 > . 14601:16061(1460) ack 1\n"
-                 "+10 > . 16061:17521(1460) ack 1\n"
-                 "+90 < . 1:1(0) ack 17521 win 65535\n"
-                 "+100 > P. 17521:17621(100) ack 1\n"
-                 "+100 < . 1:1(0) ack 17621 win 65535\n");
+    tcp_play(&p,
+             "+0 set MAX_PACING_RATE 146000\n" TCP_PLAY_TEN "+100 < . 1:1(0) ack 14601 win 65535\n"
+             "+100 set CORK 1\n"
+             "+0 write 3020\n"
+             "+0 > . 14601:16061(1460) ack 1\n"
+             "+10 > . 16061:17521(1460) ack 1\n"
+             "+90 < . 1:1(0) ack 17521 win 65535\n"
+             "+100 > P. 17521:17621(100) ack 1\n"
+             "+100 < . 1:1(0) ack 17621 win 65535\n");
     tcp_play_end(&p);
 }
 
@@ -125,8 +110,8 @@ TEST(a_cork_waits_its_own_time)
 TEST(retransmissions_are_paced)
 {
     BEGIN(tcp_play_accept_far);
-    tcp_play(&p, "+0 set MAX_PACING_RATE 73000\n"
-                 "+0 write 14600\n" TEN "+100 < . 1:1(0) ack 1 win 65535 <sack 4381:14601>\n"
+    tcp_play(&p, "+0 set MAX_PACING_RATE 73000\n" TCP_PLAY_TEN
+                 "+100 < . 1:1(0) ack 1 win 65535 <sack 4381:14601>\n"
                  "+0 > . 1:1461(1460) ack 1\n"
                  "+20 > . 1461:2921(1460) ack 1\n"
                  "+20 > . 2921:4381(1460) ack 1\n"
@@ -138,8 +123,7 @@ TEST(retransmissions_are_paced)
 TEST(a_rate_may_change)
 {
     BEGIN(tcp_play_accept_far);
-    tcp_play(&p, "+0 set MAX_PACING_RATE 1\n"
-                 "+0 write 14600\n" TEN "+100 < . 1:1(0) ack 14601 win 65535\n"
+    tcp_play(&p, "+0 set MAX_PACING_RATE 1\n" TCP_PLAY_TEN "+100 < . 1:1(0) ack 14601 win 65535\n"
                  "+0 write 3000\n"
                  "+0 > . 14601:16061(1460) ack 1\n"
                  "+0 < P. 1:101(100) ack 14601 win 65535\n"

@@ -9,6 +9,8 @@
 #include "host/link.h"
 #include "host/tap.h"
 
+#include "lib/namespace.h"
+
 #include <naru/naru.h>
 
 #include <arpa/inet.h>
@@ -225,26 +227,6 @@ static void a_device_that_is_gone(void **state)
     assert_int_equal(plan.failed, 1); /* it is not asked again */
 }
 
-static bool write_file(const char *path, const char *text)
-{
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    bool done = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-    if (fd >= 0)
-        close(fd);
-    return done;
-}
-
-/* A namespace of our own, as root or with a user namespace. */
-static bool enter_namespace(void)
-{
-    char map[64];
-    if (unshare(CLONE_NEWNET) == 0)
-        return true;
-    snprintf(map, sizeof map, "0 %u 1", (unsigned)getuid());
-    return unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0 &&
-           write_file("/proc/self/setgroups", "deny") && write_file("/proc/self/uid_map", map);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,13 +234,7 @@ int main(void)
         cmocka_unit_test(what_is_refused_is_sent_again),
         cmocka_unit_test(a_device_that_is_gone),
     };
-    if (!enter_namespace()) {
-        puts("needs to make network namespaces, which this machine does not allow");
+    if (!namespace_with_tap())
         return 77;
-    }
-    if (access("/dev/net/tun", R_OK | W_OK) != 0) {
-        puts("needs /dev/net/tun, which is not there or not open to this user");
-        return 77;
-    }
     return cmocka_run_group_tests_name("host tap fails", tests, setup, teardown);
 }

@@ -1,7 +1,8 @@
 /*
  * naru-packetdrill.so as a driver sees it: loaded by name, its table filled, a handshake played by
  * hand, a transfer, a retransmission, a call that blocks in another thread, a cookie asked for and
- * used (MSG_FASTOPEN).  Twice, and both times the same bytes at the same microseconds.
+ * used (MSG_FASTOPEN), what recvmsg gives beside data.  Twice, and both times the same bytes at the
+ * same microseconds.
  */
 #include "base/bytes.h"
 #include "base/csum.h"
@@ -12,6 +13,9 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <time.h>
+
+#include <linux/errqueue.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -41,14 +45,17 @@ struct table {
     int (*accept)(void *, int, struct sockaddr *, socklen_t *);
     void *connect;
     ssize_t (*read)(void *, int, void *, size_t);
-    void *skipped_8[6];
+    void *skipped_8[3];
+    ssize_t (*recvmsg)(void *, int, struct msghdr *, int);
+    void *skipped_12[2];
     ssize_t (*send)(void *, int, const void *, size_t, int);
     ssize_t (*sendto)(void *, int, const void *, size_t, int, const struct sockaddr *, socklen_t);
     void *skipped_16[3];
     int (*close)(void *, int);
     void *shutdown;
     int (*getsockopt)(void *, int, int, int, void *, socklen_t *);
-    void *skipped_22[2];
+    int (*setsockopt)(void *, int, int, int, const void *, socklen_t);
+    void *poll;
     int (*netdev_send)(void *, const void *, size_t);
     int (*netdev_receive)(void *, void *, size_t *, long long *);
     int (*usleep)(void *, useconds_t);
@@ -257,6 +264,61 @@ static void answer(struct run *r, const struct naru_tcp_hdr *syn, uint32_t acked
            0);
 }
 
+static void set(struct run *r, int fd, int level, int name)
+{
+    int one = 1, got = 0;
+    socklen_t len = sizeof(got);
+    assert_int_equal(r->t.setsockopt(r->t.user, fd, level, name, &one, sizeof(one)), 0);
+    assert_int_equal(r->t.getsockopt(r->t.user, fd, level, name, &got, &len), 0);
+    assert_int_equal(got, 1);
+}
+
+/* One piece of ancillary data, of that kind and len bytes, which go to data. */
+static void receive_beside(struct run *r, int fd, struct msghdr *msg, int flags, ssize_t wanted,
+                           int level, int type, void *data, size_t len)
+{
+    union {
+        struct cmsghdr first;
+        char room[200];
+    } control;
+    msg->msg_control = &control;
+    msg->msg_controllen = sizeof(control);
+    assert_int_equal(r->t.recvmsg(r->t.user, fd, msg, flags), wanted);
+    assert_true(msg->msg_controllen >= CMSG_LEN(len));
+    assert_int_equal(control.first.cmsg_level, level);
+    assert_int_equal(control.first.cmsg_type, type);
+    memcpy(data, CMSG_DATA(&control.first), len);
+}
+
+/* MSG_ZEROCOPY is told done once, when it is acknowledged; TCP_INQ says what is left. */
+static void told_beside(struct run *r, int fd, struct naru_tcp_hdr ack)
+{
+    char bytes[4];
+    int left;
+    struct naru_tcp_hdr hdr;
+    struct sock_extended_err err;
+    struct iovec iov = { bytes, sizeof(bytes) };
+    struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+    long long at;
+    set(r, fd, SOL_SOCKET, SO_ZEROCOPY);
+    set(r, fd, IPPROTO_TCP, TCP_INQ);
+    assert_int_equal(r->t.send(r->t.user, fd, "zero", 4, MSG_ZEROCOPY), 4);
+    assert_int_equal(receive(r, &hdr, &at), 4);
+    errno = 0;
+    assert_int_equal(r->t.recvmsg(r->t.user, fd, &msg, MSG_ERRQUEUE), -1);
+    assert_int_equal(errno, EAGAIN);
+    ack.ack = naru_seq_add(hdr.seq, 4);
+    inject(r, ack, 10);
+    assert_int_equal(receive(r, &hdr, &at), 0);
+    receive_beside(r, fd, &msg, MSG_ERRQUEUE, 0, IPPROTO_IP, IP_RECVERR, &err, sizeof(err));
+    assert_int_equal(msg.msg_flags, MSG_ERRQUEUE);
+    assert_int_equal(err.ee_origin, SO_EE_ORIGIN_ZEROCOPY);
+    assert_int_equal(err.ee_code, SO_EE_CODE_ZEROCOPY_COPIED);
+    assert_int_equal(err.ee_info | err.ee_data, 0);
+    receive_beside(r, fd, &msg, 0, 4, IPPROTO_TCP, TCP_INQ, &left, sizeof(left));
+    assert_int_equal(left, 6);
+}
+
 /* Without a cookie it is asked for and the data wait for another call; with it they go with SYN. */
 static void fast_open_story(struct run *r)
 {
@@ -274,9 +336,14 @@ static void fast_open_story(struct run *r)
     assert_int_equal(receive(r, &hdr, &at), 0);
     assert_int_equal(r->t.send(r->t.user, fd, "again", 5, MSG_DONTWAIT), 5);
     assert_int_equal(receive(r, &hdr, &at), 5);
+    struct naru_tcp_hdr ack = {
+        .seq = naru_seq_of(71), .ack = naru_seq_add(hdr.seq, 5), .flags = NARU_TCP_ACK, .wnd = 32792
+    };
+    inject(r, ack, 0);
+    told_beside(r, fd, ack);
     inject(r,
-           (struct naru_tcp_hdr){ .seq = naru_seq_of(71),
-                                  .ack = naru_seq_add(hdr.seq, 5),
+           (struct naru_tcp_hdr){ .seq = naru_seq_of(81),
+                                  .ack = naru_seq_add(hdr.seq, 9),
                                   .flags = NARU_TCP_RST | NARU_TCP_ACK },
            0);
     assert_int_equal(r->t.close(r->t.user, fd), 0);

@@ -41,7 +41,7 @@ static void examples(void **state)
         const char *candidate[3];
         int best;
     } t[] = {
-        /* RFC 6724 10.1 */
+        /* RFC 6724 10.1, with another interface where it has a home address */
         { "2001:db8:1::1", { "2001:db8:3::1/64", "fe80::1/64" }, 0 },
         { "ff05::1", { "2001:db8:3::1/64", "fe80::1/64" }, 0 },
         { "2001:db8:1::1", { "2001:db8:1::1/64 d", "2001:db8:3::1/64" }, 0 },
@@ -141,8 +141,8 @@ static void sorted(const char *const *source, const char *const *wanted, const c
     }
 }
 
-/* The examples of RFC 6724 10.2, each given in both orders, and one for each rule that they leave
- * out (V6-6724-5-1). */
+/* The examples of RFC 6724 10.2 but that of a home address (there is no Mobile IPv6 here), each
+ * given in both orders, and one for each rule that they leave out (V6-6724-5-1). */
 static void destinations(void **state)
 {
     (void)state;

@@ -82,6 +82,14 @@ static void go(struct lab *l, struct watch *w, naru_time until)
     l->now = until;
 }
 
+/* A link where nothing was seen yet, and a router that says hello. */
+static void begin_with_router(struct lab *l, struct watch *w)
+{
+    w->count = 0;
+    begin(l);
+    ra(l, 3600);
+}
+
 /* One is made with the lasting one, is replaced before it is deprecated, again and again, and each
  * goes after two days; there is always one to begin from (V6-8981-3-1). */
 static void made_and_made_again(void **state)
@@ -128,9 +136,7 @@ static void no_longer_than_the_prefix(void **state)
     (void)state;
     struct lab l;
     static struct watch w;
-    w.count = 0;
-    begin(&l);
-    ra(&l, 3600);
+    begin_with_router(&l, &w);
     prefix(&l, "2001:db8::/64", "LA", 4 * 3600, 4);
     go(&l, &w, l.now + NARU_SEC(60));
     assert_int_equal(temporaries(&w, false), 0);
@@ -158,9 +164,7 @@ static void duplicates_are_drawn_again(void **state)
     (void)state;
     struct lab l;
     static struct watch w;
-    w.count = 0;
-    begin(&l);
-    ra(&l, 3600);
+    begin_with_router(&l, &w);
     prefix(&l, "2001:db8::/64", "LA", 7 * DAY, 2 * DAY);
     for (unsigned n = 0; n < 10; n++) {
         naru_autoconf_tick(&l.ac, l.now);

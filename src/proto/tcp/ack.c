@@ -210,7 +210,9 @@ bool naru_tcp_step_ack(struct naru_tcp *c, struct naru_tcp_seg *s)
     /* RFC 5961 5.2: (SND.UNA - MAX.SND.WND) =< SEG.ACK =< SND.NXT */
     int32_t ahead = naru_seq_diff(c->snd.una, s->ack);
     if (ahead > (int32_t)naru_tcp_flight(c)) {
-        naru_tcp_challenge(c, s, NARU_DROP_TCP_ACK_INVALID);
+        s->drop = NARU_DROP_TCP_ACK_INVALID;
+        if (c->env->config->tcp_answer_unsent || c->state != NARU_TCP_ESTABLISHED)
+            naru_tcp_challenge(c, s, NARU_DROP_TCP_ACK_INVALID);
         return false;
     }
     if (ahead < 0) {

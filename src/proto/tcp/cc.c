@@ -96,6 +96,8 @@ void naru_tcp_cc_idle(struct naru_tcp *c, naru_time now)
         return;
     if (c->ssthresh < NARU_TCP_SSTHRESH_INF) /* else nothing of its own has begun */
         ops(c)->idle(c, span);
+    if (!c->env->config->tcp_idle_restart)
+        return;
     if (c->cwnd < c->ssthresh || c->ssthresh < c->cwnd - c->cwnd / 4)
         c->ssthresh = NARU_MAX(c->ssthresh, c->cwnd - c->cwnd / 4);
     for (; span > rto && c->cwnd > restart; span -= rto)

@@ -193,15 +193,17 @@ static bool step_seq(struct naru_tcp *c, struct naru_tcp_seg *s)
 /* What a reset means to the user, by the state and by who opened (MUST-11, MUST-12). */
 static enum naru_err reset_error(const struct naru_tcp *c)
 {
+    bool bsd = c->env->config->tcp_bsd;
     switch ((enum naru_tcp_state)c->state) {
     case NARU_TCP_SYN_SENT:
         return NARU_ERR_CONNREFUSED;
     case NARU_TCP_SYN_RECEIVED:
         return c->flags & NARU_TCP_F_PASSIVE ? NARU_ERR_CONNRESET : NARU_ERR_CONNREFUSED;
     case NARU_TCP_CLOSE_WAIT:
-        return NARU_ERR_PIPE;
+        return bsd ? NARU_ERR_CONNRESET : NARU_ERR_PIPE;
     case NARU_TCP_CLOSING:
     case NARU_TCP_LAST_ACK:
+        return bsd ? NARU_ERR_CONNRESET : NARU_OK;
     case NARU_TCP_TIME_WAIT:
         return NARU_OK;
     case NARU_TCP_CLOSED:
@@ -214,12 +216,21 @@ static enum naru_err reset_error(const struct naru_tcp *c)
     return NARU_ERR_CONNRESET;
 }
 
+/* BSD: what answers our SYN, ACK has nothing but RST. */
+static bool odd_reset(const struct naru_tcp *c, const struct naru_tcp_seg *s)
+{
+    return c->env->config->tcp_bsd && c->state == NARU_TCP_SYN_RECEIVED &&
+           (c->flags & NARU_TCP_F_PASSIVE) && (s->has_ack || s->syn || s->fin);
+}
+
 /* With data or without (SHLD-2). */
 static bool step_rst(struct naru_tcp *c, struct naru_tcp_seg *s)
 {
     if (!s->rst)
         return true;
-    if (naru_seq_eq(s->seq, c->rcv.nxt))
+    if (odd_reset(c, s))
+        s->drop = NARU_DROP_TCP_RST_IGNORED;
+    else if (naru_seq_eq(s->seq, c->rcv.nxt))
         naru_tcp_die(c, reset_error(c), s->now);
     else
         naru_tcp_challenge(c, s, NARU_DROP_TCP_RST_INEXACT);
@@ -259,8 +270,23 @@ static NARU_NOINLINE void take_queued(struct naru_tcp *c, struct naru_tcp_seg *s
         trim_front(c, s);
 }
 
+/* BSD: a half-open connection is a line in its listener's list.  Any SYN, wherever it stands, asks
+ * for the SYN, ACK again; one with an ACK is nothing. */
+static bool half_open_syn(struct naru_tcp *c, struct naru_tcp_seg *s)
+{
+    if (!c->env->config->tcp_bsd || c->state != NARU_TCP_SYN_RECEIVED ||
+        !(c->flags & NARU_TCP_F_PASSIVE) || !s->syn || s->rst)
+        return false;
+    s->drop = NARU_DROP_TCP_SYN_CHALLENGE;
+    if (!s->has_ack && !(c->flags & NARU_TCP_F_DEFERRED))
+        c->due |= NARU_TCP_DUE_SYN;
+    return true;
+}
+
 static void otherwise(struct naru_tcp *c, struct naru_tcp_seg *s)
 {
+    if (half_open_syn(c, s))
+        return;
     if (c->state == NARU_TCP_TIME_WAIT && c->env->config->tcp_bsd && !s->has_ack && !s->rst) {
         s->drop = NARU_DROP_TCP_NO_ACK;
         return;

@@ -20,8 +20,9 @@ static bool one_in_flight(const struct naru_tcp *c)
 naru_time naru_tcp_tlp_pto(const struct naru_tcp *c, bool *alone)
 {
     *alone = false;
-    if (!(c->flags & NARU_TCP_F_SACK) || c->srtt == 0 || c->ca_state > NARU_CA_CWR ||
-        c->ca_state == NARU_CA_DISORDER || (c->flags & NARU_TCP_F_TLP) || !naru_tcp_synchronized(c))
+    if (!c->env->config->tcp_tlp || !(c->flags & NARU_TCP_F_SACK) || c->srtt == 0 ||
+        c->ca_state > NARU_CA_CWR || c->ca_state == NARU_CA_DISORDER ||
+        (c->flags & NARU_TCP_F_TLP) || !naru_tcp_synchronized(c))
         return NARU_NEVER;
     *alone = one_in_flight(c);
     uint32_t slack = *alone ? NARU_TCP_DELACK_MAX : NARU_TCP_PTO_SLACK;

@@ -73,6 +73,8 @@ enum naru_tcp_tw_act naru_tcp_tw_input(const struct naru_tcp_env *env, struct na
     bool old = has_timestamp(tw, h) && (int32_t)(h->ts_val - tw->ts_recent) < 0;
     naru_seq end = naru_seq_add(h->seq, seg_len);
     if (h->flags & NARU_TCP_RST) {
+        if (env->config->tcp_bsd)
+            return NARU_TCP_TW_DROP; /* RFC 1337 3 */
         bool exact = naru_seq_eq(h->seq, tw->rcv_nxt) && !old;
         return exact ? NARU_TCP_TW_ENDED : NARU_TCP_TW_DROP;
     }
@@ -92,7 +94,8 @@ enum naru_tcp_tw_act naru_tcp_tw_input(const struct naru_tcp_env *env, struct na
         reply(tw, h, now, out);
         return NARU_TCP_TW_RESTART;
     }
-    if (seg_len == 0 && naru_seq_eq(h->seq, tw->rcv_nxt))
+    bool all = !env->config->tcp_bsd || naru_seq_eq(h->ack, tw->snd_nxt);
+    if (seg_len == 0 && naru_seq_eq(h->seq, tw->rcv_nxt) && all)
         return NARU_TCP_TW_DROP; /* an acknowledgement, as it should be */
     if (seg_len == 0)
         return answer(tw, h, now, out);

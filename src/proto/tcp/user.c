@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+enum { BSD_SOFT_MAX = 3 }; /* retransmissions of a SYN that a soft error does not end */
+
 /* ---- The end of it, as the user sees it ---- */
 
 enum naru_err naru_tcp_take_error(struct naru_tcp *c)
@@ -304,12 +306,12 @@ void naru_tcp_abort(struct naru_tcp *c, naru_time now)
         naru_tcp_die(c, c->state == NARU_TCP_SYN_SENT ? NARU_ERR_CONNABORTED : NARU_OK, now);
 }
 
-/* Unread data make it a reset; reading ends too (SHLD-3, MAY-1). */
+/* Unread data make it a reset (not BSD's); reading ends too (SHLD-3, MAY-1). */
 void naru_tcp_close(struct naru_tcp *c, naru_time now)
 {
     naru_tcp_odd(c);
     c->flags |= NARU_TCP_F_ORPHAN;
-    bool lost = c->rcv.unread > 0 && peer_knows(c);
+    bool lost = c->rcv.unread > 0 && peer_knows(c) && !c->env->config->tcp_bsd;
     naru_tcp_rcvq_free(c);
     if (lost || naru_tcp_opts(c)->linger_ms == 0 || (c->flags & NARU_TCP_F_DEFERRED) ||
         (c->state == NARU_TCP_SYN_SENT && !has_sent(c))) {
@@ -401,11 +403,13 @@ bool naru_tcp_icmp(struct naru_tcp *c, enum naru_err err, bool hard, naru_seq qu
     if (c->state == NARU_TCP_CLOSED || c->state == NARU_TCP_TIME_WAIT ||
         !naru_seq_in(quoted, c->snd.una, naru_tcp_flight(c) + 1))
         return false; /* RFC 5927 4.1 */
+    bool bsd = c->env->config->tcp_bsd;
     bool opening = c->state == NARU_TCP_SYN_SENT ||
                    (c->state == NARU_TCP_SYN_RECEIVED && !(c->flags & NARU_TCP_F_PASSIVE));
-    (void)hard;
     naru_tcp_odd(c);
-    if (opening)
+    if (opening && bsd && hard && err != NARU_ERR_PROTO)
+        naru_tcp_die(c, NARU_ERR_CONNREFUSED, now);
+    else if (opening && (!bsd || c->retransmits > BSD_SOFT_MAX))
         naru_tcp_die(c, err, now);
     else
         c->soft_error = (int8_t)err; /* RFC 5927 5.2: also hard ones do not abort */
