@@ -101,8 +101,8 @@ struct naru_config {
                        whole segments, offered whole; every second segment acknowledged, also small
                        ones; a FIN again with the ACK of the peer's in CLOSING; SYN with FIN opens;
                        in TIME-WAIT no answer to what has no ACK */
-    bool tcp_quick; /* what is usual takes a shorter way to the same effect; false is for tests that
-                       compare the two; true */
+    bool tcp_quick; /* what is usual, segments and datagrams, takes a shorter way to the same
+                       effect; false is for tests that compare the two; true */
     /* All connections spread their segments over the round trip (see NARU_OPT_PACING); false. */
     bool tcp_pacing;
     /*
