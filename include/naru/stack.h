@@ -114,8 +114,8 @@ struct naru_config {
      * not end it.
      */
     bool tcp_bsd;
-    bool tcp_quick; /* what is usual takes a shorter way to the same effect; false is for tests that
-                       compare the two; true */
+    bool tcp_quick; /* what is usual, segments and datagrams, takes a shorter way to the same
+                       effect; false is for tests that compare the two; true */
     /* All connections spread their segments over the round trip (see NARU_OPT_PACING); false. */
     bool tcp_pacing;
     /*
