@@ -20,8 +20,8 @@
 #define NARU_NOINLINE          __attribute__((noinline))
 #define NARU_COLD              __attribute__((cold, noinline))
 /*
- * All that it calls, but for NOINLINE, becomes part of it where the compiler sees it.  And all of it
- * is to be fast: of a long function with many early returns gcc takes the end for what seldom
+ * All that it calls, but for NOINLINE, becomes part of it where the compiler sees it.  And all of
+ * it is to be fast: of a long function with many early returns gcc takes the end for what seldom
  * happens, and makes it small (with idiv where it would multiply).
  */
 #define NARU_FLATTEN     __attribute__((flatten, hot))
