@@ -73,7 +73,7 @@ NARU_INLINE void naru_plain_udp_init(struct naru_plain_udp *p, const struct naru
 
 /* One of them. */
 struct naru_plain_udp_one {
-    const uint8_t *dst_mac; /* not read without a link layer */
+    const uint8_t *dst_mac; /* NULL: nothing stands in front of IP */
     uint32_t payload_len;   /* 65535 at most with the headers in front of it */
     uint16_t payload_sum;   /* naru_csum_fold of it, where it is summed */
     uint16_t ident;         /* IPv4 */
@@ -114,7 +114,7 @@ NARU_INLINE void naru_plain_udp_finish(uint8_t *at, const struct naru_plain_udp 
     } else {
         naru_put16(ip + 4, len);
     }
-    if (p->link_len != 0)
+    if (one->dst_mac != NULL)
         memcpy(at, one->dst_mac, NARU_MAC_LEN);
 }
 

@@ -32,7 +32,7 @@ static void rand_datagram(struct naru_rand *r, struct datagram *d, bool link, bo
         .df = rand_bool(r),
     };
     d->one = (struct naru_plain_udp_one){
-        .dst_mac = d->mac,
+        .dst_mac = link ? d->mac : NULL,
         .payload_len = naru_rand_below(r, PAYLOAD_MAX + 1),
         .ident = d->ends.df ? 0 : rand16(r),
         .csum_partial = rand_bool(r),
