@@ -63,8 +63,9 @@ static bool whole(const char *value, int64_t min, int64_t max, int64_t *out)
 
 static bool set_number(struct naru_script_options *o, const char *name, const char *value)
 {
-    int64_t n = 0;
-    bool known = whole(value, 0, INT32_MAX, &n);
+    int64_t n;
+    if (!whole(value, 0, INT32_MAX, &n))
+        return false;
     if (strcmp(name, "bind_port") == 0 && n <= UINT16_MAX)
         o->bind_port = (uint16_t)n;
     else if (strcmp(name, "connect_port") == 0 && n <= UINT16_MAX)
@@ -81,7 +82,7 @@ static bool set_number(struct naru_script_options *o, const char *name, const ch
         o->mtu_set = true;
     } else
         return false;
-    return known;
+    return true;
 }
 
 static bool set_percent(struct naru_script_options *o, const char *value)
