@@ -112,6 +112,67 @@ NARU_INLINE void naru_plain_emit6(uint8_t *at, const struct naru_plain *p)
 
 /* ---- Reading ---- */
 
+/* The sum of the two addresses of an IP header. */
+NARU_INLINE uint64_t naru_plain_pseudo4(const uint8_t *ip)
+{
+    return (uint64_t)naru_get32(ip + 12) + naru_get32(ip + 16);
+}
+
+NARU_INLINE uint64_t naru_plain_pseudo6(const uint8_t *ip)
+{
+    return naru_plain_words(naru_get64(ip + 8)) + naru_plain_words(naru_get64(ip + 16)) +
+           naru_plain_words(naru_get64(ip + 24)) + naru_plain_words(naru_get64(ip + 32));
+}
+
+/* What an IP header without options, of a whole packet, says. */
+struct naru_plain_ip {
+    struct naru_addr src, dst;
+    uint64_t pseudo;
+    uint32_t header_len, len; /* its own, and of what it carries */
+    uint8_t tos, hop_limit;
+};
+
+/* An IPv4 packet in len bytes that carries at least min of proto; its checksum is looked at. */
+NARU_INLINE bool naru_plain_ip4(const uint8_t *p, size_t len, uint8_t proto, uint32_t min,
+                                struct naru_plain_ip *ip)
+{
+    if (len < NARU_IPV4_LEN + min)
+        return false;
+    uint32_t version = naru_get32(p), ident = naru_get32(p + 4), ttl = naru_get32(p + 8);
+    uint32_t total = version & 0xffff;
+    ip->pseudo = naru_plain_pseudo4(p);
+    if (version >> 24 != 0x45 || (ident & 0xbfff) != 0 || (ttl >> 16 & 0xff) != proto ||
+        total < NARU_IPV4_LEN + min || total > len ||
+        !naru_csum_words_ok(ip->pseudo + version + ident + ttl))
+        return false;
+    ip->src = naru_addr_from4(p + 12);
+    ip->dst = naru_addr_from4(p + 16);
+    ip->header_len = NARU_IPV4_LEN;
+    ip->len = total - NARU_IPV4_LEN;
+    ip->tos = (uint8_t)(version >> 16);
+    ip->hop_limit = (uint8_t)(ttl >> 24);
+    return true;
+}
+
+NARU_INLINE bool naru_plain_ip6(const uint8_t *p, size_t len, uint8_t proto, uint32_t min,
+                                struct naru_plain_ip *ip)
+{
+    if (len < NARU_IPV6_LEN + min)
+        return false;
+    uint32_t version = naru_get32(p), next = naru_get32(p + 4);
+    ip->len = next >> 16;
+    if (version >> 28 != 6 || (next >> 8 & 0xff) != proto || ip->len < min ||
+        ip->len > len - NARU_IPV6_LEN)
+        return false;
+    ip->src = naru_addr_from16(p + 8);
+    ip->dst = naru_addr_from16(p + 24);
+    ip->pseudo = naru_plain_pseudo6(p);
+    ip->header_len = NARU_IPV6_LEN;
+    ip->tos = (uint8_t)(version >> 20);
+    ip->hop_limit = (uint8_t)next;
+    return true;
+}
+
 struct naru_plain_in {
     struct naru_addr src, dst;
     struct naru_tcp_hdr tcp; /* as naru_tcp_parse has it, but for ecn, which is IP's */
@@ -148,43 +209,28 @@ NARU_INLINE bool naru_plain_parse_tcp(const uint8_t *p, uint32_t len, uint64_t p
     return true;
 }
 
-/* An IPv4 packet in len bytes; its header's checksum is looked at. */
+NARU_INLINE bool naru_plain_parse_ip(const uint8_t *p, const struct naru_plain_ip *ip,
+                                     struct naru_plain_in *in)
+{
+    in->src = ip->src;
+    in->dst = ip->dst;
+    in->tcp.ecn = ip->tos & 3;
+    in->header_len = ip->header_len;
+    return naru_plain_parse_tcp(p + ip->header_len, ip->len, ip->pseudo, in);
+}
+
 NARU_INLINE bool naru_plain_parse4(const uint8_t *p, size_t len, struct naru_plain_in *in)
 {
-    if (len < NARU_PLAIN_LEN4)
-        return false;
-    uint32_t version = naru_get32(p), ident = naru_get32(p + 4), ttl = naru_get32(p + 8);
-    uint32_t src = naru_get32(p + 12), dst = naru_get32(p + 16), total = version & 0xffff;
-    uint64_t pseudo = (uint64_t)src + dst;
-    if (version >> 24 != 0x45 || (ident & 0xbfff) != 0 || (ttl >> 16 & 0xff) != NARU_PROTO_TCP ||
-        total < NARU_PLAIN_LEN4 || total > len ||
-        !naru_csum_words_ok(pseudo + version + ident + ttl))
-        return false;
-    in->src = naru_addr_v4(src);
-    in->dst = naru_addr_v4(dst);
-    in->tcp.ecn = version >> 16 & 3;
-    in->header_len = NARU_IPV4_LEN;
-    return naru_plain_parse_tcp(p + NARU_IPV4_LEN, total - NARU_IPV4_LEN, pseudo, in);
+    struct naru_plain_ip ip;
+    return naru_plain_ip4(p, len, NARU_PROTO_TCP, NARU_PLAIN_TCP_LEN, &ip) &&
+           naru_plain_parse_ip(p, &ip, in);
 }
 
 NARU_INLINE bool naru_plain_parse6(const uint8_t *p, size_t len, struct naru_plain_in *in)
 {
-    if (len < NARU_PLAIN_LEN6)
-        return false;
-    uint32_t version = naru_get32(p), next = naru_get32(p + 4), payload = next >> 16;
-    uint64_t src[2] = { naru_get64(p + 8), naru_get64(p + 16) };
-    uint64_t dst[2] = { naru_get64(p + 24), naru_get64(p + 32) };
-    if (version >> 28 != 6 || (next >> 8 & 0xff) != NARU_PROTO_TCP ||
-        payload < NARU_PLAIN_TCP_LEN || payload > len - NARU_IPV6_LEN)
-        return false;
-    in->src = naru_addr_from16(p + 8);
-    in->dst = naru_addr_from16(p + 24);
-    in->tcp.ecn = version >> 20 & 3;
-    in->header_len = NARU_IPV6_LEN;
-    return naru_plain_parse_tcp(p + NARU_IPV6_LEN, payload,
-                                naru_plain_words(src[0]) + naru_plain_words(src[1]) +
-                                    naru_plain_words(dst[0]) + naru_plain_words(dst[1]),
-                                in);
+    struct naru_plain_ip ip;
+    return naru_plain_ip6(p, len, NARU_PROTO_TCP, NARU_PLAIN_TCP_LEN, &ip) &&
+           naru_plain_parse_ip(p, &ip, in);
 }
 
 /* ---- Reading one that is like another ---- */
@@ -224,15 +270,13 @@ NARU_INLINE void naru_plain_learn(struct naru_plain_like *l, const uint8_t *p, s
     l->ecn = in->tcp.ecn;
     memset(mask, 0xff, l->tcp_at);
     if (l->v4) {
-        uint32_t src = naru_get32(ip + 12), dst = naru_get32(ip + 16);
         memset(mask + link_len + 4, 0, 2);
         memset(mask + link_len + 10, 0, 2);
-        l->pseudo = (uint64_t)src + dst;
+        l->pseudo = naru_plain_pseudo4(ip);
         l->ip_sum = naru_csum_fold_words(l->pseudo + naru_get32(ip) + naru_get16(ip + 6) +
                                          naru_get16(ip + 8));
     } else {
-        l->pseudo = naru_plain_words(naru_get64(ip + 8)) + naru_plain_words(naru_get64(ip + 16)) +
-                    naru_plain_words(naru_get64(ip + 24)) + naru_plain_words(naru_get64(ip + 32));
+        l->pseudo = naru_plain_pseudo6(ip);
     }
     memcpy(l->mask, mask, sizeof(mask));
     memcpy(l->word, p, sizeof(l->word));

@@ -153,45 +153,29 @@ NARU_INLINE bool naru_plain_udp_read(const uint8_t *p, uint32_t len, uint64_t ps
     return true;
 }
 
-/* An IPv4 packet in len bytes; its header's checksum is looked at. */
+NARU_INLINE bool naru_plain_udp_read_ip(const uint8_t *p, const struct naru_plain_ip *ip,
+                                        struct naru_plain_udp_in *in)
+{
+    in->src = ip->src;
+    in->dst = ip->dst;
+    in->tos = ip->tos;
+    in->hop_limit = ip->hop_limit;
+    in->header_len = ip->header_len;
+    return naru_plain_udp_read(p + ip->header_len, ip->len, ip->pseudo, in);
+}
+
 NARU_INLINE bool naru_plain_udp_parse4(const uint8_t *p, size_t len, struct naru_plain_udp_in *in)
 {
-    if (len < NARU_PLAIN_UDP_LEN4)
-        return false;
-    uint32_t version = naru_get32(p), ident = naru_get32(p + 4), ttl = naru_get32(p + 8);
-    uint32_t src = naru_get32(p + 12), dst = naru_get32(p + 16), total = version & 0xffff;
-    uint64_t pseudo = (uint64_t)src + dst;
-    if (version >> 24 != 0x45 || (ident & 0xbfff) != 0 || (ttl >> 16 & 0xff) != NARU_PROTO_UDP ||
-        total < NARU_PLAIN_UDP_LEN4 || total > len ||
-        naru_csum_fold_words(pseudo + version + ident + ttl) != 0xffff)
-        return false;
-    in->src = naru_addr_from4(p + 12);
-    in->dst = naru_addr_from4(p + 16);
-    in->tos = (uint8_t)(version >> 16);
-    in->hop_limit = (uint8_t)(ttl >> 24);
-    in->header_len = NARU_IPV4_LEN;
-    return naru_plain_udp_read(p + NARU_IPV4_LEN, total - NARU_IPV4_LEN, pseudo, in);
+    struct naru_plain_ip ip;
+    return naru_plain_ip4(p, len, NARU_PROTO_UDP, NARU_UDP_LEN, &ip) &&
+           naru_plain_udp_read_ip(p, &ip, in);
 }
 
 NARU_INLINE bool naru_plain_udp_parse6(const uint8_t *p, size_t len, struct naru_plain_udp_in *in)
 {
-    if (len < NARU_PLAIN_UDP_LEN6)
-        return false;
-    uint32_t version = naru_get32(p), next = naru_get32(p + 4), payload = next >> 16;
-    uint64_t src[2] = { naru_get64(p + 8), naru_get64(p + 16) };
-    uint64_t dst[2] = { naru_get64(p + 24), naru_get64(p + 32) };
-    if (version >> 28 != 6 || (next >> 8 & 0xff) != NARU_PROTO_UDP || payload < NARU_UDP_LEN ||
-        payload > len - NARU_IPV6_LEN)
-        return false;
-    in->src = naru_addr_from16(p + 8);
-    in->dst = naru_addr_from16(p + 24);
-    in->tos = (uint8_t)(version >> 20);
-    in->hop_limit = (uint8_t)next;
-    in->header_len = NARU_IPV6_LEN;
-    return naru_plain_udp_read(p + NARU_IPV6_LEN, payload,
-                               naru_plain_words(src[0]) + naru_plain_words(src[1]) +
-                                   naru_plain_words(dst[0]) + naru_plain_words(dst[1]),
-                               in);
+    struct naru_plain_ip ip;
+    return naru_plain_ip6(p, len, NARU_PROTO_UDP, NARU_UDP_LEN, &ip) &&
+           naru_plain_udp_read_ip(p, &ip, in);
 }
 
 #endif
