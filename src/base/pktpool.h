@@ -25,8 +25,8 @@ enum { NARU_PKTPOOL_CLASSES = 4 };
 
 /* Bits of naru_pkt.flags. */
 enum {
-    NARU_PKT_FRAMED = 2, /* to send: from the link layer's header on, and no longer than allowed */
     NARU_PKT_REASSEMBLED = 1, /* made of fragments (RFC 6980: then it is no Neighbor Discovery) */
+    NARU_PKT_FRAMED = 2, /* to send: from the link layer's header on, and no longer than allowed */
 };
 
 struct naru_pktpool {

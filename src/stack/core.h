@@ -114,6 +114,39 @@ static inline struct naru_sock_tcp *naru_sock_tcp_of(const struct naru_sock *soc
     return (struct naru_sock_tcp *)(uintptr_t)sock; /* its first member */
 }
 
+/* The zone of an address that was met on iface: a link-local one means something only there. */
+static inline uint16_t naru_zone_on(const struct naru_iface *iface, const struct naru_addr *addr)
+{
+    return naru_addr_is_link_local(addr) ? iface->index : 0;
+}
+
+/* A packet from src to dst was found to be for us alone before, and nothing has changed. */
+static inline bool naru_ends_seen(const struct naru_iface *iface, const struct naru_addr *src,
+                                  const struct naru_addr *dst)
+{
+    return iface->seen.fib_gen == iface->stack->fib.generation &&
+           naru_addr_eq(&iface->seen.dst, dst) && naru_addr_eq(&iface->seen.src, src);
+}
+
+/*
+ * Which IP a frame carries to our own address, from one host, without tags, or without a link layer
+ * at all: 4 or 6, behind link_len bytes; 0: it is not so.
+ */
+static inline unsigned naru_quick_link(const struct naru_iface *iface, const struct naru_pkt *pkt,
+                                       size_t *link_len)
+{
+    const uint8_t *p = pkt->data;
+    *link_len = iface->link_layer ? NARU_ETH_LEN : 0;
+    if (pkt->len <= *link_len)
+        return 0;
+    if (!iface->link_layer)
+        return *p >> 4 == 4 ? 4 : 6;
+    if (!naru_mac_eq(p, iface->mac) || !naru_mac_is_unicast(p + NARU_MAC_LEN))
+        return 0;
+    uint16_t ethertype = naru_get16(p + NARU_ETH_LEN - 2);
+    return ethertype == NARU_ETHERTYPE_IPV4 ? 4 : ethertype == NARU_ETHERTYPE_IPV6 ? 6 : 0;
+}
+
 /* It has something to say. */
 static inline bool naru_iface_waiting(const struct naru_iface *iface)
 {

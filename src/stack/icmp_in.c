@@ -148,7 +148,7 @@ static enum naru_drop error_in(struct naru_stack *stack, const struct naru_ip_in
         .remote = q.dst,
         .local_port = q.sport,
         .remote_port = q.dport,
-        .zone = naru_addr_is_link_local(&q.dst) ? in->iface->index : 0,
+        .zone = naru_zone_on(in->iface, &q.dst),
         .proto = q.proto,
     };
     if (fact->too_big)
@@ -170,7 +170,7 @@ static enum naru_drop echo(struct naru_stack *stack, const struct naru_ip_in *in
         return naru_pkt_drop(pkt, NARU_DROP_ICMP_IGNORED); /* RFC 1122 3.2.2.6: may be ignored */
     struct naru_ip_out out = {
         .dst = in->src,
-        .ifindex = naru_addr_is_link_local(&in->src) ? in->iface->index : 0,
+        .ifindex = naru_zone_on(in->iface, &in->src),
         .proto = in->proto,
         .tos = in->tos,
         .csum_offset = 2,

@@ -70,7 +70,7 @@ static void send_error(struct naru_stack *stack, const struct naru_ip_in *in, co
     pkt->len = (uint32_t)(NARU_ICMP_LEN + quote);
     struct naru_ip_out out = {
         .dst = in->src,
-        .ifindex = naru_addr_is_link_local(&in->src) ? in->iface->index : 0,
+        .ifindex = naru_zone_on(in->iface, &in->src),
         .proto = v4 ? NARU_PROTO_ICMP : NARU_PROTO_ICMPV6,
         .csum_offset = 2,
     };

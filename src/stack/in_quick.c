@@ -12,26 +12,17 @@
 
 enum { SMALL_PAYLOAD = 64 };
 
-/* To our own address, from one host, without tags; or no link layer at all. */
 static bool parse(const struct naru_iface *iface, const struct naru_pkt *pkt, size_t *link_len,
                   struct naru_plain_in *in)
 {
-    const uint8_t *p = pkt->data;
-    size_t len = pkt->len;
-    if (!iface->link_layer) {
-        *link_len = 0;
-        return len > 0 &&
-               (*p >> 4 == 4 ? naru_plain_parse4(p, len, in) : naru_plain_parse6(p, len, in));
-    }
-    *link_len = NARU_ETH_LEN;
-    if (len < NARU_ETH_LEN || !naru_mac_eq(p, iface->mac) || !naru_mac_is_unicast(p + NARU_MAC_LEN))
+    switch (naru_quick_link(iface, pkt, link_len)) {
+    case 4:
+        return naru_plain_parse4(pkt->data + *link_len, pkt->len - *link_len, in);
+    case 6:
+        return naru_plain_parse6(pkt->data + *link_len, pkt->len - *link_len, in);
+    default:
         return false;
-    uint16_t ethertype = naru_get16(p + NARU_ETH_LEN - 2);
-    p += NARU_ETH_LEN;
-    len -= NARU_ETH_LEN;
-    if (ethertype == NARU_ETHERTYPE_IPV4)
-        return naru_plain_parse4(p, len, in);
-    return ethertype == NARU_ETHERTYPE_IPV6 && naru_plain_parse6(p, len, in);
+    }
 }
 
 static bool checksum_ok(const struct naru_stack *stack, const struct naru_plain_in *in,
@@ -84,7 +75,7 @@ static struct naru_flow *flow_of(struct naru_stack *stack, struct naru_iface *if
         .remote = in->src,
         .local_port = in->tcp.dport,
         .remote_port = in->tcp.sport,
-        .zone = naru_addr_is_link_local(&in->src) ? iface->index : 0,
+        .zone = naru_zone_on(iface, &in->src),
         .proto = NARU_PROTO_TCP,
     };
     const uint8_t *payload = pkt->data + link_len + in->header_len;
@@ -126,8 +117,7 @@ NARU_NOINLINE NARU_FLATTEN bool naru_quick_segment_in(struct naru_stack *stack,
         if (!whole(stack, pkt, &in, pkt->data + link_len + in.header_len))
             return false;
     } else {
-        if (!parse(iface, pkt, &link_len, &in) || iface->seen.fib_gen != stack->fib.generation ||
-            !naru_addr_eq(&iface->seen.dst, &in.dst) || !naru_addr_eq(&iface->seen.src, &in.src))
+        if (!parse(iface, pkt, &link_len, &in) || !naru_ends_seen(iface, &in.src, &in.dst))
             return false;
         flow = flow_of(stack, iface, pkt, link_len, &in);
     }

@@ -424,7 +424,7 @@ static void give_up(struct naru_stack *stack, struct naru_iface *iface, struct n
             .remote = q.dst,
             .local_port = q.sport,
             .remote_port = q.dport,
-            .zone = naru_addr_is_link_local(&q.dst) ? iface->index : 0,
+            .zone = naru_zone_on(iface, &q.dst),
             .proto = q.proto,
         };
         struct naru_ip_in in = { .iface = iface, .src = q.src };

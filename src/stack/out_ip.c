@@ -209,7 +209,7 @@ static NARU_NOINLINE void answer_slowly(struct naru_stack *stack, const struct n
         .src = in->dst,
         .dst = in->src,
         .proto = in->proto,
-        .ifindex = naru_addr_is_link_local(&in->src) ? in->iface->index : 0,
+        .ifindex = naru_zone_on(in->iface, &in->src),
         .dont_fragment = true,
         .csum_offset = csum_offset,
     };

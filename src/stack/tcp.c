@@ -412,7 +412,7 @@ NARU_NOINLINE NARU_FLATTEN enum naru_drop naru_tcp_segment_in(struct naru_stack 
         .remote = in->src,
         .local_port = h.dport,
         .remote_port = h.sport,
-        .zone = naru_addr_is_link_local(&in->src) ? in->iface->index : 0,
+        .zone = naru_zone_on(in->iface, &in->src),
         .proto = NARU_PROTO_TCP,
     };
     uint32_t hash = naru_flow_prepare(stack, &tuple); /* its memory comes while the sum is made */

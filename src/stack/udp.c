@@ -189,7 +189,7 @@ NARU_NOINLINE enum naru_drop naru_udp_input(struct naru_stack *stack, const stru
         .remote = in->src,
         .local_port = h.dport,
         .remote_port = h.sport,
-        .zone = naru_addr_is_link_local(&in->src) ? in->iface->index : 0,
+        .zone = naru_zone_on(in->iface, &in->src),
         .proto = NARU_PROTO_UDP,
     };
     if (in->group)
@@ -218,7 +218,7 @@ enum naru_drop naru_ping_input(struct naru_stack *stack, const struct naru_ip_in
         .local = in->dst,
         .remote = in->src,
         .local_port = ident,
-        .zone = naru_addr_is_link_local(&in->src) ? in->iface->index : 0,
+        .zone = naru_zone_on(in->iface, &in->src),
         .proto = in->proto,
     };
     struct naru_sock *sock = naru_ping_sock_of(stack, in->iface, &tuple);
@@ -244,7 +244,7 @@ enum naru_drop naru_ping_relay(struct naru_sock *relay, const struct naru_ip_in 
         .local = in->dst,
         .remote = in->src,
         .remote_port = ident,
-        .zone = naru_addr_is_link_local(&in->src) ? in->iface->index : 0,
+        .zone = naru_zone_on(in->iface, &in->src),
         .proto = in->proto,
     };
     return naru_udp_queue(naru_sock_udp_of(relay), in, &tuple, pkt);

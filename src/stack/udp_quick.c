@@ -132,23 +132,17 @@ NARU_NOINLINE NARU_FLATTEN bool naru_udp_quick_send(struct naru_sock_udp *su,
 
 /* ---- In ---- */
 
-/* To our own address, from one host, without tags; or no link layer at all. */
 static bool parse(const struct naru_iface *iface, const struct naru_pkt *pkt, size_t *link_len,
                   struct naru_plain_udp_in *in)
 {
-    const uint8_t *p = pkt->data;
-    size_t len = pkt->len;
-    *link_len = iface->link_layer ? NARU_ETH_LEN : 0;
-    if (!iface->link_layer)
-        return *p >> 4 == 4 ? naru_plain_udp_parse4(p, len, in) : naru_plain_udp_parse6(p, len, in);
-    if (!naru_mac_eq(p, iface->mac) || !naru_mac_is_unicast(p + NARU_MAC_LEN))
+    switch (naru_quick_link(iface, pkt, link_len)) {
+    case 4:
+        return naru_plain_udp_parse4(pkt->data + *link_len, pkt->len - *link_len, in);
+    case 6:
+        return naru_plain_udp_parse6(pkt->data + *link_len, pkt->len - *link_len, in);
+    default:
         return false;
-    uint16_t ethertype = naru_get16(p + NARU_ETH_LEN - 2);
-    p += NARU_ETH_LEN;
-    len -= NARU_ETH_LEN;
-    if (ethertype == NARU_ETHERTYPE_IPV4)
-        return naru_plain_udp_parse4(p, len, in);
-    return ethertype == NARU_ETHERTYPE_IPV6 && naru_plain_udp_parse6(p, len, in);
+    }
 }
 
 static bool checksum_ok(const struct naru_stack *stack, const struct naru_pkt *pkt,
@@ -158,7 +152,7 @@ static bool checksum_ok(const struct naru_stack *stack, const struct naru_pkt *p
         return true;
     uint32_t sum = in->payload_len <= FEW ? few(NULL, payload, in->payload_len)
                                           : stack->csum->add(0, payload, in->payload_len);
-    return naru_csum_fold_words(in->sum + naru_csum_fold(sum)) == 0xffff;
+    return naru_csum_words_ok(in->sum + naru_csum_as_words(sum));
 }
 
 /* True: pkt is taken, and *drop its fate.  Not for a stack that is traced; pkt looks like UDP. */
@@ -168,8 +162,7 @@ NARU_NOINLINE NARU_FLATTEN bool naru_udp_quick_input(struct naru_stack *stack,
 {
     struct naru_plain_udp_in in;
     size_t link_len;
-    if (!parse(iface, pkt, &link_len, &in) || iface->seen.fib_gen != stack->fib.generation ||
-        !naru_addr_eq(&iface->seen.dst, &in.dst) || !naru_addr_eq(&iface->seen.src, &in.src) ||
+    if (!parse(iface, pkt, &link_len, &in) || !naru_ends_seen(iface, &in.src, &in.dst) ||
         pkt->offload.gso != NARU_GSO_NONE)
         return false;
     struct naru_tuple tuple = {
@@ -177,7 +170,7 @@ NARU_NOINLINE NARU_FLATTEN bool naru_udp_quick_input(struct naru_stack *stack,
         .remote = in.src,
         .local_port = in.dport,
         .remote_port = in.sport,
-        .zone = naru_addr_is_link_local(&in.src) ? iface->index : 0,
+        .zone = naru_zone_on(iface, &in.src),
         .proto = NARU_PROTO_UDP,
     };
     uint8_t *payload = pkt->data + link_len + in.header_len;

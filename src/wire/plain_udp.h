@@ -12,11 +12,6 @@
 #include "wire/plain.h"
 #include "wire/udp.h"
 
-enum {
-    NARU_PLAIN_UDP_LEN4 = NARU_IPV4_LEN + NARU_UDP_LEN,
-    NARU_PLAIN_UDP_LEN6 = NARU_IPV6_LEN + NARU_UDP_LEN,
-};
-
 /*
  * The headers of all datagrams from one socket to one peer: only lengths, the identification, the
  * neighbour and the checksums differ.
