@@ -9,13 +9,17 @@
 
 #define NARU_DIGEST_NONE 0xcbf29ce484222325u
 
+static inline uint64_t naru_digest_bytes(uint64_t digest, const uint8_t *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        digest = (digest ^ bytes[i]) * 0x100000001b3u;
+    return digest;
+}
+
 static inline uint64_t naru_digest_frame(uint64_t digest, naru_time now, unsigned from,
                                          const uint8_t *bytes, size_t len)
 {
-    uint64_t h = digest ^ (uint64_t)now ^ (uint64_t)from << 56;
-    for (size_t i = 0; i < len; i++)
-        h = (h ^ bytes[i]) * 0x100000001b3u;
-    return h;
+    return naru_digest_bytes(digest ^ (uint64_t)now ^ (uint64_t)from << 56, bytes, len);
 }
 
 #endif

@@ -25,6 +25,14 @@ static bool is_v4(const struct naru_addr *a)
     return memcmp(a->b, mapped, 12) == 0;
 }
 
+const struct craft_ends craft_router = {
+    .src = { .b = { 0xfe, 0x80, [15] = 0x66 } },
+    .dst = { .b = { 0xff, 2, [15] = 1 } },
+    .src_mac = { 2, 0, 0, 0, 0, 0x66 },
+    .dst_mac = { 0x33, 0x33, 0, 0, 0, 1 },
+    .hop_limit = 255,
+};
+
 /* ---- Checksums ---- */
 
 static uint32_t sum(uint32_t s, const uint8_t *p, size_t len)

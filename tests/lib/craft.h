@@ -42,6 +42,9 @@ struct craft_ends {
     uint16_t vlan; /* 0: no tag */
 };
 
+/* A router, ::66 of the link, to all its nodes. */
+extern const struct craft_ends craft_router;
+
 struct craft_segment {
     uint16_t sport, dport;
     uint8_t flags;

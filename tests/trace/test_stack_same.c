@@ -19,15 +19,8 @@ static void advertise(struct lab *lab, int n)
                                        0x10, 0, 0,  0,    0, 0xfd, 0x77, 0,    0, 0, 0,
                                        0,    0, 0,  0,    0, 0,    0,    0,    0, 0 };
     uint8_t frame[CRAFT_MAX], ra[8 + sizeof(options)] = { 0 };
-    struct craft_ends ends = {
-        .src = { .b = { 0xfe, 0x80, [15] = 0x66 } },
-        .dst = { .b = { 0xff, 2, [15] = 1 } },
-        .src_mac = { 2, 0, 0, 0, 0, 0x66 },
-        .dst_mac = { 0x33, 0x33, 0, 0, 0, 1 },
-        .hop_limit = 255,
-    };
     memcpy(ra + 8, options, sizeof(options));
-    lab_inject(lab, n, frame, craft_icmp(frame, &ends, 134, 0, 0x40000708, ra, sizeof(ra)));
+    lab_inject(lab, n, frame, craft_icmp(frame, &craft_router, 134, 0, 0x40000708, ra, sizeof(ra)));
 }
 
 static uint64_t run(uint8_t seed)

@@ -5,6 +5,7 @@
  */
 #include "lib/stack_lab.h"
 
+#include "lab/digest.h"
 #include "stack/core.h"
 
 #include <setjmp.h>
@@ -32,12 +33,6 @@ static uint32_t draw(struct walk *w, uint32_t below)
     return (uint32_t)((uint64_t)w->random * below >> 32);
 }
 
-static void digest(struct walk *w, const uint8_t *p, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        w->digest = (w->digest ^ p[i]) * 0x100000001b3u;
-}
-
 /* Up to max frames of one stack; some are lost. */
 static void carry(struct walk *w, int from, unsigned max, bool lossy)
 {
@@ -45,8 +40,7 @@ static void carry(struct walk *w, int from, unsigned max, bool lossy)
     size_t len;
     while (max-- > 0 && (len = lab_take(&w->lab, from, frame, sizeof(frame))) > 0) {
         w->trains += from == 0 && w->lab.stack[0]->train != NULL;
-        digest(w, frame, len);
-        digest(w, (const uint8_t *)&w->lab.now, sizeof(w->lab.now));
+        w->digest = naru_digest_frame(w->digest, w->lab.now, (unsigned)from, frame, len);
         w->frames++;
         if (!lossy || draw(w, 500) != 0)
             lab_inject(&w->lab, !from, frame, len);
@@ -150,7 +144,7 @@ static void long_way(struct naru_config *config) { config->tcp_quick = false; }
 static void walk(struct walk *w, uint32_t seed, bool quick)
 {
     struct lab_options options = { .seed = 1, .tune = quick ? NULL : long_way };
-    *w = (struct walk){ .random = seed, .digest = 0xcbf29ce484222325u, .v6 = seed % 2 != 0 };
+    *w = (struct walk){ .random = seed, .digest = NARU_DIGEST_NONE, .v6 = seed % 2 != 0 };
     enum naru_family family = w->v6 ? NARU_IPV6 : NARU_IPV4;
     assert_true(lab_pair(&w->lab, &options));
     for (unsigned i = 0; i < CONNECTIONS; i++)
@@ -167,7 +161,8 @@ static void walk(struct walk *w, uint32_t seed, bool quick)
     }
     naru_sock_close(w->udp, w->lab.now);
     lab_run(&w->lab, w->lab.now + NARU_SEC(300));
-    digest(w, (const uint8_t *)&w->lab.digest, sizeof(w->lab.digest));
+    w->digest =
+        naru_digest_bytes(w->digest, (const uint8_t *)&w->lab.digest, sizeof(w->lab.digest));
     lab_end(&w->lab);
 }
 

@@ -4,6 +4,7 @@
  * byte at the same time.
  */
 #include "base/rand.h"
+#include "lab/digest.h"
 #include "lib/craft.h"
 #include "lib/stack_lab.h"
 
@@ -32,9 +33,7 @@ static uint32_t below(struct world *w, uint32_t n) { return naru_rand_below(&w->
 
 static void note(struct world *w, const void *at, size_t len)
 {
-    const uint8_t *p = at;
-    for (size_t i = 0; i < len; i++)
-        w->seen = (w->seen ^ p[i]) * 0x100000001b3u;
+    w->seen = naru_digest_bytes(w->seen, at, len);
 }
 
 static void note_number(struct world *w, int64_t n) { note(w, &n, sizeof(n)); }
@@ -139,13 +138,6 @@ static void change_way(struct world *w, int n)
                                 .ifindex = (uint16_t)w->lab.ifindex[n],
                                 .mtu = 1280 + below(w, 200) };
     uint8_t mac[6] = { 2, 0, 0, 0, 0, (uint8_t)(2 - n) }, frame[CRAFT_MAX];
-    struct craft_ends ends = {
-        .src = { .b = { 0xfe, 0x80, [15] = 0x66 } },
-        .dst = { .b = { 0xff, 2, [15] = 1 } },
-        .src_mac = { 2, 0, 0, 0, 0, 0x66 },
-        .dst_mac = { 0x33, 0x33, 0, 0, 0, 1 },
-        .hop_limit = 255,
-    };
     uint8_t ra[8] = { 0 };
     switch (below(w, 5)) {
     case 0:
@@ -162,8 +154,9 @@ static void change_way(struct world *w, int n)
         note_number(w, naru_iface_set_up(stack, w->lab.ifindex[n], below(w, 3) != 0, w->lab.now));
         return;
     default: /* a router says how far packets go */
-        lab_inject(&w->lab, n, frame,
-                   craft_icmp(frame, &ends, 134, 0, (30 + below(w, 60)) << 24, ra, sizeof(ra)));
+        lab_inject(
+            &w->lab, n, frame,
+            craft_icmp(frame, &craft_router, 134, 0, (30 + below(w, 60)) << 24, ra, sizeof(ra)));
     }
 }
 
@@ -206,7 +199,7 @@ struct outcome {
 
 static void run(uint8_t seed, bool quick, struct outcome *o)
 {
-    struct world w = { .v6 = seed % 2 != 0, .seen = 0xcbf29ce484222325u };
+    struct world w = { .v6 = seed % 2 != 0, .seen = NARU_DIGEST_NONE };
     struct lab_options options = { .seed = seed,
                                    .autoconf = true,
                                    .offload = seed % 3 == 0 ? NARU_OFFLOAD_TX_CSUM : 0,

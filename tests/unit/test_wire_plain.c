@@ -1,11 +1,7 @@
 /*
  * The headers at one go (wire/plain.h) are those that the layers make and read, byte for byte.
  */
-#include "wire_test.h"
-
-#include "wire/plain.h"
-
-enum { ROUNDS = 3000, FRAME_MAX = 256, PAYLOAD_MAX = 100 };
+#include "plain_test.h"
 
 /* What the layers read in a frame, where it has the shape of plain.h. */
 struct layers {
@@ -86,6 +82,14 @@ static size_t emit_layers(uint8_t *at, const struct naru_plain *p, const uint8_t
     return len;
 }
 
+static void emit(uint8_t *at, const struct naru_plain *p)
+{
+    if (naru_addr_is_v4(p->src))
+        naru_plain_emit4(at, p);
+    else
+        naru_plain_emit6(at, p);
+}
+
 static void writes_what_layers_write(void **state)
 {
     (void)state;
@@ -102,10 +106,7 @@ static void writes_what_layers_write(void **state)
         size_t len = (p.dst_mac != NULL ? NARU_ETH_LEN : 0u) +
                      (v6 ? (size_t)NARU_PLAIN_LEN6 : (size_t)NARU_PLAIN_LEN4);
         p.payload_sum = naru_csum_as_words(naru_csum_small(one + len, payload, p.payload_len));
-        if (v6)
-            naru_plain_emit6(one, &p);
-        else
-            naru_plain_emit4(one, &p);
+        emit(one, &p);
         assert_int_equal(emit_layers(layers, &p, payload), len);
         assert_memory_equal(one, layers, len);
         assert_memory_equal(one + len, payload, p.payload_len);
@@ -116,23 +117,17 @@ static void writes_what_layers_write(void **state)
 static bool parse_layers(const uint8_t *packet, size_t len, bool v6, struct layers *l)
 {
     struct naru_span span = naru_span(packet, len);
-    struct naru_ipv4_hdr ip4;
-    struct naru_ipv6_hdr ip6;
-    if (v6 ? naru_ipv6_parse(&span, &ip6) != NARU_DROP_NONE
-           : naru_ipv4_parse(&span, &ip4) != NARU_DROP_NONE)
+    struct naru_plain_ip ip;
+    if (!read_ip(&span, v6, NARU_PROTO_TCP, &ip))
         return false;
-    if (v6 ? ip6.next_header != NARU_PROTO_TCP
-           : !naru_ipv4_checksum_ok(packet, ip4.header_len) || ip4.options.len != 0 ||
-                 naru_ipv4_is_fragment(&ip4) || ip4.protocol != NARU_PROTO_TCP)
-        return false;
-    l->src = v6 ? ip6.src : ip4.src;
-    l->dst = v6 ? ip6.dst : ip4.dst;
+    l->src = ip.src;
+    l->dst = ip.dst;
     l->checksum_ok =
         naru_tcp_checksum_ok(naru_csum_ops_portable(), &l->src, &l->dst, span.at, span.len);
     if (naru_tcp_parse(&span, &l->tcp) != NARU_DROP_NONE || l->tcp.opts != NARU_TCP_OPT_TS ||
         l->tcp.header_len != NARU_PLAIN_TCP_LEN)
         return false;
-    l->tcp.ecn = (uint8_t)naru_tos_ecn(v6 ? ip6.traffic_class : ip4.tos);
+    l->tcp.ecn = (uint8_t)naru_tos_ecn(ip.tos);
     l->header_len = (uint32_t)(span.at - packet);
     l->payload_len = (uint32_t)span.len;
     return true;
@@ -147,13 +142,18 @@ static void assert_same_segment(const struct naru_tcp_hdr *a, const struct naru_
     assert_true(a->header_len == b->header_len && a->sack_count == 0 && a->cookie_len == 0);
 }
 
+static bool parse(const uint8_t *packet, size_t len, bool v6, struct naru_plain_in *in)
+{
+    return v6 ? naru_plain_parse6(packet, len, in) : naru_plain_parse4(packet, len, in);
+}
+
 /* Whatever it takes, layers take, and read the same; of good packets it takes all. */
 static unsigned compare(const uint8_t *bytes, size_t len, bool v6)
 {
     struct naru_plain_in in;
     struct layers l;
     uint8_t *packet = exact(bytes, len);
-    bool taken = v6 ? naru_plain_parse6(packet, len, &in) : naru_plain_parse4(packet, len, &in);
+    bool taken = parse(packet, len, v6, &in);
     if (taken) {
         assert_true(parse_layers(packet, len, v6, &l));
         assert_true(naru_addr_eq(&in.src, &l.src) && naru_addr_eq(&in.dst, &l.dst));
@@ -167,12 +167,6 @@ static unsigned compare(const uint8_t *bytes, size_t len, bool v6)
     return taken;
 }
 
-static bool parse(const uint8_t *packet, size_t len, struct naru_plain_in *in)
-{
-    return *packet >> 4 == 6 ? naru_plain_parse6(packet, len, in)
-                             : naru_plain_parse4(packet, len, in);
-}
-
 /* What is taken for one like the last is read as anything else would be, and has the same ends. */
 static bool compare_like(const struct naru_plain_like *l, const struct naru_plain_in *last,
                          const uint8_t *packet, size_t len)
@@ -180,7 +174,7 @@ static bool compare_like(const struct naru_plain_like *l, const struct naru_plai
     struct naru_plain_in one, two;
     if (!naru_plain_parse_like(l, packet, len, &one))
         return false;
-    assert_true(parse(packet, len, &two));
+    assert_true(parse(packet, len, *packet >> 4 == 6, &two));
     assert_same_segment(&one.tcp, &two.tcp);
     assert_true(one.header_len == two.header_len && one.payload_len == two.payload_len);
     assert_int_equal(one.sum % 0xffff, two.sum % 0xffff);
@@ -206,12 +200,9 @@ static void reads_what_is_alike(void **state)
         p.dst_mac = NULL;
         size_t len = (v6 ? (size_t)NARU_PLAIN_LEN6 : (size_t)NARU_PLAIN_LEN4) + p.payload_len;
         for (unsigned n = 0; n < 4; n++) { /* the later ones are like the first */
-            if (v6)
-                naru_plain_emit6(packet, &p);
-            else
-                naru_plain_emit4(packet, &p);
+            emit(packet, &p);
             if (n == 0) {
-                assert_true(parse(packet, len, &in));
+                assert_true(parse(packet, len, v6, &in));
                 naru_plain_learn(&like, packet, 0, &in);
             }
             if (!v6 && rand_bool(&r)) { /* a peer that counts */
@@ -254,18 +245,8 @@ static void reads_what_layers_read(void **state)
         size_t header = v6 ? NARU_PLAIN_LEN6 : NARU_PLAIN_LEN4, len = header + p.payload_len;
         rand_bytes(&r, packet + header, p.payload_len);
         p.payload_sum = naru_csum_as_words(naru_csum_small(NULL, packet + header, p.payload_len));
-        if (v6)
-            naru_plain_emit6(packet, &p);
-        else
-            naru_plain_emit4(packet, &p);
-        assert_int_equal(compare(packet, len, v6), 1);
-        (void)compare(packet, naru_rand_below(&r, (uint32_t)len), v6); /* cut short */
-        for (unsigned n = 0; n < 8; n++) {                             /* spoilt */
-            uint8_t spoilt[FRAME_MAX];
-            memcpy(spoilt, packet, len);
-            spoilt[naru_rand_below(&r, (uint32_t)len)] ^= (uint8_t)(1 << naru_rand_below(&r, 8));
-            spoilt_but_taken += compare(spoilt, len, v6);
-        }
+        emit(packet, &p);
+        spoilt_but_taken += compare_spoilt(&r, packet, len, v6, compare);
     }
     assert_true(spoilt_but_taken > ROUNDS);
 }
