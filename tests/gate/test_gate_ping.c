@@ -66,8 +66,10 @@ static bool write_file(const char *path, const char *text)
     return ok;
 }
 
+/* The kernel makes the route to an IPv6 address of its own a moment after the address. */
 static const char make_host[] =
-    "ip addr add 192.0.2.1/32 dev lo && ip addr add 2001:db8::1/128 dev lo";
+    "ip addr add 192.0.2.1/32 dev lo && ip addr add 2001:db8::1/128 dev lo &&"
+    "until ip -6 route get 2001:db8::1 2>&1 | grep -q ^local; do :; done";
 
 static void echo_to_others(void **state)
 {
