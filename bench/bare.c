@@ -10,8 +10,9 @@
  * of windows (RFC 7323), no checksums (the device's), no buffers, no copies.
  * Prints bytes a second and CPU seconds of this process, as JSON.
  */
+#include "ends.h"
+
 #include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/if_ether.h>
 #include <linux/if_tun.h>
@@ -20,14 +21,10 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -56,19 +53,6 @@ struct bare {
     bool open, fin; /* SYN was acknowledged; the other side has ended */
     uint8_t in[FRAME_MAX], out[FRAME_MAX];
 };
-
-static _Noreturn void die(const char *what)
-{
-    fprintf(stderr, "bare: %s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
-static double now(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
-}
 
 static void put16(uint8_t *at, uint32_t value)
 {
@@ -253,7 +237,7 @@ static uint64_t run_in(struct bare *bare, double *begin)
             take_frame(bare, len);
     }
     send_segment(bare, SYN | ACK, 0);
-    *begin = now();
+    *begin = wall_now();
     while (!bare->fin) {
         uint64_t before = total;
         must_wait_for(bare, POLLIN);
@@ -305,7 +289,7 @@ static uint64_t run_out(struct bare *bare, uint64_t bytes, double *begin)
         read_acks(bare);
     }
     send_segment(bare, ACK, 0);
-    *begin = now();
+    *begin = wall_now();
     while (left > 0 || bare->snd_una != bare->snd_nxt) {
         size_t len = room_for(bare, left < SUPER ? (size_t)left : SUPER);
         if (len > 0)
@@ -348,7 +332,7 @@ int main(int argc, char **argv)
     fflush(stdout);
     uint64_t total =
         is_in ? run_in(&bare, &begin) : run_out(&bare, strtoull(argv[6], NULL, 10), &begin);
-    double took = now() - begin;
+    double took = wall_now() - begin;
     if (!is_in)
         end_out(&bare);
     getrusage(RUSAGE_SELF, &usage);

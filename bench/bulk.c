@@ -17,7 +17,7 @@ static uint8_t chunk[BENCH_CHUNK];
 
 uint64_t bench_drain(struct bench_pair *pair, struct naru_sock *server)
 {
-    static uint8_t sink[BENCH_CHUNK];
+    static _Thread_local uint8_t sink[BENCH_CHUNK];
     struct naru_room room = { sink, sizeof(sink) };
     uint64_t total = 0;
     int64_t got;

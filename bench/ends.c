@@ -10,19 +10,16 @@
  *
  * rounds and connects print how many a second.  Not done: more than one connection at a time.
  */
+#include "ends.h"
+
 #include <arpa/inet.h>
-#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { ROUND_BYTES = 64, BUFFER = 65536 };
@@ -32,19 +29,6 @@ union name {
     struct sockaddr_in v4;
     struct sockaddr_in6 v6;
 };
-
-static _Noreturn void die(const char *what)
-{
-    fprintf(stderr, "ends: %s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
-static double now(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
-}
 
 static socklen_t parse(const char *address, const char *port, union name *name)
 {
@@ -116,7 +100,7 @@ static double rounds(const union name *name, socklen_t len, double seconds)
     char bytes[ROUND_BYTES] = { 0 };
     int fd = connected(name, len);
     no_delay(fd);
-    double begin = now(), end;
+    double begin = wall_now(), end;
     unsigned long count = 0;
     do {
         for (int i = 0; i < 16; i++) {
@@ -125,7 +109,7 @@ static double rounds(const union name *name, socklen_t len, double seconds)
                 die("round");
         }
         count += 16;
-        end = now();
+        end = wall_now();
     } while (end - begin < seconds);
     close(fd);
     return (double)count / (end - begin);
@@ -134,7 +118,7 @@ static double rounds(const union name *name, socklen_t len, double seconds)
 static double connects(const union name *name, socklen_t len, double seconds)
 {
     char bytes[ROUND_BYTES];
-    double begin = now(), end;
+    double begin = wall_now(), end;
     unsigned long count = 0;
     do {
         int fd = connected(name, len);
@@ -142,7 +126,7 @@ static double connects(const union name *name, socklen_t len, double seconds)
             die("end");
         close(fd);
         count++;
-        end = now();
+        end = wall_now();
     } while (end - begin < seconds);
     return (double)count / (end - begin);
 }

@@ -5,66 +5,52 @@
  * One thread alone and all of them take turns; what counts is the sum of all threads' work per
  * second of their own processor time, so that other programs, which take processors away, do not
  * make it less.  What does make it less: a lock, a cache line that two of them write, memory that
- * is not fast enough for both.  Where there are fewer processors than threads it says nothing.
+ * is not fast enough for both.  The rows called -wall are the same by the clock on the wall, and
+ * say something on a machine that has nothing else to do.  Where there are fewer processors than
+ * threads there is nothing to say.
  */
 #include "bench.h"
+#include "ends.h"
 
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #define WINDOW 65536
 #define PER    0.9 /* of the number of shards: two are at least 1.8 times one */
+
+/* Units a second. */
+struct rate {
+    double cpu, wall;
+};
 
 struct shard {
     pthread_t thread;
     pthread_barrier_t *start;
     struct bench_pair pair;
     struct naru_sock *client, *server;
-    double (*work)(struct shard *shard, double seconds);
-    double seconds, rate;
-    uint8_t bytes[BENCH_CHUNK];
+    double (*work)(struct shard *shard);
+    double seconds;
+    struct rate rate;
 };
 
-/* ---- What a shard does: units a second of its processor time ---- */
+/* ---- What a shard does: a moment's work, in units ---- */
 
-static uint64_t bulk_turn(struct shard *s)
-{
-    struct naru_room room = { s->bytes, sizeof(s->bytes) };
-    uint64_t total = 0;
-    int64_t got;
-    bench_fill(&s->pair, s->client);
-    bench_pair_turn(&s->pair);
-    while ((got = naru_sock_recv(s->server, &room, 1, 0, NULL, s->pair.now)) > 0)
-        total += (uint64_t)got;
-    return total;
-}
-
-static double bulk(struct shard *s, double seconds)
+static double bulk(struct shard *s)
 {
     uint64_t bytes = 0;
-    double begin = bench_now(), end;
-    do {
-        for (unsigned i = 0; i < 64; i++)
-            bytes += bulk_turn(s);
-        end = bench_now();
-    } while (end - begin < seconds);
-    return (double)bytes / (end - begin) / 1e9;
+    for (unsigned i = 0; i < 64; i++) {
+        bench_fill(&s->pair, s->client);
+        bench_pair_turn(&s->pair);
+        bytes += bench_drain(&s->pair, s->server);
+    }
+    return (double)bytes / 1e9;
 }
 
-static double rr(struct shard *s, double seconds)
+static double rr(struct shard *s)
 {
-    uint64_t rounds = 0;
-    double begin = bench_now(), end;
-    do {
-        for (unsigned i = 0; i < 256; i++)
-            bench_round(&s->pair, s->client, s->server);
-        rounds += 256;
-        end = bench_now();
-    } while (end - begin < seconds);
-    return (double)rounds / (end - begin) / 1e6;
+    for (unsigned i = 0; i < 256; i++)
+        bench_round(&s->pair, s->client, s->server);
+    return 256 / 1e6;
 }
 
 /* ---- Together ---- */
@@ -82,17 +68,23 @@ static struct shard *open_shard(bool v6)
 static void *run(void *arg)
 {
     struct shard *s = arg;
+    double units = 0, cpu, wall;
     pthread_barrier_wait(s->start);
-    s->rate = s->work(s, s->seconds);
-    pthread_barrier_wait(s->start); /* nobody works alone at the end */
+    double cpu_begin = bench_now(), wall_begin = wall_now();
+    do {
+        units += s->work(s);
+        cpu = bench_now() - cpu_begin;
+        wall = wall_now() - wall_begin;
+    } while (wall < s->seconds);
+    s->rate = (struct rate){ .cpu = units / cpu, .wall = units / wall };
     return NULL;
 }
 
 /* The sum of the first count shards. */
-static double together(struct shard *const *shard, unsigned count, double seconds,
-                       double (*work)(struct shard *shard, double seconds))
+static struct rate together(struct shard *const *shard, unsigned count, double seconds,
+                            double (*work)(struct shard *shard))
 {
-    double sum = 0;
+    struct rate sum = { 0 };
     pthread_barrier_t start;
     if (pthread_barrier_init(&start, NULL, count) != 0)
         bench_die("barrier");
@@ -105,7 +97,8 @@ static double together(struct shard *const *shard, unsigned count, double second
     }
     for (unsigned i = 0; i < count; i++) {
         pthread_join(shard[i]->thread, NULL);
-        sum += shard[i]->rate;
+        sum.cpu += shard[i]->rate.cpu;
+        sum.wall += shard[i]->rate.wall;
     }
     pthread_barrier_destroy(&start);
     return sum;
@@ -120,28 +113,47 @@ static void report(const struct bench_options *options, const char *name, const 
     bench_report(options, &row, &figures);
 }
 
-static void measure(const struct bench_options *options, struct shard *const *shard, bool v6,
-                    const char *what, const char *unit,
-                    double (*work)(struct shard *shard, double seconds))
-{
+struct series {
     double one[BENCH_REPEATS_MAX], all[BENCH_REPEATS_MAX], ratio[BENCH_REPEATS_MAX];
-    const char *suffix = v6 ? "-v6" : "";
+};
+
+static void report_series(const struct bench_options *options, const char *what, const char *suffix,
+                          const char *unit, double target, const struct series *s)
+{
     char name[64];
-    for (unsigned i = 0; i < options->repeats; i++) {
-        bool turned = i % 2 == 1;
-        if (turned)
-            all[i] = together(shard, options->shards, options->seconds, work);
-        one[i] = together(shard, 1, options->seconds, work);
-        if (!turned)
-            all[i] = together(shard, options->shards, options->seconds, work);
-        ratio[i] = all[i] / one[i];
-    }
     snprintf(name, sizeof(name), "shards-1-%s", what);
-    report(options, name, suffix, unit, 0, one);
+    report(options, name, suffix, unit, 0, s->one);
     snprintf(name, sizeof(name), "shards-%u-%s", options->shards, what);
-    report(options, name, suffix, unit, 0, all);
+    report(options, name, suffix, unit, 0, s->all);
     snprintf(name, sizeof(name), "shards-%u-%s-ratio", options->shards, what);
-    report(options, name, suffix, "x one", PER * options->shards, ratio);
+    report(options, name, suffix, "x one", target, s->ratio);
+}
+
+static void note(struct series *s, unsigned at, double one, double all)
+{
+    s->one[at] = one;
+    s->all[at] = all;
+    s->ratio[at] = all / one;
+}
+
+static void measure(const struct bench_options *options, struct shard *const *shard, bool v6,
+                    const char *what, const char *unit, double (*work)(struct shard *shard))
+{
+    struct series cpu, wall;
+    char what_wall[32];
+    for (unsigned i = 0; i < options->repeats; i++) {
+        struct rate one, all;
+        if (i % 2 == 1)
+            all = together(shard, options->shards, options->seconds, work);
+        one = together(shard, 1, options->seconds, work);
+        if (i % 2 == 0)
+            all = together(shard, options->shards, options->seconds, work);
+        note(&cpu, i, one.cpu, all.cpu);
+        note(&wall, i, one.wall, all.wall);
+    }
+    snprintf(what_wall, sizeof(what_wall), "%s-wall", what);
+    report_series(options, what, v6 ? "-v6" : "", unit, PER * options->shards, &cpu);
+    report_series(options, what_wall, v6 ? "-v6" : "", unit, 0, &wall);
 }
 
 void bench_shards(const struct bench_options *options)
