@@ -216,6 +216,27 @@ static NARU_NOINLINE void answer_slowly(struct naru_stack *stack, const struct n
     (void)naru_ip_output(stack, &out, pkt);
 }
 
+static void answer_ipv4(const struct naru_ip_in *in, struct naru_pkt *pkt, uint8_t hop_limit)
+{
+    struct naru_ipv4_hdr ip = { .src = in->dst,
+                                .dst = in->src,
+                                .df = true,
+                                .ttl = hop_limit,
+                                .protocol = in->proto,
+                                .total_len = (uint16_t)(pkt->len + NARU_IPV4_LEN) };
+    naru_ipv4_emit_plain(naru_pkt_push(pkt, NARU_IPV4_LEN), &ip);
+}
+
+static void answer_ipv6(const struct naru_ip_in *in, struct naru_pkt *pkt, uint8_t hop_limit)
+{
+    struct naru_ipv6_hdr ip = { .src = in->dst,
+                                .dst = in->src,
+                                .payload_len = (uint16_t)pkt->len,
+                                .next_header = in->proto,
+                                .hop_limit = hop_limit };
+    (void)naru_ipv6_emit(naru_pkt_push(pkt, NARU_IPV6_LEN), &ip);
+}
+
 /*
  * pkt, a transport header alone (a multiple of four bytes) with NARU_IP_HEADROOM in front, answers
  * the packet in where nothing else does: whoever sends many of those makes us send as many, so this
@@ -224,30 +245,24 @@ static NARU_NOINLINE void answer_slowly(struct naru_stack *stack, const struct n
 NARU_FLATTEN void naru_ip_answer(struct naru_stack *stack, const struct naru_ip_in *in,
                                  uint8_t csum_offset, struct naru_pkt *pkt)
 {
-    bool v4 = naru_addr_is_v4(&in->src) && !naru_addr_is_link_local(&in->src);
-    struct naru_path *path = v4 ? naru_path_to(stack, &in->src, 0) : NULL;
-    if (NARU_UNLIKELY(path == NULL || pkt->len + NARU_IPV4_LEN > path->mtu)) {
+    bool v4 = naru_addr_is_v4(&in->src);
+    size_t header_len = v4 ? NARU_IPV4_LEN : NARU_IPV6_LEN;
+    struct naru_path *path =
+        naru_addr_is_link_local(&in->src) ? NULL : naru_path_to(stack, &in->src, 0);
+    if (NARU_UNLIKELY(path == NULL || pkt->len + header_len > path->mtu ||
+                      (stack->ifaces[path->ifindex]->offload & NARU_OFFLOAD_TX_CSUM) != 0)) {
         answer_slowly(stack, in, csum_offset, pkt);
         return;
     }
-    const struct naru_iface *iface = stack->ifaces[path->ifindex];
-    if (iface->offload & NARU_OFFLOAD_TX_CSUM) {
-        answer_slowly(stack, in, csum_offset, pkt);
-        return;
-    }
+    uint8_t hop_limit = stack->ifaces[path->ifindex]->hop_limit;
     uint32_t pseudo = naru_csum_pseudo(&in->dst, &in->src, in->proto, pkt->len);
     naru_put16(pkt->data + csum_offset,
                naru_csum_finish(naru_csum_header(pseudo, pkt->data, pkt->len)));
-    pkt->data -= NARU_IPV4_LEN;
-    pkt->len += NARU_IPV4_LEN;
-    struct naru_ipv4_hdr ip = { .src = in->dst,
-                                .dst = in->src,
-                                .df = true,
-                                .ttl = iface->hop_limit,
-                                .protocol = in->proto,
-                                .total_len = (uint16_t)pkt->len };
-    naru_ipv4_emit_plain(pkt->data, &ip);
+    if (v4)
+        answer_ipv4(in, pkt, hop_limit);
+    else
+        answer_ipv6(in, pkt, hop_limit);
     pkt->meta.link.mtu = path->mtu;
-    pkt->meta.link.ethertype = NARU_ETHERTYPE_IPV4;
+    pkt->meta.link.ethertype = v4 ? NARU_ETHERTYPE_IPV4 : NARU_ETHERTYPE_IPV6;
     (void)to_link(stack, &in->dst, path, pkt);
 }
