@@ -73,6 +73,15 @@ void naru_pktpool_clear(struct naru_pkt *pkt, size_t headroom)
     pkt->tos = pkt->hop_limit = 0;
 }
 
+static struct naru_pkt *lend(struct naru_pktpool *pool, struct naru_pkt *pkt, unsigned size_class,
+                             size_t headroom)
+{
+    pool->outstanding += class_size(size_class);
+    pkt->size_class = (uint8_t)size_class;
+    naru_pktpool_clear(pkt, headroom);
+    return pkt;
+}
+
 /* pkt is the first of its free list. */
 static struct naru_pkt *take(struct naru_pktpool *pool, struct naru_pkt *pkt, unsigned size_class,
                              size_t headroom)
@@ -81,10 +90,7 @@ static struct naru_pkt *take(struct naru_pktpool *pool, struct naru_pkt *pkt, un
     NARU_UNPOISON(pkt, size);
     pool->free[size_class] = pkt->next;
     pool->cached -= size;
-    pool->outstanding += size;
-    pkt->size_class = (uint8_t)size_class;
-    naru_pktpool_clear(pkt, headroom);
-    return pkt;
+    return lend(pool, pkt, size_class, headroom);
 }
 
 /* Of any size, or where the free list is empty. */
@@ -100,12 +106,7 @@ static NARU_NOINLINE struct naru_pkt *get_any(struct naru_pktpool *pool, size_t 
         return take(pool, pool->free[size_class], size_class, headroom);
 
     struct naru_pkt *pkt = get_slow(pool, size_class);
-    if (pkt == NULL)
-        return NULL;
-    pool->outstanding += class_size(size_class);
-    pkt->size_class = (uint8_t)size_class;
-    naru_pktpool_clear(pkt, headroom);
-    return pkt;
+    return pkt != NULL ? lend(pool, pkt, size_class, headroom) : NULL;
 }
 
 struct naru_pkt *naru_pktpool_get(struct naru_pktpool *pool, size_t headroom, size_t capacity)
