@@ -156,27 +156,6 @@ void naru_tcp_ack_process(struct naru_tcp *c, struct naru_tcp_seg *s)
 
 /* ---- The check ---- */
 
-/* In SYN-RECEIVED only an ACK of ISS+1 completes; ISS and ISS+2 get RST
- * (C-acceptable-ack-syn-rcvd). */
-static bool in_syn_received(struct naru_tcp *c, struct naru_tcp_seg *s)
-{
-    /* "If SND.UNA < SEG.ACK =< SND.NXT, then enter ESTABLISHED" */
-    naru_seq first = naru_seq_add(c->iss, 1);
-    if (naru_seq_len(first, s->ack) > naru_seq_len(first, c->snd.nxt) ||
-        (c->flags & NARU_TCP_F_DEFERRED)) {
-        s->drop = NARU_DROP_TCP_SYN_RECEIVED_BAD_ACK;
-        s->reset = true;
-        return false;
-    }
-    c->snd.una = first;
-    if ((c->ecn & NARU_TCP_ECN_ACCURATE) && !(s->h->flags & NARU_TCP_SYN))
-        (void)naru_tcp_accecn_first(c, s->h, s->len);
-    naru_tcp_established(c, s);
-    if (!naru_seq_eq(first, s->ack)) /* data went before (RFC 7413) */
-        naru_tcp_ack_process(c, s);
-    return true;
-}
-
 /* What an acknowledgement of our FIN does.  False: the connection is gone. */
 static bool fin_acked(struct naru_tcp *c, struct naru_tcp_seg *s)
 {
@@ -195,6 +174,28 @@ static bool fin_acked(struct naru_tcp *c, struct naru_tcp_seg *s)
         return false;
     }
     return true;
+}
+
+/* In SYN-RECEIVED only an ACK of ISS+1 completes; ISS and ISS+2 get RST
+ * (C-acceptable-ack-syn-rcvd). */
+static bool in_syn_received(struct naru_tcp *c, struct naru_tcp_seg *s)
+{
+    /* "If SND.UNA < SEG.ACK =< SND.NXT, then enter ESTABLISHED" */
+    naru_seq first = naru_seq_add(c->iss, 1);
+    if (naru_seq_len(first, s->ack) > naru_seq_len(first, c->snd.nxt) ||
+        (c->flags & NARU_TCP_F_DEFERRED)) {
+        s->drop = NARU_DROP_TCP_SYN_RECEIVED_BAD_ACK;
+        s->reset = true;
+        return false;
+    }
+    c->snd.una = first;
+    if ((c->ecn & NARU_TCP_ECN_ACCURATE) && !(s->h->flags & NARU_TCP_SYN))
+        (void)naru_tcp_accecn_first(c, s->h, s->len);
+    naru_tcp_established(c, s);
+    if (naru_seq_eq(first, s->ack))
+        return true;
+    naru_tcp_ack_process(c, s); /* data went before, perhaps FIN too (RFC 7413) */
+    return fin_acked(c, s);
 }
 
 /* The check of RFC 5961 5 is in it (MAY-12). */

@@ -88,6 +88,8 @@ bool naru_tcp_accept_fast(struct naru_tcp *c, struct naru_pkt *pkt, naru_time no
         c->fastopen |= NARU_TCP_FASTOPEN_TAKEN;
         c->last_recv = now;
         c->data_in++;
+        /* The first window begins behind these data, as it would had they come after it. */
+        c->rcv_ssthresh = NARU_MIN(c->rcv_ssthresh + len, c->rcv.buf);
         naru_tcp_in_order(c, pkt);
         naru_tcp_event(c, NARU_READY_READ);
     }

@@ -82,8 +82,7 @@ static struct plan make_plan(struct naru_tcp *c, const struct naru_tcp_room *roo
     struct plan p = { .mss = c->snd.mss - naru_tcp_options_len(c) };
     uint32_t unsent = to_record_end(c), window = wnd_room(c), pipe = naru_tcp_pipe(c);
     uint32_t len = NARU_MIN(unsent, window), cwnd_room = naru_tcp_minus(c->cwnd, pipe);
-    bool fin =
-        naru_tcp_fin_unsent(c) && unsent == naru_tcp_unsent_new(c) && naru_tcp_synchronized(c);
+    bool fin = naru_tcp_fin_unsent(c) && unsent == naru_tcp_unsent_new(c) && naru_tcp_is_open(c);
 
     if (unsent > 0 && pipe > 0 && cwnd_room < NARU_MIN(unsent, p.mss) &&
         !(c->flags & NARU_TCP_F_TLP_DUE)) {

@@ -44,13 +44,12 @@ static uint32_t free_space(const struct naru_tcp *c)
     uint32_t limit = NARU_MIN(c->rcv.buf, c->rcv_ssthresh);
     if (naru_tcp_opts(c)->window_clamp != 0)
         limit = NARU_MIN(limit, naru_tcp_opts(c)->window_clamp);
-    limit = NARU_MIN(limit, scale_max(c));
     if (naru_mem_pressure(c->env->mem) != NARU_MEM_NORMAL)
         limit = NARU_MIN(limit, PRESSED_SEGMENTS * (uint32_t)c->mss_advertised);
     /* A user who leaves packets that waste memory: the other half of the promise. */
     if (c->rcv_truesize / 4 > c->rcv.buf)
         return 0;
-    return limit > c->rcv.unread ? limit - c->rcv.unread : 0;
+    return NARU_MIN(naru_tcp_minus(limit, c->rcv.unread), scale_max(c));
 }
 
 /* The smallest increase worth telling. */
