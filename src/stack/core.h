@@ -48,6 +48,7 @@ struct naru_stack {
     struct naru_wheel wheel;      /* struct naru_timer of connections */
     struct naru_table flows;      /* struct naru_flow */
     struct naru_flow *last_flow;  /* the one found last: a packet mostly follows one of its own */
+    struct naru_flow *sent_flow;  /* ... and the one that spoke last: or answers it */
     uint64_t flows_gone;          /* from the table, ever */
     struct naru_table ports;      /* struct port_bucket */
     struct naru_list any_port[3]; /* by enum naru_sock_type: transparent sockets of port 0 */
@@ -259,8 +260,8 @@ struct naru_name { /* of a connection that is to be: its hash, and who has had i
 uint32_t naru_tuple_hash(const struct naru_stack *stack, const struct naru_tuple *tuple);
 struct naru_flow *naru_flow_find(const struct naru_stack *stack, const struct naru_tuple *tuple,
                                  uint32_t hash);
-struct naru_flow *naru_flow_last(const struct naru_stack *stack, const struct naru_tuple *tuple);
-uint32_t naru_flow_prepare(const struct naru_stack *stack, const struct naru_tuple *tuple);
+struct naru_flow *naru_flow_last(struct naru_stack *stack, const struct naru_tuple *tuple);
+uint32_t naru_flow_prepare(struct naru_stack *stack, const struct naru_tuple *tuple);
 struct naru_flow *naru_flow_of(struct naru_stack *stack, const struct naru_tuple *tuple,
                                uint32_t hash);
 bool naru_flow_add(struct naru_stack *stack, struct naru_flow *flow, uint32_t hash);

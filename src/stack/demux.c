@@ -48,15 +48,20 @@ struct naru_flow *naru_flow_find(const struct naru_stack *stack, const struct na
     return NULL;
 }
 
-/* The flow that was found last, if it is this one. */
-struct naru_flow *naru_flow_last(const struct naru_stack *stack, const struct naru_tuple *tuple)
+/* The flow that was found last, or that spoke last and is answered now, if it is this one. */
+struct naru_flow *naru_flow_last(struct naru_stack *stack, const struct naru_tuple *tuple)
 {
-    struct naru_flow *last = stack->last_flow;
-    return last != NULL && tuple_eq(&last->tuple, tuple) ? last : NULL;
+    struct naru_flow *last = stack->last_flow, *sent = stack->sent_flow;
+    if (last != NULL && tuple_eq(&last->tuple, tuple))
+        return last;
+    if (sent == NULL || !tuple_eq(&sent->tuple, tuple))
+        return NULL;
+    stack->last_flow = sent;
+    return sent;
 }
 
 /* Before naru_flow_of, and some work before it: the hash. */
-uint32_t naru_flow_prepare(const struct naru_stack *stack, const struct naru_tuple *tuple)
+uint32_t naru_flow_prepare(struct naru_stack *stack, const struct naru_tuple *tuple)
 {
     const struct naru_flow *last = naru_flow_last(stack, tuple);
     if (last != NULL)
@@ -83,6 +88,8 @@ static void forget(struct naru_stack *stack, const struct naru_flow *flow)
     stack->flows_gone++;
     if (stack->last_flow == flow)
         stack->last_flow = NULL;
+    if (stack->sent_flow == flow)
+        stack->sent_flow = NULL;
 }
 
 static bool is_connection(const struct naru_flow *flow)

@@ -266,8 +266,11 @@ NARU_NOINLINE NARU_FLATTEN bool naru_tcp_frame(struct naru_stack *stack, struct 
     if (frame_path(st, iface, mac)) {
         struct naru_tcp_room room = room_for(st, iface);
         built = naru_tcp_output(&st->tcp, &room, &segment, stack->now);
-        if (built)
+        if (built) {
             build_frame(st, iface, mac, &segment, frame);
+            if (st->s.flow.in_table)
+                stack->sent_flow = &st->s.flow;
+        }
         if (!built || st->tcp.due == 0)
             naru_sock_set_tx_list(&st->s, NULL, TX_NONE);
         else if (!naru_list_at_most_one(&iface->ready))
