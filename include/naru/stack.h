@@ -91,6 +91,8 @@ struct naru_config {
     uint16_t tcp_fastopen;        /* enum naru_fastopen, or-ed; CLIENT */
     bool tcp_fastopen_key_given;  /* else a key is drawn */
     uint8_t tcp_fastopen_key[16]; /* of cookies, for hosts that answer as one */
+    bool ipv6_flow_label;         /* a label for each connection and connected socket, from a
+                                     keyed hash of its name (RFC 6437 3); true; false: 0 */
     bool tcp_timestamps;          /* RFC 7323; true */
     bool tcp_sack;                /* RFC 2018; true */
     bool tcp_window_scale;        /* RFC 7323; true */

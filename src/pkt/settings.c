@@ -74,6 +74,7 @@ static const struct sysctl sysctls[] = {
     { "net.ipv4.tcp_rto_min_us", MICROSECONDS, C(tcp_rto_min_ms) },
     { "net.ipv4.tcp_early_retrans", TLP, C(tcp_tlp) },
     { "net.ipv4.tcp_slow_start_after_idle", BOOL, C(tcp_idle_restart) },
+    { "net.ipv6.auto_flowlabels", BOOL, C(ipv6_flow_label) },
     { "net.ipv4.tcp_notsent_lowat", COUNT, C(tcp_notsent_lowat) },
     { "net.ipv4.tcp_rto_max_ms", MILLISECONDS, C(tcp_rto_max_ms) },
     { "net.ipv4.tcp_mtu_probing", BYTE, C(tcp_mtu_probing) },

@@ -78,6 +78,7 @@ static struct naru_ip_out describe(const struct naru_sock *sock, const struct na
         .ifindex = sock->bind_iface,
         .proto = sock->flow.tuple.proto,
         .tos = info != NULL && info->tos != 0 ? info->tos : sock->tos,
+        .flow_label = sock->flow.in_table ? naru_flow_label(sock->stack, sock->flow.hash) : 0,
         .dont_fragment = sock->mtu_discover == MTU_DISCOVER_ALWAYS,
         .ignore_pmtu = sock->mtu_discover == MTU_DISCOVER_NEVER,
         .no_multicast_loop = !sock->multicast_loop,

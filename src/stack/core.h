@@ -34,7 +34,7 @@ struct naru_stack {
     struct naru_pool tcp_pool, udp_pool, time_wait_pool, bucket_pool, listen_pool;
     struct naru_rand rand;
     struct naru_siphash_key flow_key;
-    uint64_t port_key; /* odd */
+    uint64_t port_key, label_key; /* odd */
     const struct naru_csum_ops *csum;
     naru_time now;
     struct naru_iface *train; /* it goes on there; NULL: nowhere */
@@ -127,6 +127,13 @@ static inline bool naru_ends_seen(const struct naru_iface *iface, const struct n
 {
     return iface->seen.fib_gen == iface->stack->fib.generation &&
            naru_addr_eq(&iface->seen.dst, dst) && naru_addr_eq(&iface->seen.src, src);
+}
+
+/* What routers may tell packets of a flow of that hash from others by (RFC 6437), without knowing
+ * the hash. */
+static inline uint32_t naru_flow_label(const struct naru_stack *stack, uint32_t hash)
+{
+    return stack->config.ipv6_flow_label ? (uint32_t)(hash * stack->label_key >> 44) : 0;
 }
 
 /*
@@ -352,8 +359,8 @@ size_t naru_link_emit(const struct naru_iface *iface, const uint8_t mac[6], uint
 enum { NARU_IP_HEADROOM = 64 }; /* what naru_ip_output may put in front of a packet */
 enum naru_err naru_ip_output(struct naru_stack *stack, const struct naru_ip_out *out,
                              struct naru_pkt *pkt);
-void naru_ip_answer(struct naru_stack *stack, const struct naru_ip_in *in, uint8_t csum_offset,
-                    struct naru_pkt *pkt);
+void naru_ip_answer(struct naru_stack *stack, const struct naru_ip_in *in, uint32_t flow_label,
+                    uint8_t csum_offset, struct naru_pkt *pkt);
 enum naru_err naru_ip_output_by(struct naru_stack *stack, const struct naru_ip_out *out,
                                 struct naru_path *path, struct naru_pkt *pkt);
 
@@ -387,9 +394,9 @@ struct naru_sock_tcp *naru_tcp_sock_child(struct naru_sock_tcp *listener,
                                           const struct naru_tuple *tuple,
                                           const struct naru_tcp_secret *secret);
 void naru_tcp_sock_release(struct naru_sock_tcp *st);
-void naru_tcp_reply(struct naru_stack *stack, const struct naru_ip_in *in,
+void naru_tcp_reply(struct naru_stack *stack, const struct naru_ip_in *in, uint32_t hash,
                     const struct naru_tcp_hdr *h, struct naru_pkt *pkt);
-void naru_tcp_reset_segment(struct naru_stack *stack, const struct naru_ip_in *in,
+void naru_tcp_reset_segment(struct naru_stack *stack, const struct naru_ip_in *in, uint32_t hash,
                             const struct naru_tcp_hdr *h, size_t payload_len);
 void naru_time_wait_begin(struct naru_sock_tcp *st);
 void naru_time_wait_end(struct naru_stack *stack, struct naru_time_wait *tw);

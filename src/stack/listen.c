@@ -173,8 +173,8 @@ static void to_half_open(struct naru_sock_tcp *child)
 }
 
 static enum naru_drop cookie_answer(struct naru_sock_tcp *listener, const struct naru_ip_in *in,
-                                    const struct naru_tuple *tuple, const struct naru_tcp_hdr *h,
-                                    struct naru_pkt *pkt)
+                                    const struct naru_tuple *tuple, uint32_t hash,
+                                    const struct naru_tcp_hdr *h, struct naru_pkt *pkt)
 {
     struct naru_stack *stack = listener->s.stack;
     struct naru_hash_tuple key = hash_tuple(tuple);
@@ -185,7 +185,7 @@ static enum naru_drop cookie_answer(struct naru_sock_tcp *listener, const struct
         setup.secret = naru_tcp_secret_of(stack, tuple);
     naru_tcp_cookie_make(&stack->tcp, &key, &setup, h, stack->now, &reply);
     stack->cookies_until = stack->now + NARU_SEC(COOKIE_MEMORY_S);
-    naru_tcp_reply(stack, in, &reply, pkt);
+    naru_tcp_reply(stack, in, hash, &reply, pkt);
     return NARU_DROP_NONE;
 }
 
@@ -227,7 +227,7 @@ static enum naru_drop syn_in(struct naru_sock_tcp *listener, const struct naru_i
     if (listen->half_open > listen->backlog || stack->half_open >= stack->config.syn_queue_max) {
         if (!stack->config.tcp_syn_cookies || listener->defer_answer)
             return drop(pkt, NARU_DROP_TCP_SYN_QUEUE_FULL);
-        return cookie_answer(listener, in, tuple, h, pkt);
+        return cookie_answer(listener, in, tuple, hash, h, pkt);
     }
     struct naru_tcp_fastopen how;
     bool fast = naru_fastopen_syn(listener, in, h, pkt->len, &how);
@@ -265,7 +265,7 @@ static enum naru_drop cookie_in(struct naru_sock_tcp *listener, const struct nar
     struct naru_tcp_cookie cookie;
     if (stack->now >= stack->cookies_until ||
         !naru_tcp_cookie_check(&stack->tcp, &key, h, stack->now, &cookie)) {
-        naru_tcp_reset_segment(stack, in, h, pkt->len);
+        naru_tcp_reset_segment(stack, in, hash, h, pkt->len);
         return naru_pkt_drop(pkt, NARU_DROP_TCP_COOKIE_INVALID);
     }
     if (accept_full(listener->listen))
@@ -294,7 +294,7 @@ NARU_NOINLINE enum naru_drop naru_listen_input(struct naru_sock_tcp *listener,
     if (h->flags & NARU_TCP_ACK) {
         if (h->flags & NARU_TCP_SYN) {
             if (!listener->s.stack->config.tcp_bsd)
-                naru_tcp_reset_segment(listener->s.stack, in, h, pkt->len);
+                naru_tcp_reset_segment(listener->s.stack, in, hash, h, pkt->len);
             return naru_pkt_drop(pkt, NARU_DROP_TCP_FLAGS);
         }
         return cookie_in(listener, in, tuple, hash, h, pkt);

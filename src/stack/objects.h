@@ -206,8 +206,9 @@ struct naru_ip_out {
     uint8_t proto;
     uint8_t hop_limit; /* 0: the stack's */
     uint8_t tos;
-    bool dont_fragment; /* MSGSIZE instead */
-    bool ignore_pmtu;   /* fragments at the interface's MTU */
+    uint32_t flow_label; /* IPv6 */
+    bool dont_fragment;  /* MSGSIZE instead */
+    bool ignore_pmtu;    /* fragments at the interface's MTU */
     bool router_alert;
     bool no_multicast_loop;
     bool from_unspecified; /* src is all zero and stays so */

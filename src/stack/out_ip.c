@@ -82,6 +82,7 @@ static void push_ipv6(const struct naru_ip_out *out, const struct naru_addr *src
         .dst = out->dst,
         .payload_len = (uint16_t)pkt->len,
         .traffic_class = out->tos,
+        .flow_label = out->flow_label,
         .next_header = next,
         .hop_limit = hop_limit,
     };
@@ -203,13 +204,15 @@ enum naru_err naru_ip_output(struct naru_stack *stack, const struct naru_ip_out 
 /* ---- Answers ---- */
 
 static NARU_NOINLINE void answer_slowly(struct naru_stack *stack, const struct naru_ip_in *in,
-                                        uint8_t csum_offset, struct naru_pkt *pkt)
+                                        uint32_t flow_label, uint8_t csum_offset,
+                                        struct naru_pkt *pkt)
 {
     struct naru_ip_out out = {
         .src = in->dst,
         .dst = in->src,
         .proto = in->proto,
         .ifindex = naru_zone_on(in->iface, &in->src),
+        .flow_label = flow_label,
         .dont_fragment = true,
         .csum_offset = csum_offset,
     };
@@ -227,11 +230,13 @@ static void answer_ipv4(const struct naru_ip_in *in, struct naru_pkt *pkt, uint8
     naru_ipv4_emit_plain(naru_pkt_push(pkt, NARU_IPV4_LEN), &ip);
 }
 
-static void answer_ipv6(const struct naru_ip_in *in, struct naru_pkt *pkt, uint8_t hop_limit)
+static void answer_ipv6(const struct naru_ip_in *in, uint32_t flow_label, struct naru_pkt *pkt,
+                        uint8_t hop_limit)
 {
     struct naru_ipv6_hdr ip = { .src = in->dst,
                                 .dst = in->src,
                                 .payload_len = (uint16_t)pkt->len,
+                                .flow_label = flow_label,
                                 .next_header = in->proto,
                                 .hop_limit = hop_limit };
     (void)naru_ipv6_emit(naru_pkt_push(pkt, NARU_IPV6_LEN), &ip);
@@ -243,7 +248,7 @@ static void answer_ipv6(const struct naru_ip_in *in, struct naru_pkt *pkt, uint8
  * is naru_ip_output without all that these never need.
  */
 NARU_FLATTEN void naru_ip_answer(struct naru_stack *stack, const struct naru_ip_in *in,
-                                 uint8_t csum_offset, struct naru_pkt *pkt)
+                                 uint32_t flow_label, uint8_t csum_offset, struct naru_pkt *pkt)
 {
     bool v4 = naru_addr_is_v4(&in->src);
     size_t header_len = v4 ? NARU_IPV4_LEN : NARU_IPV6_LEN;
@@ -251,7 +256,7 @@ NARU_FLATTEN void naru_ip_answer(struct naru_stack *stack, const struct naru_ip_
         naru_addr_is_link_local(&in->src) ? NULL : naru_path_to(stack, &in->src, 0);
     if (NARU_UNLIKELY(path == NULL || pkt->len + header_len > path->mtu ||
                       (stack->ifaces[path->ifindex]->offload & NARU_OFFLOAD_TX_CSUM) != 0)) {
-        answer_slowly(stack, in, csum_offset, pkt);
+        answer_slowly(stack, in, flow_label, csum_offset, pkt);
         return;
     }
     uint8_t hop_limit = stack->ifaces[path->ifindex]->hop_limit;
@@ -261,7 +266,7 @@ NARU_FLATTEN void naru_ip_answer(struct naru_stack *stack, const struct naru_ip_
     if (v4)
         answer_ipv4(in, pkt, hop_limit);
     else
-        answer_ipv6(in, pkt, hop_limit);
+        answer_ipv6(in, flow_label, pkt, hop_limit);
     pkt->meta.link.mtu = path->mtu;
     pkt->meta.link.ethertype = v4 ? NARU_ETHERTYPE_IPV4 : NARU_ETHERTYPE_IPV6;
     (void)to_link(stack, &in->dst, path, pkt);

@@ -42,6 +42,7 @@ void naru_config_init(struct naru_config *config)
         .tcp_quickack = true,
         .tcp_tlp = true,
         .tcp_idle_restart = true,
+        .ipv6_flow_label = true,
         .tcp_quick = true,
         .tcp_syn_cookies = true,
         .tcp_answer_unsent = true,
@@ -174,6 +175,7 @@ enum naru_err naru_stack_new(const struct naru_config *config, naru_time now,
     naru_rand_init(&stack->rand, config->seed, RAND_STREAM);
     naru_siphash_key_init(&stack->flow_key, &stack->rand);
     stack->port_key = naru_rand_u64(&stack->rand) | 1;
+    stack->label_key = naru_rand_u64(&stack->rand) | 1;
     stack->csum = naru_csum_ops_best();
     naru_wheel_init(&stack->wheel, now, &stack->timer_pages);
     init_pools(stack);

@@ -331,9 +331,9 @@ NARU_COLD void naru_tcp_trace_segment(const struct naru_sock_tcp *st, bool retra
 
 /*
  * Sends a segment that no connection stands behind, back to where in came from; in the packet that
- * is answered, if the caller has no more use for it (else NULL).
+ * is answered, if the caller has no more use for it (else NULL).  hash: of the tuple.
  */
-void naru_tcp_reply(struct naru_stack *stack, const struct naru_ip_in *in,
+void naru_tcp_reply(struct naru_stack *stack, const struct naru_ip_in *in, uint32_t hash,
                     const struct naru_tcp_hdr *h, struct naru_pkt *pkt)
 {
     if (pkt != NULL)
@@ -345,15 +345,16 @@ void naru_tcp_reply(struct naru_stack *stack, const struct naru_ip_in *in,
         return;
     }
     pkt->len = (uint32_t)naru_tcp_emit(pkt->data, h);
-    naru_ip_answer(stack, in, NARU_TCP_CHECKSUM_AT, pkt);
+    naru_ip_answer(stack, in, naru_flow_label(stack, hash), NARU_TCP_CHECKSUM_AT, pkt);
 }
 
 NARU_NOINLINE void naru_tcp_reset_segment(struct naru_stack *stack, const struct naru_ip_in *in,
-                                          const struct naru_tcp_hdr *h, size_t payload_len)
+                                          uint32_t hash, const struct naru_tcp_hdr *h,
+                                          size_t payload_len)
 {
     struct naru_tcp_hdr reply;
     if (naru_tcp_reset_reply(h, naru_tcp_seg_len(h, payload_len), &reply))
-        naru_tcp_reply(stack, in, &reply, NULL);
+        naru_tcp_reply(stack, in, hash, &reply, NULL);
 }
 
 enum naru_drop naru_tcp_connection_in(struct naru_sock_tcp *st, const struct naru_ip_in *in,
@@ -372,7 +373,7 @@ enum naru_drop naru_tcp_connection_in(struct naru_sock_tcp *st, const struct nar
                                           ? naru_fastopen_input(st, h, pkt)
                                           : naru_tcp_input(&st->tcp, h, pkt, stack->now);
     if (NARU_UNLIKELY(verdict.reset))
-        naru_tcp_reset_segment(stack, in, h, payload_len);
+        naru_tcp_reset_segment(stack, in, st->s.flow.hash, h, payload_len);
     if (NARU_UNLIKELY(stack->config.trace != NULL))
         naru_tcp_trace_segment(st, false);
     naru_tcp_settle(st);
@@ -391,7 +392,7 @@ static NARU_NOINLINE enum naru_drop no_connection(struct naru_stack *stack,
     struct naru_sock *listener = naru_port_lookup(stack, tuple, in->iface, hash);
     if (listener != NULL)
         return naru_listen_input(naru_sock_tcp_of(listener), in, tuple, hash, h, pkt, NULL);
-    naru_tcp_reset_segment(stack, in, h, pkt->len);
+    naru_tcp_reset_segment(stack, in, hash, h, pkt->len);
     return naru_pkt_drop(pkt, NARU_DROP_TCP_NO_LISTENER);
 }
 

@@ -20,6 +20,7 @@ enum { SMALL_PAYLOAD = 48 }; /* bytes */
 struct ip_ends {
     const struct naru_addr *src, *dst;
     uint8_t hop_limit, tos;
+    uint32_t flow_label;
     bool df;
 };
 
@@ -48,6 +49,7 @@ static size_t emit_ip(struct naru_stack *stack, const struct ip_ends *ends, size
         .next_header = NARU_PROTO_TCP,
         .hop_limit = ends->hop_limit,
         .traffic_class = ends->tos,
+        .flow_label = ends->flow_label,
         .payload_len = (uint16_t)transport_len,
     };
     return naru_ipv6_emit(at, &ip);
@@ -140,6 +142,7 @@ static NARU_NOINLINE void build_any(struct naru_sock_tcp *st, struct naru_iface 
         .dst = &t->remote,
         .hop_limit = hop_limit_of(st, iface),
         .tos = (uint8_t)(st->s.tos | segment->hdr.ecn),
+        .flow_label = naru_flow_label(st->s.stack, st->s.flow.hash),
         .df = st->s.mtu_discover != 0,
     };
     (void)emit_ip(st->s.stack, &ends, tcp_len + segment->len, frame->head + link_len);
@@ -178,10 +181,12 @@ static void build_plain(struct naru_sock_tcp *st, const struct naru_iface *iface
     else if (!plain.csum_partial && segment->len != 0)
         plain.payload_sum = naru_csum_as_words(
             naru_ip_slices_sum(st->s.stack->csum, 0, segment->slice, segment->slice_count));
-    if (v4)
+    if (v4) {
         naru_plain_emit4(frame->head, &plain);
-    else
+    } else {
+        plain.flow_label = naru_flow_label(st->s.stack, st->s.flow.hash);
         naru_plain_emit6(frame->head, &plain);
+    }
     if (plain.csum_partial) {
         frame->offload.csum_partial = 1;
         frame->offload.csum_start = (uint16_t)(end - NARU_PLAIN_TCP_LEN);

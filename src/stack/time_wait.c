@@ -90,10 +90,10 @@ NARU_NOINLINE enum naru_drop naru_time_wait_in(struct naru_stack *stack, struct 
     case NARU_TCP_TW_DROP:
         break;
     case NARU_TCP_TW_REPLY:
-        naru_tcp_reply(stack, in, &reply, NULL);
+        naru_tcp_reply(stack, in, tw->flow.hash, &reply, NULL);
         break;
     case NARU_TCP_TW_RESTART:
-        naru_tcp_reply(stack, in, &reply, NULL);
+        naru_tcp_reply(stack, in, tw->flow.hash, &reply, NULL);
         naru_list_remove(&tw->node);
         rest(stack, tw);
         break;

@@ -65,6 +65,7 @@ void naru_udp_quick_prepare(struct naru_sock_udp *su)
         .tos = su->out.tos,
         .hop_limit = su->out.hop_limit != 0 ? su->out.hop_limit : iface->hop_limit,
         .df = su->out.dont_fragment,
+        .flow_label = su->out.flow_label,
     };
     naru_plain_udp_init(&su->head, &ends);
 }

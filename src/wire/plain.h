@@ -30,6 +30,7 @@ struct naru_plain {
     const struct naru_tcp_hdr *tcp;    /* opts is NARU_TCP_OPT_TS; checksum and ecn are not read */
     uint8_t tos, hop_limit;
     bool csum_partial;    /* only the pseudo header is summed: the device does the rest */
+    uint32_t flow_label;  /* IPv6: 20 bits */
     uint32_t payload_len; /* 65535 at most with the headers in front of it */
     uint64_t payload_sum; /* naru_csum_as_words of it, where it is summed */
 };
@@ -101,7 +102,7 @@ NARU_INLINE void naru_plain_emit6(uint8_t *at, const struct naru_plain *p)
                       naru_plain_words(dst[0]) + naru_plain_words(dst[1]);
 
     at = naru_plain_emit_eth(at, p, NARU_ETHERTYPE_IPV6);
-    naru_put32(at, 6U << 28 | (uint32_t)p->tos << 20);
+    naru_put32(at, 6U << 28 | (uint32_t)p->tos << 20 | p->flow_label);
     naru_put32(at + 4, len << 16 | NARU_PROTO_TCP << 8 | p->hop_limit);
     naru_put64(at + 8, src[0]);
     naru_put64(at + 16, src[1]);

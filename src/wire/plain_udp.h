@@ -33,7 +33,8 @@ struct naru_plain_udp_ends {
     const struct naru_addr *src, *dst;
     uint16_t sport, dport;
     uint8_t tos, hop_limit;
-    bool df; /* IPv4 */
+    bool df;             /* IPv4 */
+    uint32_t flow_label; /* IPv6: 20 bits */
 };
 
 NARU_INLINE void naru_plain_udp_init(struct naru_plain_udp *p, const struct naru_plain_udp_ends *e)
@@ -56,6 +57,7 @@ NARU_INLINE void naru_plain_udp_init(struct naru_plain_udp *p, const struct naru
     struct naru_ipv6_hdr ip6 = { .src = *e->src,
                                  .dst = *e->dst,
                                  .traffic_class = e->tos,
+                                 .flow_label = e->flow_label,
                                  .hop_limit = e->hop_limit,
                                  .next_header = NARU_PROTO_UDP };
     size_t ip_len = p->v4 ? naru_ipv4_emit(ip, &ip4) : naru_ipv6_emit(ip, &ip6);

@@ -42,6 +42,7 @@ static struct naru_plain rand_plain(struct naru_rand *r, bool v6, const uint8_t 
         .tos = rand8(r),
         .hop_limit = rand8(r),
         .csum_partial = rand_bool(r),
+        .flow_label = naru_rand_below(r, 1 << 20),
         .payload_len = naru_rand_below(r, PAYLOAD_MAX + 1),
     };
 }
@@ -67,6 +68,7 @@ static size_t emit_layers(uint8_t *at, const struct naru_plain *p, const uint8_t
     struct naru_ipv6_hdr ip6 = { .src = *p->src,
                                  .dst = *p->dst,
                                  .traffic_class = p->tos,
+                                 .flow_label = p->flow_label,
                                  .hop_limit = p->hop_limit,
                                  .next_header = NARU_PROTO_TCP,
                                  .payload_len = (uint16_t)tcp_len };

@@ -28,6 +28,7 @@ static void rand_datagram(struct naru_rand *r, struct datagram *d, bool link, bo
         .tos = rand8(r),
         .hop_limit = rand8(r),
         .df = rand_bool(r),
+        .flow_label = naru_rand_below(r, 1 << 20),
     };
     d->one = (struct naru_plain_udp_one){
         .dst_mac = link ? d->mac : NULL,
@@ -72,6 +73,7 @@ static size_t emit_layers(uint8_t *at, const struct datagram *d)
     struct naru_ipv6_hdr ip6 = { .src = d->src,
                                  .dst = d->dst,
                                  .traffic_class = d->ends.tos,
+                                 .flow_label = d->ends.flow_label,
                                  .hop_limit = d->ends.hop_limit,
                                  .next_header = NARU_PROTO_UDP,
                                  .payload_len = udp.len };
