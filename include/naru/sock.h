@@ -261,7 +261,7 @@ enum naru_opt {
     NARU_OPT_SYNCNT,           /* TCP: 1..127 */
     NARU_OPT_LINGER2_MS,       /* TCP: FIN-WAIT-2 without a holder; -1: none at all */
     NARU_OPT_WINDOW_CLAMP,     /* TCP: bytes */
-    NARU_OPT_NOTSENT_LOWAT,    /* TCP: bytes */
+    NARU_OPT_NOTSENT_LOWAT,    /* TCP: WRITE is ready while less is unsent; 0: config's */
     NARU_OPT_CONGESTION,       /* TCP: enum naru_congestion */
     NARU_OPT_DEFER_ACCEPT_MS,  /* TCP: a listener's connections come with their first data, or when
                                   their peer acknowledges again after this time; 0 */

@@ -134,7 +134,7 @@ struct naru_config {
                                    else, for paths that lose what they do not know; 0: never; 0 */
     uint32_t tcp_rto_min_ms;    /* 200 */
     uint32_t tcp_rto_max_ms;    /* 120 000; 1000 to that */
-    uint32_t tcp_notsent_lowat; /* where NARU_OPT_NOTSENT_LOWAT was not set; UINT32_MAX */
+    uint32_t tcp_notsent_lowat; /* where NARU_OPT_NOTSENT_LOWAT is 0; UINT32_MAX */
     uint32_t tcp_base_mss;      /* 1024: see tcp_mtu_probing */
     uint32_t tcp_mtu_probe_ms;  /* 600 000: when larger segments than passed are tried again */
     uint32_t tcp_uto_min_ms;    /* a peer's User Timeout Option (RFC 5482) counts as this at least;

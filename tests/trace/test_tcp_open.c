@@ -240,8 +240,8 @@ TEST(handshake_with_data_and_fin)
     tcp_play(&p, "+0 < S 0:0(0) win 65535 <mss 1460,sackOK>\n"
                  "+0 > S. 0:0(0) ack 1\n"
                  "+0 < FP. 1:101(100) ack 1 win 65535\n"
-                 "+0 > . 1:1(0) ack 102\n"
                  "+0 = CLOSE-WAIT\n"
+                 "+40 > . 1:1(0) ack 102\n"
                  "+0 read 500 -> 100\n"
                  "+0 read 500 -> 0\n");
     tcp_play_end(&p);

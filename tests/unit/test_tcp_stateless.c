@@ -296,7 +296,7 @@ static void options_and_their_ranges(void **state)
         { NARU_OPT_MAX_PACING_RATE, 125000, -2 },
         { NARU_OPT_CONGESTION, NARU_CONGESTION_RENO, 2 },
         { NARU_OPT_WINDOW_CLAMP, 5000, -1 },
-        { NARU_OPT_NOTSENT_LOWAT, 16384, 0 },
+        { NARU_OPT_NOTSENT_LOWAT, 16384, -1 },
     };
     struct naru_tcp_opts o = host.env.opts;
     (void)state;

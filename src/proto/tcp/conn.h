@@ -68,7 +68,7 @@ struct naru_tcp_opts {
     int32_t linger2_ms;       /* -1: no FIN-WAIT-2 without a holder */
     uint32_t rcvlowat;
     uint32_t window_clamp;    /* 0: none */
-    uint32_t notsent_lowat;   /* UINT32_MAX: none */
+    uint32_t notsent_lowat;   /* 0: the stack's */
     uint32_t defer_accept_ms; /* 0: connections come when the handshake is done */
     uint16_t maxseg;          /* 0: by the path */
     uint16_t flags;           /* enum naru_tcp_set_flag */

@@ -25,6 +25,14 @@ void naru_tcp_refill_quick(struct naru_tcp *c, naru_time now)
     c->rcv.quick = (uint8_t)NARU_MIN(NARU_MAX(n, 2u), NARU_TCP_QUICK_MAX);
 }
 
+/* With the peer's FIN the user's may come soon, and take the ACK along; so it is where there were
+ * data before (Linux; BSD does not wait). */
+static void fin_expects_ours(struct naru_tcp *c)
+{
+    if (c->state == NARU_TCP_ESTABLISHED && c->last_recv != 0 && !c->env->config->tcp_bsd)
+        c->pingpong = 1;
+}
+
 /* A delayed ACK waits less than 0.5 s (MUST-40, MUST-58, SHLD-18, SHLD-19). */
 static void want_ack(struct naru_tcp *c, naru_time now)
 {
@@ -144,6 +152,8 @@ bool naru_tcp_step_text(struct naru_tcp *c, struct naru_tcp_seg *s)
         }
     }
     naru_tcp_rcvwnd_grow(c, len);
+    if (s->fin)
+        fin_expects_ours(c);
     want_ack(c, s->now);
     naru_tcp_event(c, NARU_READY_READ);
     return true;
@@ -179,8 +189,12 @@ void naru_tcp_step_fin(struct naru_tcp *c, struct naru_tcp_seg *s)
     c->flags |= NARU_TCP_F_FIN_RECEIVED;
     c->rcv.nxt = naru_seq_add(fin, 1);
     c->rcv.wnd -= NARU_MIN(1u, c->rcv.wnd);
-    c->due |= NARU_TCP_DUE_ACK;
     naru_tcp_ooo_free(c);
+    fin_expects_ours(c);
+    if (c->state == NARU_TCP_ESTABLISHED && c->pingpong)
+        want_ack(c, s->now);
+    else
+        c->due |= NARU_TCP_DUE_ACK;
     naru_tcp_event(c, NARU_READY_READ | NARU_READY_READ_END);
     switch ((enum naru_tcp_state)c->state) {
     case NARU_TCP_ESTABLISHED:

@@ -86,7 +86,6 @@ bool naru_tcp_accept_fast(struct naru_tcp *c, struct naru_pkt *pkt, naru_time no
     naru_tcp_cc_init(c, now);
     if (len > 0) {
         c->fastopen |= NARU_TCP_FASTOPEN_TAKEN;
-        c->last_recv = now;
         c->data_in++;
         /* The first window begins behind these data, as it would had they come after it. */
         c->rcv_ssthresh = NARU_MIN(c->rcv_ssthresh + len, c->rcv.buf);

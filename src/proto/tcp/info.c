@@ -32,7 +32,6 @@ void naru_tcp_env_init(struct naru_tcp_env *env, const struct naru_config *confi
         .linger_ms = -1,
         .linger2_ms = 0,
         .rcvlowat = 1,
-        .notsent_lowat = config->tcp_notsent_lowat,
         .congestion = config->tcp_congestion,
         .pacing_max = UINT64_MAX,
         .flags = config->tcp_pacing ? NARU_TCP_SET_PACING : 0,

@@ -25,7 +25,7 @@
 #define NARU_TCP_RTO_INITIAL    1000000u   /* us: RFC 6298 2.1 */
 #define NARU_TCP_RTO_MAX        120000000u /* us */
 #define NARU_TCP_ATO_MIN        NARU_MS(40)
-#define NARU_TCP_CORK_MAX       NARU_MS(200)
+#define NARU_TCP_CORK_MIN       NARU_MS(200)
 #define NARU_TCP_DUPTHRESH      3u
 #define NARU_TCP_REORDERING_MAX 300u    /* segments */
 #define NARU_TCP_REO_PERSIST    16u     /* RFC 8985 6.2 step 4 */
@@ -67,6 +67,13 @@ void naru_tcp_opts_drop(struct naru_tcp *c);
 NARU_INLINE const struct naru_tcp_opts *naru_tcp_opts(const struct naru_tcp *c)
 {
     return c->own_opts != NULL ? c->own_opts : &c->env->opts;
+}
+
+/* The user is told that he may write while less than this is unsent; UINT32_MAX: room is enough. */
+NARU_INLINE uint32_t naru_tcp_notsent_lowat(const struct naru_tcp *c)
+{
+    uint32_t own = naru_tcp_opts(c)->notsent_lowat;
+    return own != 0 ? own : c->env->config->tcp_notsent_lowat;
 }
 
 /* a - b, and never less than nothing. */

@@ -178,7 +178,7 @@ enum naru_err naru_tcp_opts_set(struct naru_tcp_opts *o, enum naru_opt opt, int6
     if (opt == NARU_OPT_MAX_PACING_RATE) return set_pacing_max(o, value);
     if (opt == NARU_OPT_UTO_MS)          return put_u32(&o->uto_ms, value, 0, INT32_MAX);
     if (opt == NARU_OPT_WINDOW_CLAMP)    return put_u32(&o->window_clamp, value, 0, INT32_MAX);
-    if (opt == NARU_OPT_NOTSENT_LOWAT)   return put_u32(&o->notsent_lowat, value, 1, UINT32_MAX);
+    if (opt == NARU_OPT_NOTSENT_LOWAT)   return put_u32(&o->notsent_lowat, value, 0, UINT32_MAX);
     if (opt == NARU_OPT_DEFER_ACCEPT_MS) return put_u32(&o->defer_accept_ms, value, 0, INT32_MAX);
     if (opt == NARU_OPT_ECN)
         return put_u8(&o->ecn, value, NARU_ECN_MODE_OFF, NARU_ECN_MODE_ACCEPT_ACCURATE);

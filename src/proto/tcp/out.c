@@ -54,6 +54,13 @@ static uint32_t to_record_end(struct naru_tcp *c)
     return unsent;
 }
 
+/* Nothing that is written later can join a segment that ends with these: FIN, or the next record,
+ * is behind them. */
+static bool ends_here(const struct naru_tcp *c, uint32_t unsent)
+{
+    return unsent < naru_tcp_unsent_new(c) || naru_tcp_fin_unsent(c);
+}
+
 /* Full segments: as many as windows and room allow, and the rest of the data if it may join. */
 static void plan_full(struct naru_tcp *c, struct plan *p, uint32_t len, uint32_t unsent,
                       uint32_t cwnd_room, const struct naru_tcp_room *room, naru_time now)
@@ -65,7 +72,7 @@ static void plan_full(struct naru_tcp *c, struct plan *p, uint32_t len, uint32_t
         max = p->mss;
     uint32_t n = NARU_MIN(NARU_MIN(len, max), NARU_MAX(cwnd_room, p->mss));
     uint32_t rest = naru_tcp_rest(n, p->mss);
-    if (rest != 0 && !(n == unsent && small_ok(c, naru_tcp_fin_unsent(c), now)))
+    if (rest != 0 && !(n == unsent && small_ok(c, ends_here(c, unsent), now)))
         n -= rest;
     p->len = n;
     p->go = true;
@@ -93,7 +100,7 @@ static struct plan make_plan(struct naru_tcp *c, const struct naru_tcp_room *roo
         plan_full(c, &p, len, unsent, cwnd_room, room, now);
     } else if (len == unsent) {
         p.len = len;
-        p.go = len > 0 && small_ok(c, fin, now);
+        p.go = len > 0 && small_ok(c, ends_here(c, unsent), now);
         p.last = true;
     } else if (len > 0 && ((c->flags & NARU_TCP_F_OVERRIDE) ||
                            (len >= c->snd.wnd_max / 2 && small_ok(c, false, now)))) {

@@ -59,10 +59,10 @@ static bool nothing_rare(const struct naru_tcp *c)
 void naru_tcp_look_usual(struct naru_tcp *c)
 {
     const struct naru_config *config = c->env->config;
-    const struct naru_tcp_opts *o = naru_tcp_opts(c);
     bool usual = usual_state(c) && nothing_lost(c) && nothing_rare(c) && config->tcp_quick &&
-                 config->tcp_quickack && !config->tcp_bsd && o->notsent_lowat == UINT32_MAX &&
-                 c->urgent == NARU_TCP_URGENT_NONE && naru_seq_before_eq(c->snd_up, c->snd.una);
+                 config->tcp_quickack && !config->tcp_bsd &&
+                 naru_tcp_notsent_lowat(c) == UINT32_MAX && c->urgent == NARU_TCP_URGENT_NONE &&
+                 naru_seq_before_eq(c->snd_up, c->snd.una);
     naru_tcp_set_slow(c, NARU_TCP_SLOW_ODD, !usual);
 }
 

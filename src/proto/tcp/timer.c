@@ -174,7 +174,7 @@ NARU_NOINLINE void naru_tcp_timer_corked(struct naru_tcp *c, naru_time now)
 {
     naru_time *at = pacing(c) ? &c->rare->cork_at : &c->timer[NARU_TCP_TIMER_PACE];
     if (*at == NARU_NEVER)
-        *at = now + NARU_TCP_CORK_MAX;
+        *at = now + NARU_MAX(NARU_TCP_CORK_MIN, NARU_US((naru_time)c->rto));
     if (pacing(c))
         naru_tcp_timer_paced(c);
 }

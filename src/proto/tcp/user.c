@@ -48,7 +48,7 @@ static int64_t send_room(struct naru_tcp *c, unsigned flags)
         return NARU_ERR_AGAIN;
     }
     uint32_t room = naru_tcp_sndq_room(c);
-    if (naru_tcp_unsent_new(c) >= naru_tcp_opts(c)->notsent_lowat)
+    if (naru_tcp_unsent_new(c) >= naru_tcp_notsent_lowat(c))
         room = 0;
     if ((flags & NARU_MSG_EOR) && record_waits(c))
         room = 0;
@@ -335,7 +335,7 @@ static bool may_write(const struct naru_tcp *c)
 {
     if (c->state == NARU_TCP_CLOSED || (c->flags & NARU_TCP_F_FIN_WANTED))
         return true; /* an error can be had at once */
-    if (!naru_tcp_is_open(c) || naru_tcp_unsent_new(c) >= naru_tcp_opts(c)->notsent_lowat)
+    if (!naru_tcp_is_open(c) || naru_tcp_unsent_new(c) >= naru_tcp_notsent_lowat(c))
         return false;
     return naru_tcp_sndq_room(c) >= c->sndbuf / 3;
 }
