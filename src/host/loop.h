@@ -30,6 +30,11 @@ void naru_loop_free(struct naru_loop *loop);
 int naru_loop_run(struct naru_loop *loop);
 /* One turn that sleeps at most until that instant (NARU_NEVER: as long as it takes). */
 int naru_loop_turn(struct naru_loop *loop, naru_time until);
+/*
+ * Before it sleeps the loop looks on for as long as that, where it lately paid (spin.h); never, as
+ * at the beginning, if it is 0, or if we may run on one processor only.
+ */
+void naru_loop_spin(struct naru_loop *loop, naru_time window);
 /* naru_loop_run returns after the present turn, or, called outside of one, at once when it is
  * called. */
 void naru_loop_stop(struct naru_loop *loop);
@@ -138,6 +143,7 @@ void naru_device_remove(struct naru_device *device);
 
 struct naru_loop_stats {
     uint64_t turns, sleeps, ready, timers, ticks, events;
+    uint64_t spins;     /* sleeps that began with open eyes */
     uint64_t unsettled; /* turns whose settling was cut at the bound */
 };
 
