@@ -5,7 +5,7 @@ enum {
     POINTS_PAY = 4, /* so many short waits, and the next one is expected to be short */
     POINTS_MAX = 8, /* a burst as long as it may be is over after two long waits */
     LONG_WAIT = 4,  /* what a long one costs: looking on is for loops that mostly wait shortly */
-    CROWDED = 1024, /* short waits until it is tried again after others were in need */
+    CROWDED = 64,   /* short waits until it is tried again after others were in need */
 };
 
 void naru_spin_init(struct naru_spin *spin, naru_time window)

@@ -86,10 +86,10 @@ static void others_come_first(void **state)
     naru_spin_init(&spin, WINDOW);
     wait_times(&spin, 100, NARU_US(5));
     naru_spin_crowded(&spin);
-    wait_times(&spin, 500, NARU_US(5));
+    wait_times(&spin, 50, NARU_US(5));
     wait_times(&spin, 500, NARU_SEC(1)); /* neither do these bring it back */
     assert_false(naru_spin_pays(&spin));
-    wait_times(&spin, 1000, NARU_US(5));
+    wait_times(&spin, 50, NARU_US(5));
     assert_true(naru_spin_pays(&spin));
 }
 
