@@ -17,6 +17,7 @@
 struct naru_spin {
     naru_time window; /* no longer than that in one wait; 0: never at all */
     int points;       /* below zero: others wanted the processor, and it takes a while to forget */
+    int crowded;      /* points it costs when they do */
 };
 
 /* At the beginning nothing is known, and nothing is looked for. */

@@ -93,6 +93,41 @@ static void others_come_first(void **state)
     assert_true(naru_spin_pays(&spin));
 }
 
+/* The short waits until it pays again. */
+static unsigned waits_until_it_pays(struct naru_spin *spin)
+{
+    unsigned count = 0;
+
+    for (; !naru_spin_pays(spin); count++)
+        naru_spin_waited(spin, NARU_US(5));
+    return count;
+}
+
+/* Where others stay, it is tried ever less often, down to a bound; what passed is forgotten. */
+static void who_is_always_crowded_seldom_tries(void **state)
+{
+    struct naru_spin spin;
+    unsigned first, last = 0;
+
+    (void)state;
+    naru_spin_init(&spin, WINDOW);
+    naru_spin_crowded(&spin);
+    first = waits_until_it_pays(&spin);
+    for (unsigned i = 0; i < 100; i++) {
+        unsigned count;
+        naru_spin_crowded(&spin);
+        count = waits_until_it_pays(&spin);
+        assert_true(count >= last);
+        last = count;
+    }
+    assert_true(last >= 64 * first);
+    assert_true(last < 10000);
+
+    wait_times(&spin, 10000, NARU_US(5));
+    naru_spin_crowded(&spin);
+    assert_int_equal(waits_until_it_pays(&spin), first);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -102,6 +137,7 @@ int main(void)
         cmocka_unit_test(a_long_rest_is_forgotten),
         cmocka_unit_test(waits_of_both_kinds_do_not_pay),
         cmocka_unit_test(others_come_first),
+        cmocka_unit_test(who_is_always_crowded_seldom_tries),
     };
     return cmocka_run_group_tests_name("host spin", tests, NULL, NULL);
 }
