@@ -1,11 +1,12 @@
 /*
  * The event loop: one epoll, one thread, any number of stacks.
  *
- * A turn: sleep until a file descriptor is ready, a timer is due or a stack's deadline has come;
- * read the clock once; run what is ready, the timers and the ticks; then settle: tell socket events
- * and drain every stack's output into its devices, again and again until nothing is left (bounded,
- * so that two stacks on a wire cannot starve the descriptors).  A device that is full is not asked;
- * its driver waits for EPOLLOUT.
+ * A turn: sleep until a file descriptor is ready, a timer is due or a stack's deadline has come
+ * (or, where it is asked for and pays, look on for a moment first); read the clock once; run what
+ * is ready, the timers and the ticks; then settle: tell socket events and drain every stack's
+ * output into its devices, again and again until nothing is left (bounded, so that two stacks on a
+ * wire cannot starve the descriptors).  A device that is full is not asked; its driver waits for
+ * EPOLLOUT.
  *
  * All calls from the loop's thread.  Every struct here is the caller's memory, used from add/set/
  * attach to remove/stop/detach; every callback may add, remove and free anything, itself included,
