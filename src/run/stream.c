@@ -28,6 +28,7 @@
 #include "host/errno.h"
 #include "run/runner.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
@@ -109,6 +110,7 @@ static ssize_t out_some(struct naru_object *object, naru_time now)
         relay->sock_full = count == NARU_ERR_AGAIN;
         return relay->sock_full ? -EAGAIN : -naru_errno(count);
     }
+    assert(count > 0);
     size_t capacity = 0;
     for (int i = 0; i < count; i++) {
         iov[i] = (struct iovec){ .iov_base = room[i].at, .iov_len = room[i].len };
