@@ -10,10 +10,12 @@
  */
 #include "host/loop.h"
 #include "host/clock.h"
+#include "host/spin.h"
 #include "host/timers.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
@@ -25,12 +27,14 @@
 #define SETTLE_ROUNDS     64  /* at most */
 #define SETTLE_ROUNDS_MIN 8   /* whatever time they take */
 #define SETTLE_TIME       NARU_MS(1)
+#define SPIN_GAP          NARU_US(20) /* between two looks: who else had the processor that long? */
 
 struct naru_loop {
     int epoll_fd;
     bool stop, in_turn, firing, unsettled;
     bool no_pwait2;
     naru_time now;
+    struct naru_spin spin;
 
     struct epoll_event batch[BATCH];
     unsigned batch_count;
@@ -76,6 +80,15 @@ void naru_loop_free(struct naru_loop *loop)
 naru_time naru_loop_now(const struct naru_loop *loop)
 {
     return loop->in_turn ? loop->now : naru_clock_now();
+}
+
+void naru_loop_spin(struct naru_loop *loop, naru_time window)
+{
+    cpu_set_t cpus;
+
+    if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0 && CPU_COUNT(&cpus) < 2)
+        window = 0;
+    naru_spin_init(&loop->spin, window);
 }
 
 void naru_loop_stop(struct naru_loop *loop) { loop->stop = true; }
@@ -287,7 +300,31 @@ static naru_time next_due(const struct naru_loop *loop)
     return due;
 }
 
-static int wait_events(struct naru_loop *loop, naru_time due)
+/*
+ * Looks whether something is ready until it is, the window is over or that instant has come; 0:
+ * nothing.  In between it yields, and if somebody took the processor, he needs it more than we.
+ */
+static int look_on(struct naru_loop *loop, naru_time begin, naru_time due)
+{
+    naru_time end = due - begin < loop->spin.window ? due : begin + loop->spin.window;
+
+    loop->stats.spins++;
+    for (naru_time before, now = begin; now < end;) {
+        int n = epoll_wait(loop->epoll_fd, loop->batch, BATCH, 0);
+        if (n != 0)
+            return n;
+        sched_yield();
+        before = now;
+        now = naru_clock_now();
+        if (now - before > SPIN_GAP) {
+            naru_spin_crowded(&loop->spin);
+            break;
+        }
+    }
+    return epoll_wait(loop->epoll_fd, loop->batch, BATCH, 0);
+}
+
+static int sleep_events(struct naru_loop *loop, naru_time due)
 {
     naru_time left = 0;
 
@@ -309,6 +346,21 @@ static int wait_events(struct naru_loop *loop, naru_time due)
     if (ms > 86400000)
         ms = 86400000;
     return epoll_wait(loop->epoll_fd, loop->batch, BATCH, due == NARU_NEVER ? -1 : (int)ms);
+}
+
+static int wait_events(struct naru_loop *loop, naru_time due)
+{
+    int count = 0;
+
+    if (loop->spin.window == 0 || due <= loop->now)
+        return sleep_events(loop, due);
+    naru_time begin = naru_clock_now();
+    if (naru_spin_pays(&loop->spin))
+        count = look_on(loop, begin, due);
+    if (count == 0)
+        count = sleep_events(loop, due);
+    naru_spin_waited(&loop->spin, count > 0 ? naru_clock_now() - begin : NARU_NEVER);
+    return count;
 }
 
 static void dispatch(struct naru_loop *loop, unsigned count)

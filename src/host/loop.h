@@ -1,11 +1,12 @@
 /*
  * The event loop: one epoll, one thread, any number of stacks.
  *
- * A turn: sleep until a file descriptor is ready, a timer is due or a stack's deadline has come;
- * read the clock once; run what is ready, the timers and the ticks; then settle: tell socket events
- * and drain every stack's output into its devices, again and again until nothing is left (bounded,
- * so that two stacks on a wire cannot starve the descriptors).  A device that is full is not asked;
- * its driver waits for EPOLLOUT.
+ * A turn: sleep until a file descriptor is ready, a timer is due or a stack's deadline has come
+ * (or, where it is asked for and pays, look on for a moment first); read the clock once; run what
+ * is ready, the timers and the ticks; then settle: tell socket events and drain every stack's
+ * output into its devices, again and again until nothing is left (bounded, so that two stacks on a
+ * wire cannot starve the descriptors).  A device that is full is not asked; its driver waits for
+ * EPOLLOUT.
  *
  * All calls from the loop's thread.  Every struct here is the caller's memory, used from add/set/
  * attach to remove/stop/detach; every callback may add, remove and free anything, itself included,
@@ -30,6 +31,11 @@ void naru_loop_free(struct naru_loop *loop);
 int naru_loop_run(struct naru_loop *loop);
 /* One turn that sleeps at most until that instant (NARU_NEVER: as long as it takes). */
 int naru_loop_turn(struct naru_loop *loop, naru_time until);
+/*
+ * Before it sleeps the loop looks on for as long as that, where it lately paid (spin.h); never, as
+ * at the beginning, if it is 0, or if we may run on one processor only.
+ */
+void naru_loop_spin(struct naru_loop *loop, naru_time window);
 /* naru_loop_run returns after the present turn, or, called outside of one, at once when it is
  * called. */
 void naru_loop_stop(struct naru_loop *loop);
@@ -138,6 +144,7 @@ void naru_device_remove(struct naru_device *device);
 
 struct naru_loop_stats {
     uint64_t turns, sleeps, ready, timers, ticks, events;
+    uint64_t spins;     /* sleeps that began with open eyes */
     uint64_t unsettled; /* turns whose settling was cut at the bound */
 };
 

@@ -26,6 +26,9 @@
 #include <unistd.h>
 
 #define GRACE NARU_SEC(1)
+/* A hand-over of the processor takes about ten microseconds, and what a program does with what it
+ * got is often no more. */
+#define SPIN NARU_US(50)
 
 struct naru_run {
     struct naru_runner runner;
@@ -142,6 +145,7 @@ int naru_run_new(const struct naru_run_config *config, struct naru_run **out)
     run->grace.user = run;
     run->signals.caught = caught;
     run->signals.user = run;
+    naru_loop_spin(config->loop, SPIN);
     int error = naru_runner_init(&run->runner, config->loop, config->stack);
     run->runner.listener_gone = listener_gone;
     naru_resolver_read(&run->runner.resolver, "/etc/resolv.conf");

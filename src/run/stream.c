@@ -28,6 +28,7 @@
 #include "host/errno.h"
 #include "run/runner.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
@@ -78,6 +79,24 @@ static ssize_t out_first(struct naru_object *object, naru_time now)
     return sent <= 0 ? -EAGAIN : recv(object->watch.fd, bytes, (size_t)sent, MSG_DONTWAIT);
 }
 
+/* Of one room or slice the kernel need not be told by a struct that it would have to copy. */
+static ssize_t receive(int fd, struct iovec *iov, size_t count)
+{
+    struct msghdr msg = { .msg_iov = iov, .msg_iovlen = count };
+    if (count == 1)
+        return recv(fd, iov->iov_base, iov->iov_len, MSG_DONTWAIT);
+    return recvmsg(fd, &msg, MSG_DONTWAIT);
+}
+
+static ssize_t transmit(int fd, struct iovec *iov, size_t count, int flags)
+{
+    struct msghdr msg = { .msg_iov = iov, .msg_iovlen = count };
+    flags |= MSG_DONTWAIT | MSG_NOSIGNAL;
+    if (count == 1)
+        return send(fd, iov->iov_base, iov->iov_len, flags);
+    return sendmsg(fd, &msg, flags);
+}
+
 /* One receive from the pair into the stack: the count, 0 at the end, or a negative errno. */
 static ssize_t out_some(struct naru_object *object, naru_time now)
 {
@@ -91,19 +110,19 @@ static ssize_t out_some(struct naru_object *object, naru_time now)
         relay->sock_full = count == NARU_ERR_AGAIN;
         return relay->sock_full ? -EAGAIN : -naru_errno(count);
     }
+    assert(count > 0);
     size_t capacity = 0;
     for (int i = 0; i < count; i++) {
         iov[i] = (struct iovec){ .iov_base = room[i].at, .iov_len = room[i].len };
         capacity += room[i].len;
     }
     bool urgent = at_urgent_byte(object);
-    struct msghdr msg = { .msg_iov = iov, .msg_iovlen = (size_t)count };
     if (urgent) {
         iov[0].iov_len = 1;
-        msg.msg_iovlen = 1;
+        count = 1;
         relay->pair_urgent = false;
     }
-    ssize_t n = recvmsg(object->watch.fd, &msg, MSG_DONTWAIT);
+    ssize_t n = receive(object->watch.fd, iov, (size_t)count);
     int error = errno;
     naru_sock_send_commit(object->sock, n > 0 ? (size_t)n : 0, urgent ? NARU_MSG_OOB : 0, now);
     if (n < 0)
@@ -189,8 +208,7 @@ static ssize_t in_some(struct naru_object *object, naru_time now)
     }
     ssize_t n = (ssize_t)total;
     if (!object->stream.deaf) {
-        struct msghdr msg = { .msg_iov = iov, .msg_iovlen = (size_t)count };
-        n = sendmsg(object->watch.fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL | (urgent ? MSG_OOB : 0));
+        n = transmit(object->watch.fd, iov, (size_t)count, urgent ? MSG_OOB : 0);
         if (n < 0 && errno == EPIPE) {
             object->stream.deaf = true;
             n = (ssize_t)total;

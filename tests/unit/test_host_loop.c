@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -282,6 +284,67 @@ static void run_and_stop(void **state)
     assert_int_equal(naru_loop_run(f->loop), 0); /* asked to stop before it began */
 }
 
+static void read_expiry(struct naru_watch *watch, uint32_t events)
+{
+    uint64_t count;
+
+    count_ready(watch, events);
+    assert_int_equal(read(watch->fd, &count, sizeof(count)), sizeof(count));
+}
+
+/* Waits for a descriptor that becomes ready a little later, again and again. */
+static void short_waits(struct fixture *f, unsigned count)
+{
+    struct itimerspec in_a_moment = { .it_value.tv_nsec = 100000 };
+
+    for (unsigned i = 0; i < count; i++) {
+        assert_int_equal(timerfd_settime(f->watch[0].fd, 0, &in_a_moment, NULL), 0);
+        assert_int_equal(naru_loop_turn(f->loop, NARU_NEVER), 0);
+    }
+    assert_int_equal(f->called[0], count);
+}
+
+/* With a window that every wait is within; on one processor it is never done. */
+static void looks_on_where_it_pays(void **state)
+{
+    struct fixture *f = *state;
+    struct naru_loop_stats stats;
+    naru_time until;
+    cpu_set_t cpus;
+
+    f->watch[0] = (struct naru_watch){ .fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC),
+                                       .events = EPOLLIN,
+                                       .ready = read_expiry,
+                                       .user = f };
+    assert_int_equal(naru_watch_add(f->loop, &f->watch[0]), 0);
+    assert_int_equal(sched_getaffinity(0, sizeof(cpus), &cpus), 0);
+    naru_loop_spin(f->loop, NARU_SEC(1000));
+    short_waits(f, 16);
+    naru_loop_get_stats(f->loop, &stats);
+    assert_int_equal(stats.spins > 0, CPU_COUNT(&cpus) > 1);
+
+    /* It looks on no longer than it may take, and not less. */
+    until = naru_clock_now() + NARU_MS(2);
+    assert_int_equal(naru_loop_turn(f->loop, until), 0);
+    assert_true(naru_loop_now(f->loop) >= until);
+    assert_int_equal(f->called[0], 16);
+}
+
+static void sleeps_where_it_was_not_asked_to_look_on(void **state)
+{
+    struct fixture *f = *state;
+    struct naru_loop_stats stats;
+
+    f->watch[0] = (struct naru_watch){ .fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC),
+                                       .events = EPOLLIN,
+                                       .ready = read_expiry,
+                                       .user = f };
+    assert_int_equal(naru_watch_add(f->loop, &f->watch[0]), 0);
+    short_waits(f, 16);
+    naru_loop_get_stats(f->loop, &stats);
+    assert_int_equal(stats.spins, 0);
+}
+
 static void caught(struct naru_loop_signals *signals, const struct signalfd_siginfo *info)
 {
     unsigned *seen = signals->user;
@@ -315,6 +378,8 @@ int main(void)
         TEST(timers_fire_in_order),
         TEST(timer_sets_itself),
         TEST(run_and_stop),
+        TEST(looks_on_where_it_pays),
+        TEST(sleeps_where_it_was_not_asked_to_look_on),
         TEST(signals_arrive),
     };
     return cmocka_run_group_tests_name("host loop", tests, NULL, NULL);
