@@ -54,6 +54,29 @@ static void pause_and_resume(int how, const char *text)
     close(l);
 }
 
+static void *receive_until_told(void *arg)
+{
+    struct sockaddr_in from;
+    socklen_t len = sizeof from;
+    char buf[8];
+    ssize_t n = recvfrom(*(int *)arg, buf, sizeof buf, 0, (struct sockaddr *)&from, &len);
+    return (void *)(intptr_t)(n < 0 ? errno : n);
+}
+
+/* How threads are told to stop that receive datagrams. */
+static void shut_datagrams(void)
+{
+    pthread_t thread;
+    void *got = NULL;
+    int fd = udp();
+    pthread_create(&thread, NULL, receive_until_told, &fd);
+    usleep(100000);
+    (void)shutdown(fd, SHUT_RDWR);
+    pthread_join(thread, &got);
+    say("who receives is told %d", (int)(intptr_t)got);
+    close(fd);
+}
+
 void group_pause(void)
 {
     struct sockaddr_in name;
@@ -72,6 +95,7 @@ void group_pause(void)
     pthread_join(thread, &got);
     say("who waited is told %s", strerrorname_np((int)(intptr_t)got));
     close(l);
+    shut_datagrams();
 }
 
 /* ---- Routing netlink ---- */
