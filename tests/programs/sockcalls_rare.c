@@ -100,39 +100,44 @@ void group_pause(void)
 
 /* ---- Routing netlink ---- */
 
-static void say_route(const struct nlmsghdr *header)
+static void say_route(const char *message, size_t len)
 {
-    const struct rtmsg *route = NLMSG_DATA(header);
-    size_t len = header->nlmsg_len - NLMSG_LENGTH(sizeof *route);
-    say("route type %d, %d bits", route->rtm_type, route->rtm_dst_len);
-    for (const struct rtattr *a = RTM_RTA(route); RTA_OK(a, len); a = RTA_NEXT(a, len)) {
+    struct rtmsg route;
+    struct rtattr a;
+    memcpy(&route, message + NLMSG_HDRLEN, sizeof route);
+    say("route type %d, %d bits", route.rtm_type, route.rtm_dst_len);
+    for (size_t at = NLMSG_SPACE(sizeof route); at + sizeof a <= len; at += RTA_ALIGN(a.rta_len)) {
         uint32_t value = 0;
-        memcpy(&value, RTA_DATA(a), RTA_PAYLOAD(a) < sizeof value ? RTA_PAYLOAD(a) : sizeof value);
-        if (a->rta_type == RTA_DST || a->rta_type == RTA_PREFSRC || a->rta_type == RTA_OIF)
-            say("attribute %d is %x", a->rta_type, value);
+        memcpy(&a, message + at, sizeof a);
+        memcpy(&value, message + at + RTA_LENGTH(0), sizeof value);
+        if (a.rta_type == RTA_DST || a.rta_type == RTA_PREFSRC || a.rta_type == RTA_OIF)
+            say("attribute %d is %x", a.rta_type, value);
     }
 }
 
 /* One message from the kernel, and who it says it is from. */
 static void say_answer(int fd)
 {
-    _Alignas(struct nlmsghdr) char bytes[4096];
+    char bytes[4096];
     _Alignas(struct cmsghdr) char control[200];
     struct iovec iov = { bytes, sizeof bytes };
     struct msghdr msg = {
         .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control
     };
-    const struct nlmsghdr *header = (const struct nlmsghdr *)(void *)bytes;
+    struct nlmsghdr header;
+    struct nlmsgerr error;
     if (must(poll_for(fd, POLLIN, 1000) & POLLIN, "poll") == 0) {
         say("no answer");
         return;
     }
     must((int)recvmsg(fd, &msg, 0), "recvmsg");
-    say("type %d, sequence %u", header->nlmsg_type, header->nlmsg_seq);
-    if (header->nlmsg_type == NLMSG_ERROR)
-        say("error %d", ((const struct nlmsgerr *)NLMSG_DATA(header))->error);
-    if (header->nlmsg_type == RTM_NEWROUTE)
-        say_route(header);
+    memcpy(&header, bytes, sizeof header);
+    memcpy(&error, bytes + NLMSG_HDRLEN, sizeof error);
+    say("type %d, sequence %u", header.nlmsg_type, header.nlmsg_seq);
+    if (header.nlmsg_type == NLMSG_ERROR)
+        say("error %d", error.error);
+    if (header.nlmsg_type == RTM_NEWROUTE)
+        say_route(bytes, header.nlmsg_len);
     for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c != NULL; c = CMSG_NXTHDR(&msg, c)) {
         struct ucred from;
         say("control %d %d length %zu", c->cmsg_level, c->cmsg_type, c->cmsg_len);
