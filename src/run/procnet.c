@@ -164,10 +164,10 @@ static void put_route(FILE *out, const struct naru_stack *stack)
     fprintf(out, "%-127s\n",
             "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT");
     for (unsigned n = 0; naru_route_get(stack, n, &route) == NARU_OK; n++) {
-        uint32_t mask = route.prefix_len == 0 ? 0 : htonl(UINT32_MAX << (32 - route.prefix_len));
         if (naru_sockaddr_family(&route.prefix) != NARU_IPV4 ||
             naru_iface_get(stack, route.ifindex, &info) != NARU_OK || info.loopback)
             continue;
+        uint32_t mask = route.prefix_len == 0 ? 0 : htonl(UINT32_MAX << (32 - route.prefix_len));
         fprintf(out, "%s\t%08X\t%08X\t%04X\t0\t0\t%u\t%08X\t%u\t0\t0\n", info.name,
                 word(route.prefix.b + 12), route.has_gateway ? word(route.gateway.b + 12) : 0,
                 flags_of(&route, 32), route.metric, mask, route.mtu);
