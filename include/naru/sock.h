@@ -173,7 +173,8 @@ enum naru_shutdown {
     NARU_SHUTDOWN_WRITE = 2, /* FIN after the data that is still to go */
 };
 
-/* NOTCONN, INVAL. */
+/* A listener: READ ends listening, and what waited there is reset; it may listen again.
+ * NOTCONN, INVAL. */
 enum naru_err naru_sock_shutdown(struct naru_sock *sock, unsigned how, naru_time now);
 
 /* ---- Readiness ---- */
@@ -296,12 +297,23 @@ enum naru_err naru_sock_get(struct naru_sock *sock, enum naru_opt opt, int64_t *
 enum naru_err naru_sock_set_fastopen_key(struct naru_sock *sock, const uint8_t *key, size_t len);
 size_t naru_sock_get_fastopen_key(const struct naru_sock *sock, uint8_t key[32]);
 
-/* Joins or leaves a group on an interface (0: by the routing table); source is reserved, NULL.
- * EXIST, NOENT, NOBUFS. */
+/* Joins or leaves a group on an interface (0: by the routing table).  EXIST, NOENT, NOBUFS. */
 enum naru_err naru_sock_join(struct naru_sock *sock, const struct naru_addr *group,
                              unsigned ifindex, naru_time now);
 enum naru_err naru_sock_leave(struct naru_sock *sock, const struct naru_addr *group,
                               unsigned ifindex, naru_time now);
+
+/*
+ * The same for what one source sends to a group; what others send is not received.  To leave the
+ * group leaves all its sources.  The routers are told of the group, not of its sources.  EXIST,
+ * NOENT, NOBUFS; INVAL: the group was joined as a whole.
+ */
+enum naru_err naru_sock_join_source(struct naru_sock *sock, const struct naru_addr *group,
+                                    const struct naru_addr *source, unsigned ifindex,
+                                    naru_time now);
+enum naru_err naru_sock_leave_source(struct naru_sock *sock, const struct naru_addr *group,
+                                     const struct naru_addr *source, unsigned ifindex,
+                                     naru_time now);
 
 /* The congestion phases as Linux numbers them (tcpi_ca_state). */
 enum naru_ca_state {

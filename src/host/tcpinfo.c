@@ -12,6 +12,8 @@ static const uint8_t linux_state[] = {
     [NARU_TCP_LAST_ACK] = 9,     [NARU_TCP_TIME_WAIT] = 6,
 };
 
+uint8_t naru_tcpinfo_state(enum naru_tcp_state state) { return linux_state[state]; }
+
 static uint32_t us(naru_time time)
 {
     return time < 0 || time == NARU_NEVER ? 0 : (uint32_t)(time / 1000);
@@ -97,7 +99,7 @@ static void info_figures(struct tcp_info *to, const struct naru_tcp_info *from)
 void naru_tcpinfo_linux(const struct naru_tcp_info *from, naru_time now, struct tcp_info *to)
 {
     memset(to, 0, sizeof(*to));
-    to->tcpi_state = linux_state[from->state];
+    to->tcpi_state = naru_tcpinfo_state(from->state);
     info_figures(to, from);
     info_segments(to, from);
     info_times(to, from, now);

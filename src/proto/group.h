@@ -8,8 +8,8 @@
  *
  * 224.0.0.1 and ff02::1 are always joined and never reported; nor are groups of scope 0 and 1.
  *
- * Not done: source filters (every membership is EXCLUDE {}), which source-specific joins would
- * need.
+ * Not done: source filters (every membership is EXCLUDE {}); a socket that wants one source filters
+ * for itself, and routers are not told.
  */
 #ifndef NARU_PROTO_GROUP_H
 #define NARU_PROTO_GROUP_H

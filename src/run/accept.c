@@ -1,5 +1,5 @@
 /*
- * listen(2), accept(2) and accept4(2).
+ * listen(2), accept(2), accept4(2), and shutdown(2) of a listener.
  *
  * Theory: connections wait inside the stack, so that the backlog means what it says.  The program's
  * end of the pair is readable while there are any, because of token bytes in it: one is added for
@@ -43,7 +43,8 @@ int64_t naru_call_listen(struct naru_call *call)
 
 static bool connections_wait(const struct naru_object *object)
 {
-    return object->undelivered != NULL || (naru_sock_ready(object->sock) & NARU_READY_READ) != 0;
+    return object->phase == NARU_PHASE_LISTENING &&
+           (object->undelivered != NULL || (naru_sock_ready(object->sock) & NARU_READY_READ) != 0);
 }
 
 static void add_token(struct naru_object *object)
@@ -155,4 +156,26 @@ int64_t naru_call_accept(struct naru_call *call)
         result = naru_call_block(call, 0, object->recv_timeout, EAGAIN);
     eat_tokens(call);
     return result;
+}
+
+void naru_listen_end(struct naru_call *call)
+{
+    struct naru_object *object = call->object;
+    (void)naru_sock_shutdown(object->sock, NARU_SHUTDOWN_READ, call->now);
+    if (object->undelivered != NULL)
+        naru_sock_abort(object->undelivered, call->now);
+    object->undelivered = NULL;
+    object->phase = NARU_PHASE_FRESH;
+    naru_waiters_fail(object, EINVAL);
+    eat_tokens(call);
+}
+
+/* Of everything but a listener the pair is shut, and its end tells us. */
+int64_t naru_call_shutdown(struct naru_call *call)
+{
+    int how = (int)call->notice->arg[1];
+    if (call->object->phase != NARU_PHASE_LISTENING || (how != SHUT_RD && how != SHUT_RDWR))
+        return NARU_CALL_CONTINUE;
+    naru_listen_end(call);
+    return 0;
 }

@@ -15,6 +15,7 @@
 #include "run/connect.h"
 
 #include "host/errno.h"
+#include "run/accept.h"
 #include "run/dgram.h"
 #include "run/runner.h"
 #include "run/stream.h"
@@ -196,7 +197,7 @@ static int64_t stream_connect(struct naru_call *call, struct naru_endpoint *to)
     return error != 0 ? -error : -ECONNABORTED;
 }
 
-/* AF_UNSPEC takes the peer back.  A connected stream is reset by it. */
+/* AF_UNSPEC takes the peer back.  A connected stream is reset by it, a listener listens no more. */
 static int64_t disconnect(struct naru_call *call)
 {
     struct naru_object *object = call->object;
@@ -204,6 +205,8 @@ static int64_t disconnect(struct naru_call *call)
         return naru_datagram_connect(object, NULL, call->now);
     if (object->phase == NARU_PHASE_OPEN || object->phase == NARU_PHASE_CONNECTING)
         naru_object_abort(object, call->now);
+    else if (object->phase == NARU_PHASE_LISTENING)
+        naru_listen_end(call);
     return 0;
 }
 

@@ -244,6 +244,7 @@ void naru_datagram_pair_ready(struct naru_object *object, uint32_t events, naru_
         object->dgram.sock_full = false; /* what does not fit now is lost */
     drain_pair(object, now);
     if ((events & EPOLLHUP) != 0) {
+        naru_waiters_fail(object, 0); /* shut, not closed: nothing more will come */
         naru_object_end(object, now);
         return;
     }

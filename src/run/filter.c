@@ -6,19 +6,21 @@
  * of the network (addresses, options, connections) goes to the supervisor.  Where one call number
  * is both, an argument decides: sendto only with an address pointer, recvfrom with one or for a
  * single byte, socket only for IPv4, IPv6 and routing netlink, ioctl only for the SIOCGIF
- * questions.  sendmsg and recvmsg hide their address in memory, which a filter cannot see, so all
- * of them are notified.
+ * questions, shutdown only of the receiving side, open only of what is read without close-on-exec.
+ * sendmsg and recvmsg hide their address in memory, which a filter cannot see, so all of them are
+ * notified.
  *
  * io_uring would go around all of this: it does not exist here (ENOSYS; programs fall back).  So do
  * the 32-bit and x32 call tables.  PR_SET_DUMPABLE is answered with success and not done, because a
  * task that is not dumpable cannot be supervised.
  *
  * Why not libseccomp: Debian 12 has 2.5.4, which cannot ask for WAIT_KILLABLE_RECV, and without
- * that flag a storm of signals loses replies.  The program is forty instructions.
+ * that flag a storm of signals loses replies.  The program is some seventy instructions.
  */
 #include "run/filter.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/netlink.h>
@@ -34,10 +36,13 @@
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
 #endif
 
+/* O_LARGEFILE as the kernel has it; to glibc it is 0, to others it is not. */
 #if defined __x86_64__
-#define ARCH AUDIT_ARCH_X86_64
+#define ARCH       AUDIT_ARCH_X86_64
+#define LARGE_FILE 0100000
 #elif defined __aarch64__
-#define ARCH AUDIT_ARCH_AARCH64
+#define ARCH       AUDIT_ARCH_AARCH64
+#define LARGE_FILE 0400000
 #else
 #error "naru run knows x86_64 and aarch64"
 #endif
@@ -65,9 +70,11 @@
     {                                        \
         BPF_RET | BPF_K, 0, 0, (uint32_t)(k) \
     }
-#define NOTIFY       RETURN(SECCOMP_RET_USER_NOTIF)
-#define ALLOW        RETURN(SECCOMP_RET_ALLOW)
-#define FAIL(error)  RETURN(SECCOMP_RET_ERRNO | (error))
+#define NOTIFY      RETURN(SECCOMP_RET_USER_NOTIF)
+#define ALLOW       RETURN(SECCOMP_RET_ALLOW)
+#define FAIL(error) RETURN(SECCOMP_RET_ERRNO | (error))
+#define OPENED(nr, flags) \
+    IF_EQ(nr, 0, 5), LOAD(ARG(flags)), IF_EQ(O_RDONLY, 1, 0), IF_EQ(LARGE_FILE, 0, 1), NOTIFY, ALLOW
 #define ALWAYS(call) IF_EQ(SYS_##call, 0, 1), NOTIFY
 
 /* SIOCGIFNAME .. SIOCGIFINDEX and neighbours: questions about interfaces. */
@@ -99,14 +106,17 @@ static const struct sock_filter program[] = {
     IF_EQ(SYS_io_uring_setup, 0, 1),
     FAIL(ENOSYS),
 
-    IF_EQ(SYS_socket, 0, 8),
+    /* Without sock_diag, ss reads /proc/net. */
+    IF_EQ(SYS_socket, 0, 10),
     LOAD(ARG(0)),
     IF_EQ(AF_INET, 4, 0),
     IF_EQ(AF_INET6, 3, 0),
-    IF_EQ(AF_NETLINK, 0, 3),
+    IF_EQ(AF_NETLINK, 0, 5),
     LOAD(ARG(2)),
     IF_EQ(NETLINK_ROUTE, 0, 1),
     NOTIFY,
+    IF_EQ(NETLINK_SOCK_DIAG, 0, 1),
+    FAIL(EPROTONOSUPPORT),
     ALLOW,
 
     /* recvfrom of one byte: how programs ask whether a socket is connected (Python's ssl does). */
@@ -132,6 +142,19 @@ static const struct sock_filter program[] = {
     IF_GE(IFACE_END, 1, 0),
     NOTIFY,
     ALLOW,
+
+    /* Files that are opened to be read, as fopen does it: some of /proc/net. */
+    OPENED(SYS_openat, 2),
+#ifdef SYS_open
+    OPENED(SYS_open, 1),
+#endif
+
+    /* A listener's; what only sends no more is the pair's own. */
+    IF_EQ(SYS_shutdown, 0, 4),
+    LOAD(ARG(1)),
+    IF_EQ(SHUT_WR, 0, 1),
+    ALLOW,
+    NOTIFY,
 
     IF_EQ(SYS_prctl, 0, 4),
     LOAD(ARG(0)),

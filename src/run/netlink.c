@@ -4,13 +4,15 @@
  * Theory: getifaddrs, getaddrinfo (AI_ADDRCONFIG, RFC 6724 sorting), ip and Go's net package ask
  * the kernel for interfaces over netlink; a program on naru must hear of naru's.  Such a socket is
  * a pair too; what is sent is answered at once, into the pair.  Receiving is done here, because the
- * answers must seem to come from the kernel (nl_pid 0).
+ * answers must seem to come from the kernel (nl_pid 0, and with SO_PASSCRED its credentials, which
+ * avahi wants to see).
  *
  * Other netlink families (audit, generic, sock_diag, ...) are not touched: they are the host's.
  * Multicast groups can be joined and never speak.
  */
 #include "run/netlink.h"
 
+#include "run/memo.h"
 #include "run/message.h"
 #include "run/rtmsg.h"
 
@@ -53,7 +55,7 @@ static void flush(void *user, const uint8_t *at, size_t len)
 static uint32_t port_of(const struct naru_object *object) { return (uint32_t)object->inode; }
 
 /* Every question in what the program has sent. */
-static void ask(struct naru_object *object, const uint8_t *bytes, size_t len)
+static void ask(struct naru_object *object, const uint8_t *bytes, size_t len, naru_time now)
 {
     _Alignas(struct nlmsghdr) uint8_t out_bytes[NARU_RTMSG_MAX], question[1024];
     struct naru_rtmsg out = {
@@ -67,7 +69,7 @@ static void ask(struct naru_object *object, const uint8_t *bytes, size_t len)
             return;
         memcpy(question, bytes, header.nlmsg_len);
         naru_rtmsg_answer(&out, object->runner->stack, (struct nlmsghdr *)(void *)question,
-                          header.nlmsg_len);
+                          header.nlmsg_len, now);
         size_t step = NLMSG_ALIGN(header.nlmsg_len);
         bytes += step < len ? step : len;
         len -= step < len ? step : len;
@@ -79,7 +81,7 @@ static int64_t send_from(struct naru_call *call, const struct iovec *iov, size_t
     uint8_t *bytes = call->runner->scratch;
     ssize_t len = naru_task_gather(call->notice->tid, iov, count, bytes, NARU_DATAGRAM_MAX);
     if (len > 0)
-        ask(call->object, bytes, (size_t)len);
+        ask(call->object, bytes, (size_t)len, call->now);
     return len;
 }
 
@@ -109,6 +111,29 @@ static int put_name(const struct naru_call *call, uint64_t address, uint64_t len
     return error < 0 ? error : naru_task_write(call->notice->tid, len_address, &len, sizeof len);
 }
 
+/* The credentials of the kernel, for who has asked with SO_PASSCRED. */
+static int put_credentials(const struct naru_call *call, struct msghdr *header)
+{
+    static const struct ucred kernel;
+    _Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof kernel)] = { 0 };
+    struct cmsghdr cmsg = { .cmsg_len = CMSG_LEN(sizeof kernel),
+                            .cmsg_level = SOL_SOCKET,
+                            .cmsg_type = SCM_CREDENTIALS };
+    size_t room = header->msg_control == NULL ? 0 : header->msg_controllen;
+    header->msg_controllen = 0;
+    if (naru_memo_get(call->object, SOL_SOCKET, SO_PASSCRED, 0) == 0)
+        return 0;
+    if (room < cmsg.cmsg_len) {
+        header->msg_flags |= MSG_CTRUNC;
+        return 0;
+    }
+    memcpy(control, &cmsg, sizeof cmsg);
+    memcpy(control + CMSG_LEN(0), &kernel, sizeof kernel);
+    header->msg_controllen = room < sizeof control ? room : sizeof control;
+    return naru_task_write(call->notice->tid, (uintptr_t)header->msg_control, control,
+                           header->msg_controllen);
+}
+
 static int64_t recv_message(struct naru_call *call, int flags)
 {
     struct naru_message message;
@@ -130,8 +155,9 @@ static int64_t recv_message(struct naru_call *call, int flags)
                                 room < sizeof name ? room : sizeof name);
         message.header.msg_namelen = sizeof name;
     }
-    message.header.msg_controllen = 0;
     message.header.msg_flags = n < len ? MSG_TRUNC : 0;
+    if (error == 0)
+        error = put_credentials(call, &message.header);
     if (error == 0)
         error = naru_task_write(tid, message.address, &message.header, sizeof message.header);
     return error < 0 ? error : (flags & MSG_TRUNC) != 0 ? len : n;
@@ -158,6 +184,19 @@ static int64_t recv_from(struct naru_call *call)
     return ((int)arg[3] & MSG_TRUNC) != 0 ? len : n;
 }
 
+/* Only what changes the answers is kept. */
+static int64_t set_option(const struct naru_call *call)
+{
+    const uint64_t *arg = call->notice->arg;
+    int value = 0;
+    if ((int)arg[1] != SOL_SOCKET || (int)arg[2] != SO_PASSCRED || arg[4] < sizeof value)
+        return 0;
+    int error = naru_task_read(call->notice->tid, arg[3], &value, sizeof value);
+    if (error == 0)
+        (void)naru_memo_set(call->object, SOL_SOCKET, SO_PASSCRED, value != 0);
+    return error;
+}
+
 static int64_t get_option(const struct naru_call *call)
 {
     const uint64_t *arg = call->notice->arg;
@@ -180,8 +219,9 @@ int64_t naru_netlink_call(struct naru_call *call)
     switch (call->notice->nr) {
     case SYS_bind:
     case SYS_connect:
-    case SYS_setsockopt:
         return 0;
+    case SYS_setsockopt:
+        return set_option(call);
     case SYS_getsockname:
         return put_name(call, arg[1], arg[2], port_of(call->object));
     case SYS_getpeername:
@@ -208,7 +248,7 @@ void naru_netlink_pair_ready(struct naru_object *object, uint32_t events, naru_t
     uint8_t *bytes = object->runner->scratch;
     ssize_t n;
     while ((n = recv(object->watch.fd, bytes, NARU_DATAGRAM_MAX, MSG_DONTWAIT)) > 0)
-        ask(object, bytes, (size_t)n);
+        ask(object, bytes, (size_t)n, now);
     naru_waiters_retry(object);
     if ((events & EPOLLHUP) != 0)
         naru_object_end(object, now);

@@ -10,7 +10,7 @@
 
 #include "run/runner.h"
 
-#define NARU_OPTION_MAX 256 /* bytes of any value */
+#define NARU_OPTION_MAX 272 /* bytes of any value */
 
 /* One setsockopt or getsockopt being done. */
 struct naru_option {
@@ -73,6 +73,7 @@ int naru_option_get_pacing_rate(struct naru_option *option);
 
 /* option_ip.c */
 int naru_option_set_byte(struct naru_option *option);
+int naru_option_set_tclass(struct naru_option *option);
 int naru_option_get_byte(struct naru_option *option);
 int naru_option_set_mtu_discover(struct naru_option *option);
 int naru_option_set_mtu6(struct naru_option *option);
@@ -80,6 +81,8 @@ int naru_option_get_mtu(struct naru_option *option);
 int naru_option_set_group(struct naru_option *option);
 int naru_option_set_group6(struct naru_option *option);
 int naru_option_set_group_any(struct naru_option *option);
+int naru_option_set_group_source(struct naru_option *option);
+int naru_option_set_group_source_any(struct naru_option *option);
 int naru_option_set_multicast_if(struct naru_option *option);
 int naru_option_get_multicast_if(struct naru_option *option);
 int naru_option_set_ip_options(struct naru_option *option);

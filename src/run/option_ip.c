@@ -29,6 +29,16 @@ int naru_option_set_byte(struct naru_option *option)
     return naru_option_stack_set(option, (enum naru_opt)option->row->opt, value);
 }
 
+/* -1 is the default again (RFC 3542 6.5). */
+int naru_option_set_tclass(struct naru_option *option)
+{
+    int value;
+    int error = naru_option_int(option, &value);
+    if (error < 0 || value < -1 || value > 255)
+        return -EINVAL;
+    return naru_option_stack_set(option, NARU_OPT_TOS, value < 0 ? 0 : value);
+}
+
 int naru_option_get_byte(struct naru_option *option)
 {
     int64_t value = naru_option_stack_get(option, (enum naru_opt)option->row->opt);
@@ -91,17 +101,23 @@ static int interface_of(struct naru_stack *stack, const struct naru_addr *addr, 
     return -ENODEV;
 }
 
+/* source NULL: the whole group. */
 static int change_group(struct naru_option *option, bool join, const struct naru_addr *group,
-                        unsigned ifindex)
+                        const struct naru_addr *source, unsigned ifindex)
 {
     struct naru_sock *sock = option->object->sock;
     enum naru_err err;
     if (sock == NULL)
         return -EINVAL;
-    err = join ? naru_sock_join(sock, group, ifindex, option->call->now)
-               : naru_sock_leave(sock, group, ifindex, option->call->now);
+    naru_time now = option->call->now;
+    if (source == NULL)
+        err = join ? naru_sock_join(sock, group, ifindex, now)
+                   : naru_sock_leave(sock, group, ifindex, now);
+    else
+        err = join ? naru_sock_join_source(sock, group, source, ifindex, now)
+                   : naru_sock_leave_source(sock, group, source, ifindex, now);
     if (err == NARU_ERR_EXIST)
-        return -EADDRINUSE;
+        return source == NULL ? -EADDRINUSE : -EADDRNOTAVAIL;
     if (err == NARU_ERR_NOENT)
         return join ? -ENODEV : -EADDRNOTAVAIL;
     return -naru_errno(err);
@@ -129,8 +145,9 @@ int naru_option_set_group(struct naru_option *option)
     struct naru_addr group;
     unsigned ifindex;
     int error = parse_mreq(option, &group, &ifindex);
-    return error < 0 ? error
-                     : change_group(option, option->name == IP_ADD_MEMBERSHIP, &group, ifindex);
+    return error < 0
+               ? error
+               : change_group(option, option->name == IP_ADD_MEMBERSHIP, &group, NULL, ifindex);
 }
 
 int naru_option_set_group6(struct naru_option *option)
@@ -141,7 +158,8 @@ int naru_option_set_group6(struct naru_option *option)
         return -EINVAL;
     memcpy(&mreq, option->value, sizeof mreq);
     memcpy(group.b, &mreq.ipv6mr_multiaddr, sizeof group.b);
-    return change_group(option, option->name == IPV6_JOIN_GROUP, &group, mreq.ipv6mr_interface);
+    return change_group(option, option->name == IPV6_JOIN_GROUP, &group, NULL,
+                        mreq.ipv6mr_interface);
 }
 
 int naru_option_set_group_any(struct naru_option *option)
@@ -153,7 +171,38 @@ int naru_option_set_group_any(struct naru_option *option)
     memcpy(&req, option->value, sizeof req);
     if (naru_sockaddr_parse_any(&req.gr_group, sizeof req.gr_group, &group) != NARU_OK)
         return -EINVAL;
-    return change_group(option, option->name == MCAST_JOIN_GROUP, &group.addr, req.gr_interface);
+    return change_group(option, option->name == MCAST_JOIN_GROUP, &group.addr, NULL,
+                        req.gr_interface);
+}
+
+int naru_option_set_group_source(struct naru_option *option)
+{
+    struct ip_mreq_source req;
+    unsigned ifindex;
+    if (option->len < sizeof req)
+        return -EINVAL;
+    memcpy(&req, option->value, sizeof req);
+    struct naru_addr group = naru_addr_v4(ntohl(req.imr_multiaddr.s_addr));
+    struct naru_addr source = naru_addr_v4(ntohl(req.imr_sourceaddr.s_addr));
+    struct naru_addr address = naru_addr_v4(ntohl(req.imr_interface.s_addr));
+    int error = interface_of(option->call->runner->stack, &address, &ifindex);
+    return error < 0 ? error
+                     : change_group(option, option->name == IP_ADD_SOURCE_MEMBERSHIP, &group,
+                                    &source, ifindex);
+}
+
+int naru_option_set_group_source_any(struct naru_option *option)
+{
+    struct group_source_req req;
+    struct naru_endpoint group, source;
+    if (option->len < sizeof req)
+        return -EINVAL;
+    memcpy(&req, option->value, sizeof req);
+    if (naru_sockaddr_parse_any(&req.gsr_group, sizeof req.gsr_group, &group) != NARU_OK ||
+        naru_sockaddr_parse_any(&req.gsr_source, sizeof req.gsr_source, &source) != NARU_OK)
+        return -EINVAL;
+    return change_group(option, option->name == MCAST_JOIN_SOURCE_GROUP, &group.addr, &source.addr,
+                        req.gsr_interface);
 }
 
 /* struct in_addr, ip_mreq or ip_mreqn; the last two begin with a group that does not count. */

@@ -25,6 +25,15 @@
 #ifndef IPV6_RECVORIGDSTADDR
 #define IPV6_RECVORIGDSTADDR 74
 #endif
+#ifndef IPV6_MULTICAST_ALL
+#define IPV6_MULTICAST_ALL 29
+#endif
+#ifndef IPV6_UNICAST_IF
+#define IPV6_UNICAST_IF 76
+#endif
+#ifndef SO_BINDTOIFINDEX
+#define SO_BINDTOIFINDEX 62
+#endif
 #ifndef IPV6_FREEBIND
 #define IPV6_FREEBIND 78
 #endif
@@ -75,6 +84,7 @@ static const struct naru_option_row socket_rows[] = {
     { SOL_SOCKET, SO_ACCEPTCONN, ONLY_GET(kind) },
     { SOL_SOCKET, SO_COOKIE, ONLY_GET(cookie) },
     { SOL_SOCKET, SO_BINDTODEVICE, OWN(device, device, -1) },
+    { SOL_SOCKET, SO_BINDTOIFINDEX, V(BIND_IFACE) },
     { SOL_SOCKET, SO_TIMESTAMP, MEMO(0) },
     { SOL_SOCKET, SO_TIMESTAMPNS, MEMO(0) },
     { SOL_SOCKET, SO_PRIORITY, MEMO(0) },
@@ -133,6 +143,10 @@ static const struct naru_option_row ip_rows[] = {
     { IPPROTO_IP, IP_DROP_MEMBERSHIP, ONLY_SET(group, -1) },
     { IPPROTO_IP, MCAST_JOIN_GROUP, ONLY_SET(group_any, -1) },
     { IPPROTO_IP, MCAST_LEAVE_GROUP, ONLY_SET(group_any, -1) },
+    { IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, ONLY_SET(group_source, -1) },
+    { IPPROTO_IP, IP_DROP_SOURCE_MEMBERSHIP, ONLY_SET(group_source, -1) },
+    { IPPROTO_IP, MCAST_JOIN_SOURCE_GROUP, ONLY_SET(group_source_any, -1) },
+    { IPPROTO_IP, MCAST_LEAVE_SOURCE_GROUP, ONLY_SET(group_source_any, -1) },
     { IPPROTO_IP, IP_MTU_DISCOVER, naru_option_set_mtu_discover, naru_option_get_memo, -1, 1, 1 },
     { IPPROTO_IP, IP_MTU, ONLY_GET(mtu) },
     { IPPROTO_IP, IP_OPTIONS, OWN(ip_options, empty, -1) },
@@ -154,7 +168,8 @@ static const struct naru_option_row ip_rows[] = {
 static const struct naru_option_row ipv6_rows[] = {
     { IPPROTO_IPV6, IPV6_V6ONLY, F(V6ONLY) },
     { IPPROTO_IPV6, IPV6_UNICAST_HOPS, V(TTL) },
-    { IPPROTO_IPV6, IPV6_TCLASS, V(TOS) },
+    { IPPROTO_IPV6, IPV6_TCLASS, naru_option_set_tclass, naru_option_get_value, NARU_OPT_TOS, 1,
+      0 },
     { IPPROTO_IPV6, IPV6_MULTICAST_HOPS, V(MULTICAST_TTL) },
     { IPPROTO_IPV6, IPV6_MULTICAST_LOOP, F(MULTICAST_LOOP) },
     { IPPROTO_IPV6, IPV6_MULTICAST_IF, V(MULTICAST_IF) },
@@ -162,6 +177,8 @@ static const struct naru_option_row ipv6_rows[] = {
     { IPPROTO_IPV6, IPV6_LEAVE_GROUP, ONLY_SET(group6, -1) },
     { IPPROTO_IPV6, MCAST_JOIN_GROUP, ONLY_SET(group_any, -1) },
     { IPPROTO_IPV6, MCAST_LEAVE_GROUP, ONLY_SET(group_any, -1) },
+    { IPPROTO_IPV6, MCAST_JOIN_SOURCE_GROUP, ONLY_SET(group_source_any, -1) },
+    { IPPROTO_IPV6, MCAST_LEAVE_SOURCE_GROUP, ONLY_SET(group_source_any, -1) },
     { IPPROTO_IPV6, IPV6_MTU_DISCOVER, naru_option_set_mtu_discover, naru_option_get_memo, -1, 1,
       1 },
     { IPPROTO_IPV6, IPV6_MTU, OWN(mtu6, mtu, -1) },
@@ -172,6 +189,12 @@ static const struct naru_option_row ipv6_rows[] = {
     { IPPROTO_IPV6, IPV6_RECVERR, F(RECVERR) },
     { IPPROTO_IPV6, IPV6_RECVPATHMTU, MEMO(0) },
     { IPPROTO_IPV6, IPV6_DONTFRAG, MEMO(0) },
+    { IPPROTO_IPV6, IPV6_RECVHOPOPTS,
+      MEMO(0) }, /* packets with such headers tell nothing of them */
+    { IPPROTO_IPV6, IPV6_RECVRTHDR, MEMO(0) },
+    { IPPROTO_IPV6, IPV6_RECVDSTOPTS, MEMO(0) },
+    { IPPROTO_IPV6, IPV6_MULTICAST_ALL, MEMO(1) },
+    { IPPROTO_IPV6, IPV6_UNICAST_IF, MEMO(0) },
     { IPPROTO_IPV6, IPV6_FREEBIND, MEMO(0) },
     { IPPROTO_IPV6, IPV6_AUTOFLOWLABEL, MEMO(1) },
     { IPPROTO_IPV6, IPV6_ADDR_PREFERENCES, MEMO(0) },

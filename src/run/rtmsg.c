@@ -13,11 +13,13 @@
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
+#include <naru/sock.h>
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#define LOOPBACK_IFINDEX 1
 #define IFF_LOWER_UP_BIT 0x10000 /* IFF_LOWER_UP, which <net/if.h> does not have */
 
 static struct nlmsghdr *begin(struct naru_rtmsg *out, uint16_t type, uint16_t flags,
@@ -135,8 +137,8 @@ static const uint8_t *find(const struct nlmsghdr *question, size_t fixed_len, ui
     return NULL;
 }
 
-static void one_link(struct naru_rtmsg *out, const struct naru_stack *stack,
-                     const struct nlmsghdr *question)
+static int one_link(struct naru_rtmsg *out, const struct naru_stack *stack,
+                    const struct nlmsghdr *question)
 {
     struct ifinfomsg body = { .ifi_index = 0 };
     struct naru_iface_info info;
@@ -149,9 +151,9 @@ static void one_link(struct naru_rtmsg *out, const struct naru_stack *stack,
             (body.ifi_index == 0 && name != NULL && strnlen(name, len) == strlen(info.name) &&
              memcmp(name, info.name, strlen(info.name)) == 0)) {
             put_link(out, 0, i, &info);
-            return;
+            return 0;
         }
-    put_error(out, question, ENODEV);
+    return ENODEV;
 }
 
 /* ---- Addresses ---- */
@@ -228,27 +230,32 @@ static void all_addresses(struct naru_rtmsg *out, const struct naru_stack *stack
 
 /* ---- Routes ---- */
 
+/* One of the table, or, with to and its source address, the way to there. */
 static void put_route(struct naru_rtmsg *out, uint16_t flags, const struct naru_route *route,
-                      const struct naru_addr *to)
+                      const struct naru_addr *to, const struct naru_addr *source)
 {
+    bool local = to != NULL && memcmp(to, source, sizeof *to) == 0;
+    uint8_t table = local ? RT_TABLE_LOCAL : RT_TABLE_MAIN;
     bool v4 = naru_sockaddr_family(&route->prefix) == NARU_IPV4;
     struct rtmsg body = {
         .rtm_family = v4 ? AF_INET : AF_INET6,
         .rtm_dst_len = to != NULL ? (v4 ? 32 : 128) : route->prefix_len,
-        .rtm_table = RT_TABLE_MAIN,
+        .rtm_table = table,
         .rtm_protocol = route->has_gateway ? RTPROT_STATIC : RTPROT_KERNEL,
-        .rtm_scope = route->has_gateway || !v4 ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK,
-        .rtm_type = RTN_UNICAST,
+        .rtm_scope = to != NULL || route->has_gateway || !v4 ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK,
+        .rtm_type = local ? RTN_LOCAL : RTN_UNICAST,
     };
     struct nlmsghdr *header = begin(out, RTM_NEWROUTE, flags, &body, sizeof body);
-    put32(header, RTA_TABLE, RT_TABLE_MAIN);
+    put32(header, RTA_TABLE, table);
     if (body.rtm_dst_len > 0)
         put_addr(header, RTA_DST, to != NULL ? to : &route->prefix);
-    if (route->has_gateway)
+    if (route->has_gateway && !local)
         put_addr(header, RTA_GATEWAY, &route->gateway);
     if (route->metric != 0)
         put32(header, RTA_PRIORITY, route->metric);
-    put32(header, RTA_OIF, route->ifindex);
+    put32(header, RTA_OIF, local ? LOOPBACK_IFINDEX : route->ifindex);
+    if (to != NULL)
+        put_addr(header, RTA_PREFSRC, source);
     end(out, header);
 }
 
@@ -258,7 +265,7 @@ static void all_routes(struct naru_rtmsg *out, const struct naru_stack *stack, u
     for (unsigned n = 0; naru_route_get(stack, n, &route) == NARU_OK; n++) {
         bool v4 = naru_sockaddr_family(&route.prefix) == NARU_IPV4;
         if (family == AF_UNSPEC || family == (v4 ? AF_INET : AF_INET6))
-            put_route(out, NLM_F_MULTI, &route, NULL);
+            put_route(out, NLM_F_MULTI, &route, NULL, NULL);
     }
     put_done(out);
 }
@@ -275,53 +282,90 @@ static bool covers(const struct naru_route *route, const struct naru_addr *to)
     return true;
 }
 
-static void one_route(struct naru_rtmsg *out, const struct naru_stack *stack,
-                      const struct nlmsghdr *question)
+/* The address of ours that speaks to there: what a socket gets that connects. */
+static bool source_for(struct naru_stack *stack, const struct naru_addr *to,
+                       struct naru_addr *source, naru_time now)
+{
+    struct naru_endpoint local, remote = { .addr = *to, .port = 1 };
+    struct naru_sock *sock;
+    if (naru_sock_new(stack, naru_sockaddr_family(to), NARU_SOCK_DGRAM, &sock) != NARU_OK)
+        return false;
+    (void)naru_sock_set(sock, NARU_OPT_BROADCAST, 1, now);
+    bool found = naru_sock_connect(sock, &remote, now) == NARU_OK;
+    naru_sock_local(sock, &local);
+    *source = local.addr;
+    naru_sock_close(sock, now);
+    return found;
+}
+
+static int one_route(struct naru_rtmsg *out, struct naru_stack *stack,
+                     const struct nlmsghdr *question, naru_time now)
 {
     size_t len = 0;
     struct naru_route route, best = { .prefix_len = 0 };
-    struct naru_addr to = naru_addr_v4(0);
+    struct naru_addr source, to = naru_addr_v4(0);
     bool found = false;
     const uint8_t *address = find(question, sizeof(struct rtmsg), RTA_DST, &len);
-    if (address == NULL || (len != 4 && len != 16)) {
-        put_error(out, question, EINVAL);
-        return;
-    }
+    if (address == NULL || (len != 4 && len != 16))
+        return EINVAL;
     memcpy(len == 4 ? to.b + 12 : to.b, address, len);
     for (unsigned n = 0; naru_route_get(stack, n, &route) == NARU_OK; n++)
         if (covers(&route, &to) && (!found || route.prefix_len > best.prefix_len)) {
             best = route;
             found = true;
         }
-    if (found)
-        put_route(out, 0, &best, &to);
-    else
-        put_error(out, question, ENETUNREACH);
+    if (!found || !source_for(stack, &to, &source, now))
+        return ENETUNREACH;
+    put_route(out, 0, &best, &to, &source);
+    return 0;
 }
 
-void naru_rtmsg_answer(struct naru_rtmsg *out, const struct naru_stack *stack,
-                       const struct nlmsghdr *question, size_t len)
+/* A list of all: to the end of it. */
+static void answer_all(struct naru_rtmsg *out, const struct naru_stack *stack, uint16_t type,
+                       uint8_t family)
+{
+    if (type == RTM_GETLINK)
+        all_links(out, stack);
+    else if (type == RTM_GETADDR)
+        all_addresses(out, stack, family);
+    else if (type == RTM_GETROUTE)
+        all_routes(out, stack, family);
+    else
+        put_done(out); /* neighbours, rules, ...: none */
+}
+
+static int answer_one(struct naru_rtmsg *out, struct naru_stack *stack,
+                      const struct nlmsghdr *question, naru_time now)
+{
+    if (question->nlmsg_type == RTM_GETLINK)
+        return one_link(out, stack, question);
+    if (question->nlmsg_type == RTM_GETROUTE)
+        return one_route(out, stack, question, now);
+    /* Not one of the RTM_GET numbers: a change. */
+    return (question->nlmsg_type & 3) != 2 ? EPERM : EOPNOTSUPP;
+}
+
+static void flush_all(struct naru_rtmsg *out)
+{
+    out->flush(out->user, out->at, out->len);
+    out->len = 0;
+}
+
+void naru_rtmsg_answer(struct naru_rtmsg *out, struct naru_stack *stack,
+                       const struct nlmsghdr *question, size_t len, naru_time now)
 {
     bool all = (question->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
     uint8_t family = len > NLMSG_HDRLEN ? ((const uint8_t *)question)[NLMSG_HDRLEN] : AF_UNSPEC;
+    int error = 0;
     out->len = 0;
     out->seq = question->nlmsg_seq;
-    if (question->nlmsg_type == RTM_GETLINK && all)
-        all_links(out, stack);
-    else if (question->nlmsg_type == RTM_GETLINK)
-        one_link(out, stack, question);
-    else if (question->nlmsg_type == RTM_GETADDR && all)
-        all_addresses(out, stack, family);
-    else if (question->nlmsg_type == RTM_GETROUTE && all)
-        all_routes(out, stack, family);
-    else if (question->nlmsg_type == RTM_GETROUTE)
-        one_route(out, stack, question);
-    else if (all)
-        put_done(out);                        /* neighbours, rules, ...: none */
-    else if ((question->nlmsg_type & 3) != 2) /* not one of the RTM_GET numbers: a change */
-        put_error(out, question, EPERM);
+    if (all)
+        answer_all(out, stack, question->nlmsg_type, family);
     else
-        put_error(out, question, EOPNOTSUPP);
-    out->flush(out->user, out->at, out->len);
-    out->len = 0;
+        error = answer_one(out, stack, question, now);
+    flush_all(out);
+    if (error != 0 || (!all && (question->nlmsg_flags & NLM_F_ACK) != 0)) {
+        put_error(out, question, error); /* a message of its own, and 0 says that all went well */
+        flush_all(out);
+    }
 }

@@ -20,7 +20,7 @@ struct naru_rtmsg {
 };
 
 /* Answers one question (a whole nlmsghdr with its payload), and flushes. */
-void naru_rtmsg_answer(struct naru_rtmsg *out, const struct naru_stack *stack,
-                       const struct nlmsghdr *question, size_t len);
+void naru_rtmsg_answer(struct naru_rtmsg *out, struct naru_stack *stack,
+                       const struct nlmsghdr *question, size_t len, naru_time now);
 
 #endif

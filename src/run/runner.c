@@ -35,6 +35,7 @@ static const struct {
     { SYS_listen, naru_call_listen },
     { SYS_accept, naru_call_accept },
     { SYS_accept4, naru_call_accept },
+    { SYS_shutdown, naru_call_shutdown },
     { SYS_setsockopt, naru_call_setsockopt },
     { SYS_getsockopt, naru_call_getsockopt },
     { SYS_sendto, naru_call_sendto },
@@ -44,6 +45,10 @@ static const struct {
     { SYS_sendmmsg, naru_call_sendmmsg },
     { SYS_recvmmsg, naru_call_recvmmsg },
     { SYS_ioctl, naru_call_ioctl },
+    { SYS_openat, naru_call_open },
+#ifdef SYS_open
+    { SYS_open, naru_call_open },
+#endif
 };
 
 static int64_t do_call(struct naru_call *call)
@@ -54,6 +59,16 @@ static int64_t do_call(struct naru_call *call)
         if (calls[i].nr == call->notice->nr)
             return calls[i].done_by(call);
     return NARU_CALL_CONTINUE;
+}
+
+/* Calls that have no socket in their first argument. */
+static bool without_socket(int nr)
+{
+#ifdef SYS_open
+    if (nr == SYS_open)
+        return true;
+#endif
+    return nr == SYS_socket || nr == SYS_openat;
 }
 
 /* Finds the object of the descriptor in the first argument: 0, an errno, or CONTINUE. */
@@ -101,7 +116,7 @@ static void handle(struct naru_runner *runner, const struct naru_notice *notice)
         .now = naru_loop_now(runner->loop),
         .deadline = NARU_NEVER,
     };
-    int64_t result = notice->nr == SYS_socket ? 0 : find_object(&call);
+    int64_t result = without_socket(notice->nr) ? 0 : find_object(&call);
     if (result == 0)
         result = do_call(&call);
     if (result == NARU_CALL_WAIT) {

@@ -65,6 +65,7 @@ int64_t naru_call_getpeername(struct naru_call *call);
 int64_t naru_call_connect(struct naru_call *call); /* connect.c */
 int64_t naru_call_listen(struct naru_call *call);  /* accept.c */
 int64_t naru_call_accept(struct naru_call *call);
+int64_t naru_call_shutdown(struct naru_call *call);
 int64_t naru_call_setsockopt(struct naru_call *call); /* option.c */
 int64_t naru_call_getsockopt(struct naru_call *call);
 int64_t naru_call_sendto(struct naru_call *call); /* transfer.c */
@@ -74,6 +75,7 @@ int64_t naru_call_recvmsg(struct naru_call *call);
 int64_t naru_call_sendmmsg(struct naru_call *call);
 int64_t naru_call_recvmmsg(struct naru_call *call);
 int64_t naru_call_ioctl(struct naru_call *call); /* ifreq.c */
+int64_t naru_call_open(struct naru_call *call);  /* procnet.c */
 
 /* fd, looked for if a call that has been waiting has none yet. */
 int naru_call_find_fd(struct naru_call *call);

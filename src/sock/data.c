@@ -105,6 +105,14 @@ void naru_sock_send_commit(struct naru_sock *sock, size_t len, unsigned flags, n
     naru_tcp_settle_user(st);
 }
 
+/* A listener that does not receive any more is a bound socket again, as Linux has it. */
+static enum naru_err shutdown_listener(struct naru_sock_tcp *st, unsigned how)
+{
+    if ((how & NARU_SHUTDOWN_READ) != 0)
+        naru_listen_close(st);
+    return NARU_OK;
+}
+
 enum naru_err naru_sock_shutdown(struct naru_sock *sock, unsigned how, naru_time now)
 {
     if (how == 0 || (how & ~(unsigned)(NARU_SHUTDOWN_READ | NARU_SHUTDOWN_WRITE)) != 0)
@@ -112,6 +120,8 @@ enum naru_err naru_sock_shutdown(struct naru_sock *sock, unsigned how, naru_time
     naru_stack_at(sock->stack, now);
     if (sock->type == NARU_SOCK_STREAM) {
         struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
+        if (st->listen != NULL)
+            return shutdown_listener(st, how);
         if (check_stream(sock) != NARU_OK)
             return NARU_ERR_NOTCONN;
         enum naru_err err = naru_tcp_shutdown(&st->tcp, how, sock->stack->now);

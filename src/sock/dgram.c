@@ -86,8 +86,8 @@ static struct naru_ip_out describe(const struct naru_sock *sock, const struct na
     };
     if (to->ifindex != 0)
         out.ifindex = to->ifindex;
-    else if (multicast && sock->multicast_if != 0)
-        out.ifindex = sock->multicast_if;
+    else if (multicast || naru_addr_is_limited_broadcast(&to->addr))
+        out.ifindex = (uint16_t)naru_path_group_iface(sock, &to->addr, &from->addr);
     if (multicast)
         out.hop_limit = sock->multicast_ttl;
     else if (sock->ttl > 0)

@@ -328,17 +328,31 @@ static unsigned iface_for_group(struct naru_sock *sock, const struct naru_addr *
     return naru_path_route(sock->stack, &path, group, 0) ? path.ifindex : LOOPBACK;
 }
 
-static struct naru_join *find_join(struct naru_sock_udp *su, const struct naru_addr *group,
-                                   unsigned ifindex)
+/* Index of a membership, from there on; source NULL: of any source.  join_count: none. */
+static unsigned find_join(const struct naru_sock_udp *su, const struct naru_addr *group,
+                          const struct naru_addr *source, unsigned ifindex, unsigned from)
 {
-    for (unsigned i = 0; i < su->join_count; i++)
-        if (naru_addr_eq(&su->joins[i].group, group) && su->joins[i].ifindex == ifindex)
-            return &su->joins[i];
-    return NULL;
+    while (from < su->join_count &&
+           !(naru_addr_eq(&su->joins[from].group, group) && su->joins[from].ifindex == ifindex &&
+             (source == NULL || naru_addr_eq(&su->joins[from].source, source))))
+        from++;
+    return from;
 }
 
-enum naru_err naru_sock_join(struct naru_sock *sock, const struct naru_addr *group,
-                             unsigned ifindex, naru_time now)
+/* A group is joined as a whole or by its sources, not both. */
+static enum naru_err may_join(const struct naru_sock_udp *su, const struct naru_addr *group,
+                              const struct naru_addr *source, unsigned ifindex)
+{
+    unsigned i = find_join(su, group, NULL, ifindex, 0);
+    if (i < su->join_count && naru_addr_is_zero(&su->joins[i].source) != naru_addr_is_zero(source))
+        return naru_addr_is_zero(source) ? NARU_ERR_EXIST : NARU_ERR_INVAL;
+    if (find_join(su, group, source, ifindex, 0) < su->join_count)
+        return NARU_ERR_EXIST;
+    return su->join_count == JOINS_MAX ? NARU_ERR_NOBUFS : NARU_OK;
+}
+
+enum naru_err naru_sock_join_source(struct naru_sock *sock, const struct naru_addr *group,
+                                    const struct naru_addr *source, unsigned ifindex, naru_time now)
 {
     struct naru_stack *stack = sock->stack;
     if (sock->type != NARU_SOCK_DGRAM)
@@ -348,38 +362,59 @@ enum naru_err naru_sock_join(struct naru_sock *sock, const struct naru_addr *gro
     ifindex = iface_for_group(sock, group, ifindex);
     if (naru_iface_of(stack, ifindex) == NULL || !naru_addr_is_multicast(group))
         return naru_addr_is_multicast(group) ? NARU_ERR_NOENT : NARU_ERR_INVAL;
-    if (find_join(su, group, ifindex) != NULL)
-        return NARU_ERR_EXIST;
-    if (su->join_count == JOINS_MAX)
-        return NARU_ERR_NOBUFS;
+    enum naru_err err = may_join(su, group, source, ifindex);
+    if (err != NARU_OK)
+        return err;
     if (su->joins == NULL)
         su->joins = naru_mem_alloc(&stack->mem, JOINS_MAX * sizeof(*su->joins));
     if (su->joins == NULL)
         return NARU_ERR_NOMEM;
-    enum naru_err err = naru_group_join(&stack->group, ifindex, group, stack->now);
+    err = naru_group_join(&stack->group, ifindex, group, stack->now);
     if (err != NARU_OK)
         return err;
     su->joins[su->join_count++] =
-        (struct naru_join){ .group = *group, .ifindex = (uint16_t)ifindex };
+        (struct naru_join){ .group = *group, .source = *source, .ifindex = (uint16_t)ifindex };
     stack->chores = true;
     return NARU_OK;
 }
 
-enum naru_err naru_sock_leave(struct naru_sock *sock, const struct naru_addr *group,
-                              unsigned ifindex, naru_time now)
+enum naru_err naru_sock_join(struct naru_sock *sock, const struct naru_addr *group,
+                             unsigned ifindex, naru_time now)
 {
+    static const struct naru_addr any;
+    return naru_sock_join_source(sock, group, &any, ifindex, now);
+}
+
+/* source NULL: all of them. */
+static enum naru_err leave(struct naru_sock *sock, const struct naru_addr *group,
+                           const struct naru_addr *source, unsigned ifindex, naru_time now)
+{
+    enum naru_err err = NARU_ERR_NOENT;
     if (sock->type != NARU_SOCK_DGRAM)
         return NARU_ERR_OPNOTSUPP;
     struct naru_sock_udp *su = naru_sock_udp_of(sock);
     naru_stack_at(sock->stack, now);
     ifindex = iface_for_group(sock, group, ifindex);
-    struct naru_join *join = find_join(su, group, ifindex);
-    if (join == NULL)
-        return NARU_ERR_NOENT;
-    (void)naru_group_leave(&sock->stack->group, ifindex, group, sock->stack->now);
-    *join = su->joins[--su->join_count];
-    sock->stack->chores = true;
-    return NARU_OK;
+    for (unsigned i = 0; (i = find_join(su, group, source, ifindex, i)) < su->join_count;) {
+        (void)naru_group_leave(&sock->stack->group, ifindex, group, sock->stack->now);
+        su->joins[i] = su->joins[--su->join_count];
+        sock->stack->chores = true;
+        err = NARU_OK;
+    }
+    return err;
+}
+
+enum naru_err naru_sock_leave_source(struct naru_sock *sock, const struct naru_addr *group,
+                                     const struct naru_addr *source, unsigned ifindex,
+                                     naru_time now)
+{
+    return leave(sock, group, source, ifindex, now);
+}
+
+enum naru_err naru_sock_leave(struct naru_sock *sock, const struct naru_addr *group,
+                              unsigned ifindex, naru_time now)
+{
+    return leave(sock, group, NULL, ifindex, now);
 }
 
 /* ---- All sockets ---- */

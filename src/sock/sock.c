@@ -277,8 +277,8 @@ static enum naru_err set_remote(struct naru_sock *sock, const struct naru_endpoi
     unsigned ifindex = sock->bind_iface;
     if (naru_addr_is_link_local(&addr) && remote->ifindex != 0)
         ifindex = remote->ifindex;
-    if (naru_addr_is_multicast(&addr) && ifindex == 0)
-        ifindex = sock->multicast_if;
+    if (ifindex == 0 && (naru_addr_is_multicast(&addr) || naru_addr_is_limited_broadcast(&addr)))
+        ifindex = naru_path_group_iface(sock, &addr, &t->local);
     *path = (struct naru_path){ 0 };
     if (!naru_path_route(sock->stack, path, &addr, ifindex))
         return NARU_ERR_NETUNREACH;

@@ -246,6 +246,9 @@ struct naru_path *naru_path_to(struct naru_stack *stack, const struct naru_addr 
 bool naru_path_find(struct naru_stack *stack, struct naru_path *path, const struct naru_addr *dst,
                     unsigned ifindex);
 /* False: no route.  While nothing changed that path was made from, it stays as it is. */
+unsigned naru_path_group_iface(const struct naru_sock *sock, const struct naru_addr *dst,
+                               const struct naru_addr *src);
+
 static inline bool naru_path_route(struct naru_stack *stack, struct naru_path *path,
                                    const struct naru_addr *dst, unsigned ifindex)
 {

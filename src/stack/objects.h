@@ -194,7 +194,7 @@ _Static_assert(SOCK_HOT_END <= 2 * NARU_CACHE_LINE && SOCK_TCP_WARM == 3 * NARU_
                "a segment touches nine lines of a connection, and none is shared with another");
 
 struct naru_join {
-    struct naru_addr group;
+    struct naru_addr group, source; /* source all zero: any */
     uint16_t ifindex;
 };
 

@@ -90,12 +90,13 @@ static void push_ipv6(const struct naru_ip_out *out, const struct naru_addr *src
     pkt->offload.csum_start = (uint16_t)(NARU_IPV6_LEN + extra);
 }
 
-/* Members on this host hear what the host sends to their group (RFC 1112 6.1, RFC 3493 5.2). */
+/* Members on this host hear what the host sends to their group (RFC 1112 6.1, RFC 3493 5.2); what
+ * goes out by the loopback comes back without a copy. */
 static NARU_NOINLINE void loop_back_copy(struct naru_stack *stack, const struct naru_ip_out *out,
                                          unsigned ifindex, const struct naru_pkt *pkt)
 {
-    if (out->no_multicast_loop || !naru_group_member(&stack->group, ifindex, &out->dst) ||
-        out->proto != NARU_PROTO_UDP)
+    if (out->no_multicast_loop || ifindex == LOOPBACK ||
+        !naru_group_member(&stack->group, ifindex, &out->dst) || out->proto != NARU_PROTO_UDP)
         return;
     struct naru_pkt *copy = naru_pktpool_get(&stack->pkts, 0, pkt->len);
     if (copy == NULL) {

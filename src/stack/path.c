@@ -163,6 +163,24 @@ enum naru_path_state naru_path_link(struct naru_stack *stack, struct naru_path *
     return PATH_READY;
 }
 
+/*
+ * Where a socket's datagrams to a group or to everyone leave; 0: by the table.  What it was told
+ * counts, and then, as on Linux, the interface of the IPv4 address it was bound to.
+ */
+NARU_NOINLINE unsigned naru_path_group_iface(const struct naru_sock *sock,
+                                             const struct naru_addr *dst,
+                                             const struct naru_addr *src)
+{
+    if (naru_addr_is_multicast(dst) && sock->multicast_if != 0)
+        return sock->multicast_if;
+    if (sock->bind_iface != 0)
+        return sock->bind_iface;
+    if (!naru_addr_is_v4(src))
+        return 0;
+    const struct naru_iface *has = naru_ifaddr_find(sock->stack, src, 0);
+    return naru_addr_is_loopback(src) ? LOOPBACK : has != NULL ? has->index : 0;
+}
+
 /* ---- Source addresses ---- */
 
 static struct naru_addrsel_candidate candidate_of(const struct naru_iface *iface,
@@ -206,13 +224,14 @@ static bool choose_source(const struct naru_stack *stack, const struct naru_path
                           const struct naru_addr *dst, struct naru_addrsel_candidate *source)
 {
     struct naru_addrsel_candidate candidate[CANDIDATES_MAX];
-    if (path->ifindex == LOOPBACK && !naru_addr_is_multicast(dst)) {
+    const struct naru_iface *iface = stack->ifaces[path->ifindex];
+    if (path->ifindex == LOOPBACK && !naru_addr_is_multicast(dst) &&
+        !naru_iface_is_broadcast(iface, dst)) {
         /* To ourselves, as who is spoken to. */
         *source = (struct naru_addrsel_candidate){ .addr = *dst, .ifindex = LOOPBACK };
         source->prefix_len = (uint8_t)naru_addr_bits(dst);
         return true;
     }
-    const struct naru_iface *iface = stack->ifaces[path->ifindex];
     const struct naru_ifaddr *only = naru_addr_is_v4(dst) ? only_v4(iface) : NULL;
     if (only != NULL) {
         *source = candidate_of(iface, only);

@@ -87,12 +87,16 @@ enum naru_drop naru_udp_queue(struct naru_sock_udp *su, const struct naru_ip_in 
     return NARU_DROP_NONE;
 }
 
-static bool joined(const struct naru_sock_udp *su, const struct naru_addr *group, unsigned ifindex)
+/* Some membership covers the group, there, and who has sent this. */
+static bool joined(const struct naru_sock_udp *su, const struct naru_tuple *tuple, unsigned ifindex)
 {
-    for (unsigned i = 0; i < su->join_count; i++)
-        if (naru_addr_eq(&su->joins[i].group, group) &&
-            (su->joins[i].ifindex == ifindex || ifindex == LOOPBACK))
+    for (unsigned i = 0; i < su->join_count; i++) {
+        const struct naru_join *join = &su->joins[i];
+        if (naru_addr_eq(&join->group, &tuple->local) &&
+            (join->ifindex == ifindex || ifindex == LOOPBACK) &&
+            (naru_addr_is_zero(&join->source) || naru_addr_eq(&join->source, &tuple->remote)))
             return true;
+    }
     return false;
 }
 
@@ -109,7 +113,7 @@ bool naru_udp_wants_group(const struct naru_sock *s, const struct naru_tuple *tu
     if (naru_addr_is_multicast(&tuple->local)) {
         if (!naru_addr_is_unspecified(local) && !naru_addr_eq(local, &tuple->local))
             return false;
-        return joined(naru_sock_udp_of(s), &tuple->local, iface->index);
+        return joined(naru_sock_udp_of(s), tuple, iface->index);
     }
     if (naru_addr_eq(local, &tuple->local))
         return true;

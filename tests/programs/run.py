@@ -294,6 +294,50 @@ def _():
     assert "eth0" not in text, text
 
 
+@test.case("/proc/net, by fopen: naru's sockets, interfaces and routes")
+def _():
+    code = """
+import socket, subprocess
+a = socket.create_server(("127.0.0.1", 4444))
+b = socket.create_connection(("127.0.0.1", 4444))
+c = socket.create_server(("::", 4445), family=socket.AF_INET6)
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+u.bind(("10.7.0.5", 4446))
+for name in "tcp", "tcp6", "udp", "if_inet6", "route", "ipv6_route", "dev":
+    print(subprocess.run(["cat", "/proc/net/" + name], stdout=subprocess.PIPE, text=True).stdout)
+"""
+    text = output(test.run([netns.NARU, "run", "--ip", "10.7.0.5/24", "--ip", "fd07::5/64", "--",
+                            PYTHON, "-c", code]))
+    for words in ("0100007F:115C 00000000:0000 0A", "0100007F:115C 0100007F:",
+                  f"{'0' * 32}:115D {'0' * 32}:0000 0A", "0500070A:115E 00000000:0000 07",
+                  "fd070000000000000000000000000005 02 40 00 80    naru0",
+                  "naru0\t00000000\t0200070A\t0003", "naru0\t0000070A\t00000000\t0001",
+                  f"{'0' * 32} 00 {'0' * 32} 00 fd070000000000000000000000000002", "naru0: "):
+        assert words in text, (words, text)
+    assert "eth0" not in text, text
+
+
+@test.case("netstat, ss, ifconfig: what they make of it")
+def _():
+    code = """
+import socket, subprocess
+a = socket.create_server(("127.0.0.1", 4444))
+b = socket.create_connection(("127.0.0.1", 4444))
+for words in ["netstat", "-tan"], ["ss", "-tan"], ["ifconfig", "-a"], ["route", "-n"]:
+    try:
+        done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        print(words[0], done.returncode, done.stdout)
+    except FileNotFoundError:
+        pass
+"""
+    text = output(test.run([netns.NARU, "run", "--", PYTHON, "-c", code]))
+    assert "ss 0" in text and text.count("127.0.0.1:4444") >= 3, text
+    for tool, word in (("netstat", "ESTABLISHED"), ("ifconfig", "naru0: flags"),
+                       ("route", "10.0.2.2")):
+        assert shutil.which(tool) is None or (f"{tool} 0" in text and word in text), text
+    assert "eth0" not in text, text
+
+
 @test.case("ping: the loopback and the gateway, both families")
 def _():
     if shutil.which("ping") is None:

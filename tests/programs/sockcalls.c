@@ -156,6 +156,7 @@ static const struct {
     { "dgram", group_dgram },   { "control", group_control }, { "options", group_options },
     { "v6", group_v6 },         { "signals", group_signals }, { "share", group_share },
     { "epoll", group_epoll },   { "ioctl", group_ioctl },     { "errors", group_errors },
+    { "pause", group_pause },   { "netlink", group_netlink }, { "groups", group_groups },
 };
 
 int main(int argc, char **argv)

@@ -43,7 +43,10 @@ void group_close(void);
 void group_urgent(void);
 void group_dgram(void); /* sockcalls_dgram.c */
 void group_control(void);
-void group_errors(void);  /* sockcalls_errors.c */
+void group_errors(void); /* sockcalls_errors.c */
+void group_pause(void);  /* sockcalls_rare.c */
+void group_netlink(void);
+void group_groups(void);
 void group_options(void); /* sockcalls_more.c */
 void group_v6(void);
 void group_signals(void);

@@ -14,7 +14,7 @@ import netns
 
 GROUPS = ("names", "listen", "connect", "stream", "close", "urgent", "dgram", "control", "options",
           "v6", "signals", "share", "epoll", "ioctl",
-          "errors")
+          "errors", "pause", "netlink", "groups")
 PROGRAM = netns.BUILD / "tests" / "sockcalls"
 
 test = netns.Test(root=True)

@@ -153,6 +153,35 @@ static void no_neighbour(void **state)
     lab_end(&lab);
 }
 
+/* Of a group that is joined by its sources only they are heard. */
+static void sources(struct lab *lab, struct naru_sock *a, struct naru_sock *b,
+                    const struct naru_endpoint *to, const struct naru_addr *sender)
+{
+    unsigned ifindex = lab->ifindex[1];
+    struct naru_addr stranger = *sender;
+    uint8_t byte = 43;
+    stranger.b[15] ^= 1;
+    assert_int_equal(naru_sock_join_source(b, &to->addr, &stranger, ifindex, lab->now), NARU_OK);
+    assert_int_equal(send_to(lab, a, to, &byte, 1), 1);
+    assert_int_equal(receive(lab, b, &byte, 1, NULL), NARU_ERR_AGAIN);
+    assert_int_equal(naru_sock_join_source(b, &to->addr, sender, ifindex, lab->now), NARU_OK);
+    assert_int_equal(naru_sock_join_source(b, &to->addr, sender, ifindex, lab->now),
+                     NARU_ERR_EXIST);
+    assert_int_equal(naru_sock_join(b, &to->addr, ifindex, lab->now), NARU_ERR_EXIST);
+    assert_int_equal(send_to(lab, a, to, &byte, 1), 1);
+    assert_int_equal(receive(lab, b, &byte, 1, NULL), 1);
+    assert_int_equal(naru_sock_leave_source(b, &to->addr, &stranger, ifindex, lab->now), NARU_OK);
+    assert_int_equal(naru_sock_leave_source(b, &to->addr, &stranger, ifindex, lab->now),
+                     NARU_ERR_NOENT);
+    assert_int_equal(naru_sock_leave(b, &to->addr, ifindex, lab->now), NARU_OK);
+    assert_int_equal(send_to(lab, a, to, &byte, 1), 1);
+    assert_int_equal(receive(lab, b, &byte, 1, NULL), NARU_ERR_AGAIN);
+    assert_int_equal(naru_sock_join(b, &to->addr, ifindex, lab->now), NARU_OK);
+    assert_int_equal(naru_sock_join_source(b, &to->addr, sender, ifindex, lab->now),
+                     NARU_ERR_INVAL);
+    assert_int_equal(naru_sock_leave(b, &to->addr, ifindex, lab->now), NARU_OK);
+}
+
 /* Local IP multicast (RFC 1112); a socket bound to any address gets datagrams to the host, and no
  * group it did not join (H-3.3.7-1, C-any-addr-unicast). */
 static void multicast(void **state)
@@ -182,10 +211,12 @@ static void multicast(void **state)
         assert_int_equal(naru_sock_join(b, &group, lab.ifindex[1], lab.now), NARU_OK);
         assert_int_equal(naru_sock_join(b, &group, lab.ifindex[1], lab.now), NARU_ERR_EXIST);
         assert_int_equal(send_to(&lab, a, &to, &byte, 1), 1);
-        assert_int_equal(receive(&lab, b, &byte, 1, NULL), 1);
+        struct naru_msg_info info;
+        assert_int_equal(receive(&lab, b, &byte, 1, &info), 1);
         assert_int_equal(naru_sock_leave(b, &group, lab.ifindex[1], lab.now), NARU_OK);
         assert_int_equal(send_to(&lab, a, &to, &byte, 1), 1);
         assert_int_equal(receive(&lab, b, &byte, 1, NULL), NARU_ERR_AGAIN);
+        sources(&lab, a, b, &to, &info.from.addr);
         naru_sock_close(a, lab.now);
         naru_sock_close(b, lab.now);
         lab_end(&lab);
