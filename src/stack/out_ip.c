@@ -227,8 +227,8 @@ static void answer_ipv4(const struct naru_ip_in *in, struct naru_pkt *pkt, uint8
                                 .df = true,
                                 .ttl = hop_limit,
                                 .protocol = in->proto,
-                                .total_len = (uint16_t)(pkt->len + NARU_IPV4_LEN) };
-    naru_ipv4_emit_plain(naru_pkt_push(pkt, NARU_IPV4_LEN), &ip);
+                                .total_len = (uint16_t)pkt->len };
+    naru_ipv4_emit_plain(pkt->data, &ip);
 }
 
 static void answer_ipv6(const struct naru_ip_in *in, uint32_t flow_label, struct naru_pkt *pkt,
@@ -236,11 +236,11 @@ static void answer_ipv6(const struct naru_ip_in *in, uint32_t flow_label, struct
 {
     struct naru_ipv6_hdr ip = { .src = in->dst,
                                 .dst = in->src,
-                                .payload_len = (uint16_t)pkt->len,
+                                .payload_len = (uint16_t)(pkt->len - NARU_IPV6_LEN),
                                 .flow_label = flow_label,
                                 .next_header = in->proto,
                                 .hop_limit = hop_limit };
-    (void)naru_ipv6_emit(naru_pkt_push(pkt, NARU_IPV6_LEN), &ip);
+    (void)naru_ipv6_emit(pkt->data, &ip);
 }
 
 /*
@@ -264,6 +264,8 @@ NARU_FLATTEN void naru_ip_answer(struct naru_stack *stack, const struct naru_ip_
     uint32_t pseudo = naru_csum_pseudo(&in->dst, &in->src, in->proto, pkt->len);
     naru_put16(pkt->data + csum_offset,
                naru_csum_finish(naru_csum_header(pseudo, pkt->data, pkt->len)));
+    pkt->data -= header_len;
+    pkt->len += (uint32_t)header_len;
     if (v4)
         answer_ipv4(in, pkt, hop_limit);
     else
