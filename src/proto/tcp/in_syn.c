@@ -17,6 +17,7 @@ NARU_NOINLINE void naru_tcp_established(struct naru_tcp *c, struct naru_tcp_seg 
         c->sent =
             (struct naru_tcp_sent){ .start = c->snd.nxt, .end = c->snd.nxt, .sent_at = s->now };
     c->bytes_acked = 0;
+    c->delivered++; /* SYN was */
     c->last_ack_recv = s->now;
     c->space_at = s->now;
     c->due &= (uint8_t)~NARU_TCP_DUE_SYN;

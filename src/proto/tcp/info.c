@@ -105,7 +105,7 @@ void naru_tcp_get_info(const struct naru_tcp *c, struct naru_tcp_info *info, nar
     info->rcv_wscale = c->rcv.wscale;
     info_sending(c, info);
     naru_tcp_rate_info(c, info, now);
-    info->ato = NARU_TCP_ATO_MIN;
+    info->ato = c->last_recv != 0 ? NARU_TCP_ATO_MIN : 0;
     info->rcv_rtt = NARU_US((naru_time)c->space_rtt);
     info->rcv_mss = c->rcv.mss;
     info->advmss = c->mss_advertised;

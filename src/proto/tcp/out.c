@@ -376,6 +376,7 @@ static NARU_NOINLINE bool syn(struct naru_tcp *c, struct naru_tcp_segment *out, 
         return false;
     unsigned flags = NARU_TCP_SYN | (answer ? NARU_TCP_ACK : 0u);
     bare(c, out, c->iss, (uint16_t)(flags | naru_tcp_ecn_syn_flags(c, answer)), now);
+    c->segments_out -= (c->flags & NARU_TCP_F_PASSIVE) != 0;
     out->retransmit = (c->flags & NARU_TCP_F_SYN_SENT) != 0;
     naru_tcp_ecn_mark(c, out, false);
     if (!answer && !out->retransmit && (c->fastopen & NARU_TCP_FASTOPEN_DATA))

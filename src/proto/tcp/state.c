@@ -196,6 +196,7 @@ void naru_tcp_open_passive(struct naru_tcp *c, const struct naru_tcp_hdr *syn, n
 {
     start(c, iss, now);
     c->flags |= NARU_TCP_F_PASSIVE;
+    c->segments_in = 1; /* SYN; the answer to it is not counted (Linux) */
     naru_tcp_enter(c, NARU_TCP_LISTEN, now);
     naru_tcp_sync_options(c, syn, now);
     naru_tcp_ecn_syn_in(c, syn);
