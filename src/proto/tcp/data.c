@@ -26,11 +26,13 @@ void naru_tcp_refill_quick(struct naru_tcp *c, naru_time now)
 }
 
 /* With the peer's FIN the user's may come soon, and take the ACK along; so it is where there were
- * data before (Linux; BSD does not wait). */
-static void fin_expects_ours(struct naru_tcp *c)
+ * data before (Linux; BSD does not wait).  False: it does not. */
+static bool fin_expects_ours(struct naru_tcp *c)
 {
-    if (c->state == NARU_TCP_ESTABLISHED && c->last_recv != 0 && !c->env->config->tcp_bsd)
-        c->pingpong = 1;
+    if (c->state != NARU_TCP_ESTABLISHED || c->last_recv == 0 || c->env->config->tcp_bsd)
+        return false;
+    c->pingpong = 1;
+    return true;
 }
 
 /* A delayed ACK waits less than 0.5 s (MUST-40, MUST-58, SHLD-18, SHLD-19). */
@@ -153,7 +155,7 @@ bool naru_tcp_step_text(struct naru_tcp *c, struct naru_tcp_seg *s)
     }
     naru_tcp_rcvwnd_grow(c, len);
     if (s->fin)
-        fin_expects_ours(c);
+        (void)fin_expects_ours(c);
     want_ack(c, s->now);
     naru_tcp_event(c, NARU_READY_READ);
     return true;
@@ -190,8 +192,7 @@ void naru_tcp_step_fin(struct naru_tcp *c, struct naru_tcp_seg *s)
     c->rcv.nxt = naru_seq_add(fin, 1);
     c->rcv.wnd -= NARU_MIN(1u, c->rcv.wnd);
     naru_tcp_ooo_free(c);
-    fin_expects_ours(c);
-    if (c->state == NARU_TCP_ESTABLISHED && c->pingpong)
+    if (fin_expects_ours(c))
         want_ack(c, s->now);
     else
         c->due |= NARU_TCP_DUE_ACK;
