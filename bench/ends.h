@@ -1,6 +1,6 @@
 /*
  * What the plain programs beside the benchmarks share (bare.c, ends.c): they end when something
- * fails, and read the clock on the wall.
+ * fails, and read the clock on the wall, as shards.c does.
  */
 #ifndef NARU_BENCH_ENDS_H
 #define NARU_BENCH_ENDS_H

@@ -7,7 +7,8 @@
  * answers must seem to come from the kernel (nl_pid 0, and with SO_PASSCRED its credentials, which
  * avahi wants to see).
  *
- * Other netlink families (audit, generic, sock_diag, ...) are not touched: they are the host's.
+ * Other netlink families (audit, generic, ...) are not touched: they are the host's; there is no
+ * sock_diag (filter.c).
  * Multicast groups can be joined and never speak.
  */
 #include "run/netlink.h"

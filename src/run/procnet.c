@@ -11,6 +11,7 @@
  */
 #include "run/runner.h"
 
+#include "base/addr.h"
 #include "host/sockaddr.h"
 #include "host/tcpinfo.h"
 
@@ -138,7 +139,7 @@ static void put_if_inet6(FILE *out, const struct naru_stack *stack)
     struct naru_ifaddr_info has;
     for (unsigned i = 1; naru_iface_get(stack, i, &info) == NARU_OK; i++)
         for (unsigned n = 0; naru_ifaddr_get(stack, i, n, &has) == NARU_OK; n++) {
-            bool link = has.addr.b[0] == 0xfe && (has.addr.b[1] & 0xc0) == 0x80;
+            bool link = naru_addr_is_link_local(&has.addr);
             unsigned scope = info.loopback ? SCOPE_HOST : link ? SCOPE_LINK : 0;
             if (naru_sockaddr_family(&has.addr) != NARU_IPV6)
                 continue;

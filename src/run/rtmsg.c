@@ -7,6 +7,7 @@
  */
 #include "run/rtmsg.h"
 
+#include "base/addr.h"
 #include "host/sockaddr.h"
 
 #include <errno.h>
@@ -164,10 +165,7 @@ static uint8_t scope_of(const struct naru_addr *addr)
     static const struct naru_addr loopback6 = { .b = { [15] = 1 } };
     if (v4 ? addr->b[12] == 127 : memcmp(addr, &loopback6, sizeof loopback6) == 0)
         return RT_SCOPE_HOST;
-    if (v4 ? addr->b[12] == 169 && addr->b[13] == 254
-           : addr->b[0] == 0xfe && (addr->b[1] & 0xc0) == 0x80)
-        return RT_SCOPE_LINK;
-    return RT_SCOPE_UNIVERSE;
+    return naru_addr_is_link_local(addr) ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
 }
 
 static void put_broadcast(struct nlmsghdr *header, const struct naru_ifaddr_info *has)

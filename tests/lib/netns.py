@@ -53,6 +53,13 @@ def skip(reason):
     sys.exit(SKIPPED)
 
 
+def need(*tools):
+    """For a case: skips it where one of them is not there."""
+    for tool in tools:
+        if shutil.which(tool) is None:
+            raise Skip(f"needs {tool}, which is not installed")
+
+
 def wait_for(condition, timeout=30.0, what="condition"):
     """Calls condition until it is true; its value, or an AssertionError after timeout seconds."""
     end = time.monotonic() + timeout

@@ -5,7 +5,6 @@ Usage: packages.py GROUP...  Groups: ftp, haproxy, http2, http3.
 """
 
 import pathlib
-import shutil
 import subprocess
 import sys
 
@@ -26,12 +25,6 @@ up() {
 }
 same() { cmp "$1" "$FILE" || exit 1; echo "same $1"; }
 """
-
-
-def need(*tools):
-    for tool in tools:
-        if shutil.which(tool) is None:
-            raise netns.Skip(f"needs {tool}, which is not installed")
 
 
 def room(name):
@@ -56,7 +49,7 @@ def together(where, script):
 def ftp():
     @test.case("vsftpd and curl: passive and active")
     def _():
-        need("vsftpd")
+        netns.need("vsftpd")
         where = room("ftp")
         pathlib.Path("/var/run/vsftpd/empty").mkdir(parents=True, exist_ok=True)
         (where / "conf").write_text(
@@ -72,7 +65,7 @@ def ftp():
 def haproxy():
     @test.case("HAProxy before two servers: a frontend is paused, and goes on")
     def _():
-        need("haproxy", "socat")
+        netns.need("haproxy", "socat")
         where = room("haproxy")
         (where / "conf").write_text(
             f"global\n stats socket {where}/control mode 600 level admin\n"
@@ -95,7 +88,7 @@ def haproxy():
 def http2():
     @test.case("nghttpd with h2load and curl: HTTP/2 over TLS")
     def _():
-        need("nghttpd", "h2load")
+        netns.need("nghttpd", "h2load")
         text = together(room("http2"), """
             nghttpd -d served 8443 key cert & up 8443
             curl -sSk --http2 -w '%{http_version}\\n' -o got https://127.0.0.1:8443/big; same got
@@ -107,7 +100,7 @@ def http3():
     for address, host in (("127.0.0.1", "127.0.0.1"), ("::1", "[::1]")):
         @test.case(f"ngtcp2's server and client: HTTP/3, {address}")
         def _(address=address, host=host):
-            need("gtlsserver", "gtlsclient")
+            netns.need("gtlsserver", "gtlsclient")
             text = together(room(f"http3-{address.count(':')}"), f"""
                 gtlsserver -q -d served {address} 4433 key cert >server 2>&1 &
                 for _ in $(seq 50); do

@@ -340,8 +340,7 @@ for words in ["netstat", "-tan"], ["ss", "-tan"], ["ifconfig", "-a"], ["route", 
 
 @test.case("ping: the loopback and the gateway, both families")
 def _():
-    if shutil.which("ping") is None:
-        raise netns.Skip("needs ping, which is not installed")
+    netns.need("ping")
     for address in ("127.0.0.1", "::1", "10.0.2.2", "fd00::2"):
         done = test.run([netns.NARU, "run", "--", "ping", "-c", "2", "-i", "0.2", address])
         assert "2 received" in output(done) and "ttl=64" in done.stdout, done

@@ -8,7 +8,6 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import signal
 import sys
 
@@ -37,12 +36,6 @@ def naru(words, **options):
     return world.spawn(under(words), **options)
 
 
-def need(*tools):
-    for tool in tools:
-        if shutil.which(tool) is None:
-            raise netns.Skip(f"needs {tool}, which is not installed")
-
-
 def room(name):
     where = test.dir / name
     where.mkdir()
@@ -60,7 +53,7 @@ def http():
     for family in (4, 6):
         @test.case(f"python3 -m http.server, 20 MB for the host's curl, IPv{family}")
         def _(family=family):
-            need("curl")
+            netns.need("curl")
             where = room(f"http{family}")
             wanted = netns.random_file(where / "big", 20 * MB)
             services.python_http(naru, where, 8000)
@@ -79,7 +72,7 @@ def nginx():
     where = room("nginx")
 
     def serve():
-        need("nginx", "wrk", "curl")
+        netns.need("nginx", "wrk", "curl")
         (where / "html").mkdir(exist_ok=True)
         (where / "html" / "small").write_text("hello\n" * 100, encoding="ascii")
         services.nginx(naru, where, 8080, workers=3)
@@ -118,7 +111,7 @@ def nginx():
 
 def iperf3():
     def measure(family, *options):
-        need("iperf3")
+        netns.need("iperf3")
         world.spawn(["iperf3", "-s", "-1"])
         world.wait_port(5201)
         done = world.run(under(["iperf3", "-J", "-t", "1", "-c", HOST[family], *options]))
@@ -141,7 +134,7 @@ def iperf3():
 
     @test.case("iperf3, the server under naru, 4 streams")
     def _():
-        need("iperf3")
+        netns.need("iperf3")
         server = naru(["iperf3", "-s", "--forceflush"])
         netns.wait_for(lambda: "listening" in server.output(), what="iperf3's server")
         for options in ([], ["-R"], ["-P", "4"]):
@@ -153,7 +146,7 @@ def iperf3():
 def sshd():
     @test.case("sshd under naru, a pipe of 20 MB each way by the host's ssh")
     def _():
-        need("ssh", "sshd", "ssh-keygen")
+        netns.need("ssh", "sshd", "ssh-keygen")
         where = room("ssh")
         services.ssh_key(where)
         services.sshd(naru, where, 2222, "0.0.0.0")
@@ -171,7 +164,7 @@ def go():
     source = pathlib.Path(__file__).with_name("echo.go")
 
     def build():
-        need("go")
+        netns.need("go")
         if not (where / "echo").exists():
             env = dict(os.environ, CGO_ENABLED="0", GOFLAGS="-mod=mod", GOTOOLCHAIN="local",
                        GOCACHE=str(netns.BUILD / "gocache"), HOME=str(where))

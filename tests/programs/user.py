@@ -31,12 +31,6 @@ def naru(words, *options, timeout=60.0, user=True, **more):
     return world.run(netns.as_user(command) if user else command, timeout, **more)
 
 
-def need(*tools):
-    for tool in tools:
-        if shutil.which(tool) is None:
-            raise netns.Skip(f"needs {tool}, which is not installed")
-
-
 def room(name):
     """A directory that the program may write to."""
     where = test.dir / name
@@ -50,7 +44,7 @@ def curl():
     out = room("curl-out")
 
     def serve():
-        need("nginx", "curl")
+        netns.need("nginx", "curl")
         server = services.nginx(world.spawn, where, 8000)
         world.wait_port(8000)
         return server
@@ -86,7 +80,7 @@ def curl():
 
     @test.case("curl, a port that nobody listens on")
     def _():
-        need("curl")
+        netns.need("curl")
         began = time.monotonic()
         done = naru(["curl", "-sS", "--max-time", "10", f"{URL[4]}:9/"])
         assert done.returncode == 7 and time.monotonic() - began < 9, done
@@ -95,7 +89,7 @@ def curl():
 def ssh():
     @test.case("ssh, a pipe of 20 MB each way")
     def _():
-        need("ssh", "sshd", "ssh-keygen")
+        netns.need("ssh", "sshd", "ssh-keygen")
         where = room("ssh")
         services.ssh_key(where)
         services.sshd(world.spawn, where, 2222, "127.0.0.1")
@@ -111,7 +105,7 @@ def ssh():
 def git():
     @test.case("git clone over git://")
     def _():
-        need("git")
+        netns.need("git")
         where = room("git")
         services.git_repository(where, 20 * MB)
         services.git_daemon(world.spawn, where, 9418, "127.0.0.1")
@@ -136,7 +130,7 @@ def dig():
 
     @test.case("dig, a real resolver: UDP, both kinds of address, TCP for a long answer")
     def _():
-        need("dig", "unbound")
+        netns.need("dig", "unbound")
         services.unbound(world.spawn, where, 5353, "127.0.0.1", records)
         world.wait_port(5353, "u")
         at = [f"@{GATEWAY[4]}", "-p", "5353"]
@@ -147,7 +141,7 @@ def dig():
 
     @test.case("dig, the relay at 10.0.2.3 asks the host's resolver")
     def _():
-        need("dig", "unbound")
+        netns.need("dig", "unbound")
         world.resolver("127.0.0.1")
         services.unbound(world.spawn, where, 53, "127.0.0.1", records)
         world.wait_port(53, "u")
@@ -157,7 +151,7 @@ def dig():
 
 def iperf3():
     def measure(*options):
-        need("iperf3")
+        netns.need("iperf3")
         world.spawn(["iperf3", "-s", "-1", "-B", "127.0.0.1"])
         world.wait_port(5201)
         done = naru(["iperf3", "-J", "-t", "1", "-c", GATEWAY[4], *options])
