@@ -99,6 +99,30 @@ NARU_INLINE uint32_t naru_csum_small(uint8_t *to, const uint8_t *from, size_t le
     return naru_csum_fold64(sum);
 }
 
+/*
+ * A sum of 64-bit words as the machine's memory has them, with the carry back at its end: modulo
+ * 2^64 - 1, and so modulo 0xffff.  It is 0 only if all that was summed is.
+ */
+NARU_INLINE uint64_t naru_csum_add64(uint64_t sum, uint64_t word)
+{
+    sum += word;
+    return sum + (sum < word);
+}
+
+/* To such a sum, len bytes with at least eight others in front of them: these make one load of the
+ * last few. */
+NARU_INLINE uint64_t naru_csum_behind(uint64_t sum, const uint8_t *p, size_t len)
+{
+    uint64_t w;
+    for (; len >= sizeof(w); p += sizeof(w), len -= sizeof(w)) {
+        memcpy(&w, p, sizeof(w));
+        sum = naru_csum_add64(sum, w);
+    }
+    memcpy(&w, p - sizeof(w) + len, sizeof(w));
+    unsigned others = 56 - 8 * (unsigned)len; /* bits, but for eight: all may be others' */
+    return naru_csum_add64(sum, NARU_BIG_ENDIAN ? w << 8 << others : w >> 8 >> others);
+}
+
 /* The sum of two partial sums. */
 NARU_INLINE uint32_t naru_csum_sum(uint32_t a, uint32_t b)
 {

@@ -303,6 +303,7 @@ void naru_tuple_ends(const struct naru_tuple *tuple, struct naru_endpoint *local
                      struct naru_endpoint *remote);
 
 /* in.c, in_quick.c, in_ip.c */
+bool naru_next_segment_in(struct naru_stack *stack, struct naru_iface *iface, struct naru_pkt *pkt);
 bool naru_quick_segment_in(struct naru_stack *stack, struct naru_iface *iface, struct naru_pkt *pkt,
                            enum naru_drop *drop);
 void naru_trace_frame(struct naru_stack *stack, const struct naru_iface *iface,
@@ -390,6 +391,7 @@ void naru_train_begin(struct naru_iface *iface, struct naru_sock_tcp *st,
                       const struct naru_tcp_segment *segment, const struct naru_frame *frame);
 bool naru_train_frame(struct naru_stack *stack, struct naru_iface *iface, struct naru_frame *frame);
 void naru_tcp_settle(struct naru_sock_tcp *st);
+void naru_tcp_settle_quick(struct naru_sock_tcp *st);
 void naru_tcp_settle_user(struct naru_sock_tcp *st);
 unsigned naru_tcp_sock_level(const struct naru_sock_tcp *st);
 struct naru_sock_tcp *naru_tcp_sock_new(struct naru_stack *stack);

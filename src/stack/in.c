@@ -85,6 +85,8 @@ static enum naru_drop bare_ip_input(struct naru_stack *stack, struct naru_iface 
 static bool offload_sane(const struct naru_pkt *pkt)
 {
     const struct naru_offload *o = &pkt->offload;
+    if (NARU_LIKELY(o->gso == NARU_GSO_NONE && !o->csum_partial))
+        return true;
     if (o->gso > NARU_GSO_UDP || (o->gso != NARU_GSO_NONE && o->gso_size == 0))
         return false;
     return !o->csum_partial || (size_t)o->csum_start + o->csum_offset + 2 <= pkt->len;
@@ -99,11 +101,10 @@ static bool quick_input(struct naru_stack *stack, struct naru_iface *iface, stru
     return naru_quick_segment_in(stack, iface, pkt, drop);
 }
 
-NARU_FLATTEN void naru_stack_input(struct naru_stack *stack, unsigned ifindex, struct naru_pkt *pkt,
-                                   naru_time now)
+/* Any frame; iface as its driver named it. */
+static NARU_NOINLINE void input_any(struct naru_stack *stack, struct naru_iface *iface,
+                                    struct naru_pkt *pkt)
 {
-    struct naru_iface *iface = naru_iface_of(stack, ifindex);
-    naru_stack_at(stack, now);
     if (iface == NULL || iface->kind == NARU_IFACE_VLAN) {
         naru_drop_count(stack, NARU_DROP_IFACE_DOWN, 1);
         naru_pktpool_put(pkt);
@@ -118,7 +119,7 @@ NARU_FLATTEN void naru_stack_input(struct naru_stack *stack, unsigned ifindex, s
         naru_trace_frame(stack, iface, NARU_TRACE_FRAME_IN, &slice, 1, &pkt->offload);
     }
     enum naru_drop drop;
-    pkt->ifindex = stack->in_ifindex = (uint16_t)ifindex;
+    pkt->ifindex = stack->in_ifindex = iface->index;
     if (NARU_UNLIKELY(!iface->up))
         drop = naru_pkt_drop(pkt, NARU_DROP_IFACE_DOWN);
     else if (NARU_UNLIKELY(!offload_sane(pkt)))
@@ -135,4 +136,15 @@ NARU_FLATTEN void naru_stack_input(struct naru_stack *stack, unsigned ifindex, s
         naru_drop_count(stack, drop, 1);
     }
     stack->in_ifindex = 0;
+}
+
+/* Most frames are of the connection that the last one was for. */
+NARU_FLATTEN void naru_stack_input(struct naru_stack *stack, unsigned ifindex, struct naru_pkt *pkt,
+                                   naru_time now)
+{
+    struct naru_iface *iface = naru_iface_of(stack, ifindex);
+    naru_stack_at(stack, now);
+    if (NARU_UNLIKELY(iface == NULL || naru_stack_pressed(stack) || !offload_sane(pkt)) ||
+        !naru_next_segment_in(stack, iface, pkt))
+        input_any(stack, iface, pkt);
 }

@@ -46,19 +46,12 @@ static bool whole(const struct naru_stack *stack, struct naru_pkt *pkt,
     return true;
 }
 
-/* A frame of the connection that the one before was for, in everything that says so. */
-static bool like_last(const struct naru_stack *stack, const struct naru_iface *iface,
-                      const struct naru_pkt *pkt, struct naru_plain_in *in)
-{
-    return iface->last.flow != NULL && iface->last.flow == stack->last_flow &&
-           iface->last.flows_gone == stack->flows_gone &&
-           iface->last.fib_gen == stack->fib.generation &&
-           naru_plain_parse_like(&iface->last.like, pkt->data, pkt->len, in);
-}
-
+/* Two in a row are for flow: the next may be, too. */
 static void learn(const struct naru_stack *stack, struct naru_iface *iface, struct naru_flow *flow,
                   const struct naru_pkt *pkt, size_t link_len, const struct naru_plain_in *in)
 {
+    if (flow->kind != FLOW_SOCK || in->tcp.ecn == NARU_ECN_CE)
+        return;
     iface->last.flow = flow;
     iface->last.flows_gone = stack->flows_gone;
     iface->last.fib_gen = stack->fib.generation;
@@ -94,13 +87,13 @@ static struct naru_flow *flow_of(struct naru_stack *stack, struct naru_iface *if
 /* A segment with the usual headers for a connection that is not as usual: from here on the way is
  * the long one, but nothing needs to be read or looked for again. */
 static NARU_NOINLINE enum naru_drop unusual(struct naru_sock_tcp *st, struct naru_iface *iface,
-                                            const struct naru_plain_in *in, struct naru_pkt *pkt)
+                                            const struct naru_tcp_hdr *h, struct naru_pkt *pkt)
 {
     const struct naru_ip_in ip = { .iface = iface,
                                    .src = st->s.flow.tuple.remote,
                                    .dst = st->s.flow.tuple.local,
                                    .proto = NARU_PROTO_TCP };
-    return naru_tcp_connection_in(st, &ip, &in->tcp, pkt);
+    return naru_tcp_connection_in(st, &ip, h, pkt);
 }
 
 /* True: pkt is taken, and *drop its fate.  Not for a stack that is traced. */
@@ -109,18 +102,10 @@ NARU_NOINLINE NARU_FLATTEN bool naru_quick_segment_in(struct naru_stack *stack,
                                                       struct naru_pkt *pkt, enum naru_drop *drop)
 {
     struct naru_plain_in in;
-    struct naru_flow *flow;
     size_t link_len;
-    if (NARU_LIKELY(like_last(stack, iface, pkt, &in))) {
-        flow = iface->last.flow;
-        link_len = iface->last.like.link_len;
-        if (!whole(stack, pkt, &in, pkt->data + link_len + in.header_len))
-            return false;
-    } else {
-        if (!parse(iface, pkt, &link_len, &in) || !naru_ends_seen(iface, &in.src, &in.dst))
-            return false;
-        flow = flow_of(stack, iface, pkt, link_len, &in);
-    }
+    if (!parse(iface, pkt, &link_len, &in) || !naru_ends_seen(iface, &in.src, &in.dst))
+        return false;
+    struct naru_flow *flow = flow_of(stack, iface, pkt, link_len, &in);
     if (flow == NULL || flow->kind != FLOW_SOCK)
         return false;
     struct naru_sock_tcp *st = naru_sock_tcp_of(NARU_CONTAINER_OF(flow, struct naru_sock, flow));
@@ -130,10 +115,86 @@ NARU_NOINLINE NARU_FLATTEN bool naru_quick_segment_in(struct naru_stack *stack,
     pkt->data += link_len + in.header_len;
     pkt->len = in.payload_len;
     if (NARU_UNLIKELY(!naru_tcp_quick_input(&st->tcp, &in.tcp, pkt, stack->now))) {
-        struct naru_plain_in copy = in; /* what has no address is in no memory */
+        struct naru_tcp_hdr copy = in.tcp; /* what has no address is in no memory */
         *drop = unusual(st, iface, &copy, pkt);
         return true;
     }
     naru_tcp_settle(st);
+    return true;
+}
+
+/* ---- The next of a connection ---- */
+
+/* A frame of the connection that the one before was for, in everything that says so.  Where one
+ * was learned, the short way was open; it is as long as the interface is up. */
+static bool like_last(const struct naru_stack *stack, const struct naru_iface *iface,
+                      const struct naru_pkt *pkt)
+{
+    return iface->last.flow != NULL && iface->last.flows_gone == stack->flows_gone &&
+           iface->last.fib_gen == stack->fib.generation &&
+           naru_plain_is_like(&iface->last.like, pkt->data, pkt->len);
+}
+
+/* The checksum of such a one. */
+static bool whole_like(const struct naru_stack *stack, const struct naru_plain_like *like,
+                       const struct naru_pkt *pkt, const uint8_t *tcp)
+{
+    const uint8_t *payload = tcp + NARU_PLAIN_TCP_LEN;
+    if (pkt->offload.csum_valid || pkt->offload.csum_partial)
+        return true;
+    uint64_t sum = naru_plain_tcp_sum(like, tcp);
+    if (like->payload_len <= SMALL_PAYLOAD)
+        sum = naru_csum_behind(sum, payload, like->payload_len);
+    else
+        sum = naru_csum_add64(sum, stack->csum->add(0, payload, like->payload_len));
+    return naru_csum_words_ok(sum);
+}
+
+static void take(struct naru_iface *iface, struct naru_pkt *pkt)
+{
+    const struct naru_plain_like *like = &iface->last.like;
+    iface->rx_packets++;
+    iface->rx_bytes += pkt->len;
+    pkt->data += like->tcp_at + NARU_PLAIN_TCP_LEN;
+    pkt->len = like->payload_len;
+}
+
+/* One of them that needs more than a look.  False: not even the headers are as usual. */
+static NARU_NOINLINE bool unusual_like(struct naru_stack *stack, struct naru_iface *iface,
+                                       struct naru_sock_tcp *st, struct naru_pkt *pkt)
+{
+    const struct naru_plain_like *like = &iface->last.like;
+    struct naru_plain_in in;
+    if (!naru_plain_parse_like(like, pkt->data, &in) ||
+        !whole(stack, pkt, &in, pkt->data + like->tcp_at + NARU_PLAIN_TCP_LEN))
+        return false;
+    take(iface, pkt);
+    enum naru_drop drop = unusual(st, iface, &in.tcp, pkt);
+    if (drop != NARU_DROP_NONE) {
+        iface->rx_drops++;
+        naru_drop_count(stack, drop, 1);
+    }
+    return true;
+}
+
+/*
+ * The frame is of the connection that the one before was for, and pkt is taken; or false, and
+ * nothing has happened.  What the driver says of it is sane, and memory is not short.
+ */
+bool naru_next_segment_in(struct naru_stack *stack, struct naru_iface *iface, struct naru_pkt *pkt)
+{
+    const struct naru_plain_like *like = &iface->last.like;
+    struct naru_tcp_news news;
+    if (!like_last(stack, iface, pkt))
+        return false;
+    struct naru_flow *flow = stack->last_flow = iface->last.flow;
+    struct naru_sock_tcp *st = naru_sock_tcp_of(NARU_CONTAINER_OF(flow, struct naru_sock, flow));
+    const uint8_t *tcp = pkt->data + like->tcp_at;
+    if (NARU_UNLIKELY(!naru_plain_news(tcp, &news) || !whole_like(stack, like, pkt, tcp) ||
+                      !naru_tcp_quick_fits(&st->tcp, &news, like->payload_len)))
+        return unusual_like(stack, iface, st, pkt);
+    take(iface, pkt);
+    naru_tcp_quick_take(&st->tcp, &news, pkt, stack->now);
+    naru_tcp_settle_quick(st);
     return true;
 }

@@ -214,14 +214,18 @@ static NARU_NOINLINE void settle_end(struct naru_sock_tcp *st)
  * A deadline that moves later, as nearly all do, is left alone: the wheel fires too early once, and
  * the connection has nothing to do then but say when it will.
  */
-static void settle_timer(struct naru_sock_tcp *st)
+static void settle_deadline(struct naru_sock_tcp *st, naru_time deadline)
 {
     struct naru_wheel *wheel = &st->s.stack->wheel;
-    naru_time deadline = naru_tcp_deadline(&st->tcp);
     if (NARU_UNLIKELY(deadline < st->timer.at))
         naru_wheel_arm(wheel, &st->timer, deadline);
     else if (deadline == NARU_NEVER && naru_timer_armed(&st->timer))
         naru_wheel_park(wheel, &st->timer);
+}
+
+static void settle_timer(struct naru_sock_tcp *st)
+{
+    settle_deadline(st, naru_tcp_deadline(&st->tcp));
 }
 
 /* What seldom happens, and may end st. */
@@ -269,6 +273,24 @@ void naru_tcp_settle(struct naru_sock_tcp *st)
         settle_timer(st);
     else
         settle_life(st);
+}
+
+/* The same after a segment of the usual kind: the connection is in the middle of its life, was
+ * settled before, and has told nobody of more than that its peer answers. */
+void naru_tcp_settle_quick(struct naru_sock_tcp *st)
+{
+    struct naru_tcp *c = &st->tcp;
+    struct naru_stack *stack = st->s.stack;
+    if (c->progress) {
+        c->progress = 0;
+        naru_neigh_confirm(&stack->neigh, &st->path.neigh, stack->now);
+    }
+    if (c->due != 0 && st->s.tx_list == TX_NONE)
+        settle_output(st);
+    unsigned events = c->events;
+    c->events = 0;
+    naru_sock_note(&st->s, events);
+    settle_deadline(st, naru_tcp_quick_deadline(c));
 }
 
 /* The same after a user's call, which moves no timer of a connection that goes on. */

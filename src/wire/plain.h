@@ -247,62 +247,116 @@ _Static_assert(NARU_PLAIN_WORDS * 8 >= NARU_ETH_LEN + NARU_IPV6_LEN + 2 &&
  * to the ports, but for the identification and the checksum of IPv4.
  */
 struct naru_plain_like {
-    uint64_t word[NARU_PLAIN_WORDS], mask[NARU_PLAIN_WORDS];
-    uint64_t pseudo; /* the sum of the two addresses */
-    uint32_t ports;
-    uint32_t ip_sum; /* of an IPv4 header, but for those two fields; folded once */
-    uint32_t len;    /* from TCP's header on */
+    NARU_ALIGNED(16) uint64_t mask[NARU_PLAIN_WORDS + 1];
+    uint64_t word[NARU_PLAIN_WORDS + 1]; /* where mask is not set, 0 */
+    uint64_t tcp_sum;                    /* of the pseudo header; in memory's order, folded */
+    uint32_t ports;                      /* in memory's order, too */
+    uint32_t ip_sum;                     /* of an IPv4 header, but for those two fields; folded */
+    uint32_t len;                        /* of the frame, without what Ethernet puts behind it */
+    uint32_t payload_len;
     uint16_t tcp_at, link_len;
     uint8_t ecn;
     bool v4;
 };
 
-/* in is what naru_plain_parse4 or 6 made of p + link_len. */
+/* p begins with the headers that naru_plain_parse4 or 6 made in of, link_len bytes into it. */
 NARU_INLINE void naru_plain_learn(struct naru_plain_like *l, const uint8_t *p, size_t link_len,
                                   const struct naru_plain_in *in)
 {
     uint8_t mask[sizeof(l->mask)] = { 0 };
     const uint8_t *ip = p + link_len;
+    uint32_t tcp_len = in->payload_len + NARU_PLAIN_TCP_LEN;
+    uint64_t pseudo;
     l->v4 = *ip >> 4 == 4;
     l->link_len = (uint16_t)link_len;
     l->tcp_at = (uint16_t)(link_len + in->header_len - NARU_PLAIN_TCP_LEN);
-    l->len = in->payload_len + NARU_PLAIN_TCP_LEN;
-    l->ports = naru_get32(p + l->tcp_at);
+    l->len = l->tcp_at + tcp_len;
+    l->payload_len = in->payload_len;
     l->ecn = in->tcp.ecn;
+    memcpy(&l->ports, p + l->tcp_at, sizeof(l->ports));
     memset(mask, 0xff, l->tcp_at);
     if (l->v4) {
         memset(mask + link_len + 4, 0, 2);
         memset(mask + link_len + 10, 0, 2);
-        l->pseudo = naru_plain_pseudo4(ip);
-        l->ip_sum = naru_csum_fold_words(l->pseudo + naru_get32(ip) + naru_get16(ip + 6) +
-                                         naru_get16(ip + 8));
+        pseudo = naru_plain_pseudo4(ip);
+        l->ip_sum = naru_be16(naru_csum_fold_words(pseudo + naru_get32(ip) + naru_get16(ip + 6) +
+                                                   naru_get16(ip + 8)));
     } else {
-        l->pseudo = naru_plain_pseudo6(ip);
+        pseudo = naru_plain_pseudo6(ip);
     }
+    l->tcp_sum = naru_be16(naru_csum_fold_words(pseudo + NARU_PROTO_TCP + tcp_len));
     memcpy(l->mask, mask, sizeof(mask));
-    memcpy(l->word, p, sizeof(l->word));
+    memcpy(l->word, p, NARU_PLAIN_WORDS * sizeof(l->word[0]));
+    for (unsigned i = 0; i < NARU_PLAIN_WORDS; i++)
+        l->word[i] &= l->mask[i];
 }
 
-/* What naru_plain_parse4 or 6 would say, but for the addresses, of a frame that is like l. */
-NARU_INLINE bool naru_plain_parse_like(const struct naru_plain_like *l, const uint8_t *p,
-                                       size_t len, struct naru_plain_in *in)
+/* An IPv4 header whose other fields are those of l: the sum of all. */
+NARU_INLINE bool naru_plain_ip_sum_like(const struct naru_plain_like *l, const uint8_t *ip)
 {
-    const uint8_t *ip = p + l->link_len;
+    uint16_t ident, checksum;
+    memcpy(&ident, ip + 4, sizeof(ident));
+    memcpy(&checksum, ip + 10, sizeof(checksum));
+    return naru_csum_words_ok((uint64_t)l->ip_sum + ident + checksum);
+}
+
+/* Up to the ports, the frame of len bytes at p is like l. */
+NARU_INLINE bool naru_plain_is_like(const struct naru_plain_like *l, const uint8_t *p, size_t len)
+{
     uint64_t differs = 0;
-    if (len < l->tcp_at + l->len)
+    uint32_t ports;
+    if (len < l->len)
         return false;
     for (unsigned i = 0; i < NARU_PLAIN_WORDS; i++) {
         uint64_t word;
         memcpy(&word, p + (size_t)8 * i, sizeof(word));
-        differs |= (word ^ l->word[i]) & l->mask[i];
+        differs |= (word & l->mask[i]) ^ l->word[i];
     }
-    if (differs != 0 || naru_get32(p + l->tcp_at) != l->ports ||
-        (l->v4 &&
-         !naru_csum_words_ok((uint64_t)l->ip_sum + naru_get16(ip + 4) + naru_get16(ip + 10))))
-        return false;
+    memcpy(&ports, p + l->tcp_at, sizeof(ports));
+    return (differs | (ports ^ l->ports)) == 0 &&
+           (!l->v4 || naru_plain_ip_sum_like(l, p + l->link_len));
+}
+
+/* What naru_plain_parse4 or 6 would say of such a frame, but for the addresses. */
+NARU_INLINE bool naru_plain_parse_like(const struct naru_plain_like *l, const uint8_t *p,
+                                       struct naru_plain_in *in)
+{
+    const uint8_t *ip = p + l->link_len;
     in->tcp.ecn = l->ecn;
     in->header_len = l->tcp_at - (uint32_t)l->link_len;
-    return naru_plain_parse_tcp(p + l->tcp_at, l->len, l->pseudo, in);
+    return naru_plain_parse_tcp(p + l->tcp_at, l->payload_len + NARU_PLAIN_TCP_LEN,
+                                l->v4 ? naru_plain_pseudo4(ip) : naru_plain_pseudo6(ip), in);
+}
+
+/* The news in one, tcp being where its ports are; false: it is of no usual kind. */
+NARU_INLINE bool naru_plain_news(const uint8_t *tcp, struct naru_tcp_news *news)
+{
+    uint32_t flags = naru_get32(tcp + 12);
+    const uint32_t usual = (uint32_t)(NARU_PLAIN_TCP_LEN / 4) << 28 | NARU_TCP_ACK << 16;
+    if ((flags & (0xf1ff0000 & ~((uint32_t)NARU_TCP_PSH << 16))) != usual ||
+        naru_get32(tcp + 20) != NARU_PLAIN_NOP_NOP_TS)
+        return false;
+    *news = (struct naru_tcp_news){
+        .seq = naru_seq_of(naru_get32(tcp + 4)),
+        .ack = naru_seq_of(naru_get32(tcp + 8)),
+        .wnd = (uint16_t)flags,
+        .timestamp = true,
+        .ts_val = naru_get32(tcp + 24),
+        .ts_ecr = naru_get32(tcp + 28),
+    };
+    return true;
+}
+
+/* The sum of all that is under the checksum of such a one, but the payload; as naru_csum_add64. */
+NARU_INLINE uint64_t naru_plain_tcp_sum(const struct naru_plain_like *l, const uint8_t *tcp)
+{
+    uint64_t sum = l->tcp_sum;
+    for (unsigned i = 0; i < NARU_PLAIN_TCP_LEN; i += 8) {
+        uint64_t word;
+        memcpy(&word, tcp + i, sizeof(word));
+        sum = naru_csum_add64(sum, word);
+    }
+    return sum;
 }
 
 #endif

@@ -100,6 +100,17 @@ struct naru_tcp_hdr {
     struct naru_tcp_sack sack[NARU_TCP_SACK_MAX];
 };
 
+/*
+ * All that is news in the header of a segment of the usual kind: ACK and perhaps PSH, and of
+ * options a timestamp or nothing.
+ */
+struct naru_tcp_news {
+    naru_seq seq, ack;
+    uint16_t wnd; /* as on the wire, not scaled */
+    bool timestamp;
+    uint32_t ts_val, ts_ecr;
+};
+
 /* in becomes the payload.  TCP_SHORT, TCP_HEADER_LEN. */
 enum naru_drop naru_tcp_parse(struct naru_span *in, struct naru_tcp_hdr *h);
 

@@ -169,12 +169,34 @@ static unsigned compare(const uint8_t *bytes, size_t len, bool v6)
     return taken;
 }
 
+/* The news are what the header says, where it says nothing unusual; and the sums are right. */
+static void compare_news(const struct naru_plain_like *l, const uint8_t *packet, size_t len,
+                         const struct naru_plain_in *in)
+{
+    const uint8_t *tcp = packet + l->tcp_at;
+    const struct naru_tcp_hdr *h = &in->tcp;
+    struct naru_tcp_news news;
+    bool usual = (h->flags & ~(unsigned)NARU_TCP_PSH) == NARU_TCP_ACK;
+    bool told = naru_plain_news(tcp, &news);
+    assert_int_equal(told, usual);
+    if (told) {
+        assert_true(naru_seq_eq(news.seq, h->seq) && naru_seq_eq(news.ack, h->ack));
+        assert_true(news.timestamp && news.ts_val == h->ts_val && news.ts_ecr == h->ts_ecr);
+        assert_int_equal(news.wnd, h->wnd);
+    }
+    uint64_t sum = naru_plain_tcp_sum(l, tcp);
+    uint64_t words = in->sum + naru_csum_as_words(
+                                   naru_csum_add(0, packet + len - l->payload_len, l->payload_len));
+    sum = naru_csum_behind(sum, packet + len - l->payload_len, l->payload_len);
+    assert_int_equal(naru_csum_words_ok(sum), naru_csum_words_ok(words));
+}
+
 /* What is taken for one like the last is read as anything else would be, and has the same ends. */
 static bool compare_like(const struct naru_plain_like *l, const struct naru_plain_in *last,
                          const uint8_t *packet, size_t len)
 {
     struct naru_plain_in one, two;
-    if (!naru_plain_parse_like(l, packet, len, &one))
+    if (!naru_plain_is_like(l, packet, len) || !naru_plain_parse_like(l, packet, &one))
         return false;
     assert_true(parse(packet, len, *packet >> 4 == 6, &two));
     assert_same_segment(&one.tcp, &two.tcp);
@@ -182,6 +204,7 @@ static bool compare_like(const struct naru_plain_like *l, const struct naru_plai
     assert_int_equal(one.sum % 0xffff, two.sum % 0xffff);
     assert_true(naru_addr_eq(&two.src, &last->src) && naru_addr_eq(&two.dst, &last->dst));
     assert_true(two.tcp.sport == last->tcp.sport && two.tcp.dport == last->tcp.dport);
+    compare_news(l, packet, len, &two);
     return true;
 }
 
@@ -225,6 +248,7 @@ static void reads_what_is_alike(void **state)
             tcp.ack.v = naru_rand_u32(&r);
             tcp.ts_val = naru_rand_u32(&r);
             tcp.wnd = (uint16_t)naru_rand_u32(&r);
+            tcp.flags = NARU_TCP_ACK | (rand_bool(&r) ? NARU_TCP_PSH : 0u);
         }
     }
     assert_true(alike > ROUNDS);

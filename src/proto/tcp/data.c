@@ -143,7 +143,7 @@ bool naru_tcp_step_text(struct naru_tcp *c, struct naru_tcp_seg *s)
         s->drop = naru_tcp_ooo_add(c, s->seq, pkt);
         return true;
     }
-    naru_tcp_rcvwnd_rtt(c, s->h, len, s->now);
+    naru_tcp_rcvwnd_rtt(c, s->h->ts_ecr, len, s->now);
     naru_tcp_in_order(c, pkt);
     if (c->ooo != NULL) {
         c->due |= NARU_TCP_DUE_ACK; /* it fills a hole, or part of one */

@@ -607,8 +607,7 @@ void naru_tcp_rcvwnd_whole(struct naru_tcp *c);
 uint16_t naru_tcp_rcvwnd_select(struct naru_tcp *c, bool syn);
 void naru_tcp_rcvwnd_grow(struct naru_tcp *c, uint32_t len);
 void naru_tcp_rcvwnd_read(struct naru_tcp *c, naru_time now); /* the user has read */
-void naru_tcp_rcvwnd_rtt(struct naru_tcp *c, const struct naru_tcp_hdr *h, uint32_t len,
-                         naru_time now);
+void naru_tcp_rcvwnd_rtt(struct naru_tcp *c, uint32_t ts_ecr, uint32_t len, naru_time now);
 void naru_tcp_sndbuf_grow(struct naru_tcp *c);
 
 /* ---- rtt.c ---- */

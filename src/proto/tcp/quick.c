@@ -94,7 +94,7 @@ static void lone_acked(struct naru_tcp *c, uint32_t acked, naru_time now)
 }
 
 /* Some of it, or several records. */
-static void some_acked(struct naru_tcp *c, const struct naru_tcp_hdr *h, uint32_t acked,
+static void some_acked(struct naru_tcp *c, const struct naru_tcp_news *h, uint32_t acked,
                        naru_time now)
 {
     struct naru_tcp_acked a = { .first_sent = NARU_NEVER,
@@ -102,7 +102,7 @@ static void some_acked(struct naru_tcp *c, const struct naru_tcp_hdr *h, uint32_
                                 .now = now,
                                 .rack_sent = NARU_TCP_NO_TIME,
                                 .echo = h->ts_ecr,
-                                .echo_known = h->opts != 0 && h->ts_ecr != 0 };
+                                .echo_known = h->timestamp && h->ts_ecr != 0 };
     naru_tcp_sent_pop(c, h->ack, &a);
     naru_tcp_measure(c, &a);
     naru_tcp_timer_acked(c, now);
@@ -113,7 +113,7 @@ static void some_acked(struct naru_tcp *c, const struct naru_tcp_hdr *h, uint32_
     naru_tcp_sent_trim(c);
 }
 
-static void acked_quickly(struct naru_tcp *c, const struct naru_tcp_hdr *h, uint32_t acked,
+static void acked_quickly(struct naru_tcp *c, const struct naru_tcp_news *h, uint32_t acked,
                           naru_time now)
 {
     uint64_t before = c->bytes_acked;
@@ -135,7 +135,7 @@ static void acked_quickly(struct naru_tcp *c, const struct naru_tcp_hdr *h, uint
 
 /* ---- Segments in: text ---- */
 
-static void text_quickly(struct naru_tcp *c, const struct naru_tcp_hdr *h, struct naru_pkt *pkt,
+static void text_quickly(struct naru_tcp *c, const struct naru_tcp_news *h, struct naru_pkt *pkt,
                          naru_time now)
 {
     uint32_t len = pkt->len, gso = pkt->offload.gso_size;
@@ -143,7 +143,7 @@ static void text_quickly(struct naru_tcp *c, const struct naru_tcp_hdr *h, struc
     naru_tcp_learn_mss(c, len, gso);
     c->last_recv = now;
     c->data_in += gso == 0 ? 1 : naru_tcp_segments(len, gso);
-    naru_tcp_rcvwnd_rtt(c, h, len, now);
+    naru_tcp_rcvwnd_rtt(c, h->ts_ecr, len, now);
     naru_tcp_in_order(c, pkt);
     naru_tcp_rcvwnd_grow(c, len);
     if (naru_seq_len(c->rcv.ack, c->rcv.nxt) > c->rcv.mss || naru_tcp_acks_at_once(c))
@@ -154,25 +154,28 @@ static void text_quickly(struct naru_tcp *c, const struct naru_tcp_hdr *h, struc
 }
 
 /* A timestamp that is not old, if there are to be any, and nothing else. */
-static bool options_fit(const struct naru_tcp *c, const struct naru_tcp_hdr *h)
+static bool options_fit(const struct naru_tcp *c, const struct naru_tcp_news *h)
 {
     if (NARU_LIKELY((c->flags & NARU_TCP_F_TIMESTAMPS) != 0))
-        return h->opts == NARU_TCP_OPT_TS && (int32_t)(h->ts_val - c->ts_recent) >= 0;
-    return h->opts == 0;
+        return h->timestamp && (int32_t)(h->ts_val - c->ts_recent) >= 0;
+    return !h->timestamp;
 }
 
-bool naru_tcp_quick_input(struct naru_tcp *c, const struct naru_tcp_hdr *h, struct naru_pkt *pkt,
-                          naru_time now)
+/* The next in order, with an acknowledgement that is not old, of something that was sent. */
+bool naru_tcp_quick_fits(const struct naru_tcp *c, const struct naru_tcp_news *h, uint32_t len)
 {
-    uint32_t len = pkt == NULL ? 0 : pkt->len, acked = naru_seq_len(c->snd.una, h->ack);
-    uint32_t wnd = (uint32_t)h->wnd << c->snd.wscale;
-    if (c->slow != 0 || (h->flags & ~(unsigned)NARU_TCP_PSH) != NARU_TCP_ACK ||
-        !options_fit(c, h) || !naru_seq_eq(h->seq, c->rcv.nxt) || acked > naru_tcp_flight(c) ||
-        len > c->rcv.wnd || (len | acked) == 0 || h->ecn == NARU_ECN_CE || memory_short(c))
-        return false;
+    uint32_t acked = naru_seq_len(c->snd.una, h->ack);
+    return c->slow == 0 && options_fit(c, h) && naru_seq_eq(h->seq, c->rcv.nxt) &&
+           acked <= naru_tcp_flight(c) && len <= c->rcv.wnd && (len | acked) != 0;
+}
+
+void naru_tcp_quick_take(struct naru_tcp *c, const struct naru_tcp_news *h, struct naru_pkt *pkt,
+                         naru_time now)
+{
+    uint32_t acked = naru_seq_len(c->snd.una, h->ack), wnd = (uint32_t)h->wnd << c->snd.wscale;
     c->env->counters.segments_in++;
     c->segments_in++;
-    if (h->opts != 0 && naru_seq_eq(c->rcv.nxt, c->rcv.ack)) /* RFC 7323 4.3 (2) */
+    if (h->timestamp && naru_seq_eq(c->rcv.nxt, c->rcv.ack)) /* RFC 7323 4.3 (2) */
         c->ts_recent = h->ts_val;
     c->last_ack_recv = now;
     c->snd.wl1 = h->seq;
@@ -183,10 +186,26 @@ bool naru_tcp_quick_input(struct naru_tcp *c, const struct naru_tcp_hdr *h, stru
     c->snd.wnd_max = NARU_MAX(c->snd.wnd_max, wnd);
     if (acked != 0)
         acked_quickly(c, h, acked, now);
-    if (len > 0)
+    if (pkt != NULL && pkt->len > 0)
         text_quickly(c, h, pkt, now);
     else
         naru_pktpool_put(pkt);
+}
+
+bool naru_tcp_quick_input(struct naru_tcp *c, const struct naru_tcp_hdr *h, struct naru_pkt *pkt,
+                          naru_time now)
+{
+    struct naru_tcp_news news = { .seq = h->seq,
+                                  .ack = h->ack,
+                                  .wnd = h->wnd,
+                                  .timestamp = h->opts == NARU_TCP_OPT_TS,
+                                  .ts_val = h->ts_val,
+                                  .ts_ecr = h->ts_ecr };
+    if ((h->flags & ~(unsigned)NARU_TCP_PSH) != NARU_TCP_ACK ||
+        (h->opts & ~(unsigned)NARU_TCP_OPT_TS) != 0 || h->ecn == NARU_ECN_CE || memory_short(c) ||
+        !naru_tcp_quick_fits(c, &news, pkt == NULL ? 0 : pkt->len))
+        return false;
+    naru_tcp_quick_take(c, &news, pkt, now);
     return true;
 }
 

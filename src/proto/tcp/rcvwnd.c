@@ -143,13 +143,12 @@ static void rtt(struct naru_tcp *c, uint32_t us, bool window)
  * The receiver's idea of the round trip: the age of the timestamp that data answer, or else the
  * time that one window of data took.
  */
-void naru_tcp_rcvwnd_rtt(struct naru_tcp *c, const struct naru_tcp_hdr *h, uint32_t len,
-                         naru_time now)
+void naru_tcp_rcvwnd_rtt(struct naru_tcp *c, uint32_t ts_ecr, uint32_t len, naru_time now)
 {
     if (c->flags & NARU_TCP_F_TIMESTAMPS) {
-        if (h->ts_ecr == 0 || len < c->rcv.mss)
+        if (ts_ecr == 0 || len < c->rcv.mss)
             return;
-        uint32_t ms = naru_tcp_ts_now(c, now) - h->ts_ecr;
+        uint32_t ms = naru_tcp_ts_now(c, now) - ts_ecr;
         if (ms < 600000u)
             rtt(c, NARU_MAX(ms, 1u) * 1000, false);
         return;

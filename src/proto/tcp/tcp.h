@@ -173,6 +173,14 @@ struct naru_tcp_verdict naru_tcp_input(struct naru_tcp *c, const struct naru_tcp
 bool naru_tcp_quick_input(struct naru_tcp *c, const struct naru_tcp_hdr *h, struct naru_pkt *pkt,
                           naru_time now);
 
+/*
+ * Its two halves, for a caller who knows that h is of the usual kind, not marked CE, and memory not
+ * short: the question (len: of the payload), and what is done where the answer was yes.
+ */
+bool naru_tcp_quick_fits(const struct naru_tcp *c, const struct naru_tcp_news *h, uint32_t len);
+void naru_tcp_quick_take(struct naru_tcp *c, const struct naru_tcp_news *h, struct naru_pkt *pkt,
+                         naru_time now);
+
 /* Length in sequence space: payload, SYN and FIN. */
 uint32_t naru_tcp_seg_len(const struct naru_tcp_hdr *h, size_t payload_len);
 
@@ -231,6 +239,14 @@ static inline naru_time naru_tcp_deadline(const struct naru_tcp *c)
     for (unsigned i = 1; i < NARU_TCP_TIMERS; i++)
         t = c->timer[i] < t ? c->timer[i] : t;
     return t;
+}
+
+/* The same of one about which nothing is special: of its timers only these may be set. */
+static inline naru_time naru_tcp_quick_deadline(const struct naru_tcp *c)
+{
+    naru_time t = c->timer[NARU_TCP_TIMER_RETRANSMIT];
+    t = NARU_MIN(t, c->timer[NARU_TCP_TIMER_ACK]);
+    return NARU_MIN(t, c->timer[NARU_TCP_TIMER_IDLE]);
 }
 
 void naru_tcp_tick(struct naru_tcp *c, naru_time now);
