@@ -303,7 +303,10 @@ void naru_tuple_ends(const struct naru_tuple *tuple, struct naru_endpoint *local
                      struct naru_endpoint *remote);
 
 /* in.c, in_quick.c, in_ip.c */
-bool naru_next_segment_in(struct naru_stack *stack, struct naru_iface *iface, struct naru_pkt *pkt);
+void naru_input_any(struct naru_stack *stack, struct naru_iface *iface, struct naru_pkt *pkt);
+bool naru_is_next_segment(const struct naru_stack *stack, const struct naru_iface *iface,
+                          const struct naru_pkt *pkt);
+void naru_next_segment_in(struct naru_stack *stack, struct naru_iface *iface, struct naru_pkt *pkt);
 bool naru_quick_segment_in(struct naru_stack *stack, struct naru_iface *iface, struct naru_pkt *pkt,
                            enum naru_drop *drop);
 void naru_trace_frame(struct naru_stack *stack, const struct naru_iface *iface,

@@ -101,9 +101,9 @@ static bool quick_input(struct naru_stack *stack, struct naru_iface *iface, stru
     return naru_quick_segment_in(stack, iface, pkt, drop);
 }
 
-/* Any frame; iface as its driver named it. */
-static NARU_NOINLINE void input_any(struct naru_stack *stack, struct naru_iface *iface,
-                                    struct naru_pkt *pkt)
+/* Any frame, of any interface or (NULL) none. */
+NARU_NOINLINE NARU_FLATTEN void naru_input_any(struct naru_stack *stack, struct naru_iface *iface,
+                                               struct naru_pkt *pkt)
 {
     if (iface == NULL || iface->kind == NARU_IFACE_VLAN) {
         naru_drop_count(stack, NARU_DROP_IFACE_DOWN, 1);
@@ -138,13 +138,16 @@ static NARU_NOINLINE void input_any(struct naru_stack *stack, struct naru_iface 
     stack->in_ifindex = 0;
 }
 
-/* Most frames are of the connection that the last one was for. */
+/* Most frames are of the connection that the last one was for.  (Both calls are jumps: this needs
+ * no room of its own, and what is asked here costs the other frames little.) */
 NARU_FLATTEN void naru_stack_input(struct naru_stack *stack, unsigned ifindex, struct naru_pkt *pkt,
                                    naru_time now)
 {
     struct naru_iface *iface = naru_iface_of(stack, ifindex);
     naru_stack_at(stack, now);
-    if (NARU_UNLIKELY(iface == NULL || naru_stack_pressed(stack) || !offload_sane(pkt)) ||
-        !naru_next_segment_in(stack, iface, pkt))
-        input_any(stack, iface, pkt);
+    if (NARU_LIKELY(iface != NULL && !naru_stack_pressed(stack) && offload_sane(pkt) &&
+                    naru_is_next_segment(stack, iface, pkt)))
+        naru_next_segment_in(stack, iface, pkt);
+    else
+        naru_input_any(stack, iface, pkt);
 }

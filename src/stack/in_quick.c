@@ -127,8 +127,8 @@ NARU_NOINLINE NARU_FLATTEN bool naru_quick_segment_in(struct naru_stack *stack,
 
 /* A frame of the connection that the one before was for, in everything that says so.  Where one
  * was learned, the short way was open; it is as long as the interface is up. */
-static bool like_last(const struct naru_stack *stack, const struct naru_iface *iface,
-                      const struct naru_pkt *pkt)
+bool naru_is_next_segment(const struct naru_stack *stack, const struct naru_iface *iface,
+                          const struct naru_pkt *pkt)
 {
     return iface->last.flow != NULL && iface->last.flows_gone == stack->flows_gone &&
            iface->last.fib_gen == stack->fib.generation &&
@@ -159,42 +159,40 @@ static void take(struct naru_iface *iface, struct naru_pkt *pkt)
     pkt->len = like->payload_len;
 }
 
-/* One of them that needs more than a look.  False: not even the headers are as usual. */
-static NARU_NOINLINE bool unusual_like(struct naru_stack *stack, struct naru_iface *iface,
+/* One of them that needs more than a look. */
+static NARU_NOINLINE void unusual_next(struct naru_stack *stack, struct naru_iface *iface,
                                        struct naru_sock_tcp *st, struct naru_pkt *pkt)
 {
     const struct naru_plain_like *like = &iface->last.like;
     struct naru_plain_in in;
     if (!naru_plain_parse_like(like, pkt->data, &in) ||
-        !whole(stack, pkt, &in, pkt->data + like->tcp_at + NARU_PLAIN_TCP_LEN))
-        return false;
+        !whole(stack, pkt, &in, pkt->data + like->tcp_at + NARU_PLAIN_TCP_LEN)) {
+        naru_input_any(stack, iface, pkt);
+        return;
+    }
     take(iface, pkt);
     enum naru_drop drop = unusual(st, iface, &in.tcp, pkt);
     if (drop != NARU_DROP_NONE) {
         iface->rx_drops++;
         naru_drop_count(stack, drop, 1);
     }
-    return true;
 }
 
-/*
- * The frame is of the connection that the one before was for, and pkt is taken; or false, and
- * nothing has happened.  What the driver says of it is sane, and memory is not short.
- */
-bool naru_next_segment_in(struct naru_stack *stack, struct naru_iface *iface, struct naru_pkt *pkt)
+/* What the driver says of the frame is sane, and memory is not short. */
+NARU_NOINLINE NARU_FLATTEN void naru_next_segment_in(struct naru_stack *stack,
+                                                     struct naru_iface *iface, struct naru_pkt *pkt)
 {
     const struct naru_plain_like *like = &iface->last.like;
-    struct naru_tcp_news news;
-    if (!like_last(stack, iface, pkt))
-        return false;
+    const uint8_t *tcp = pkt->data + like->tcp_at;
     struct naru_flow *flow = stack->last_flow = iface->last.flow;
     struct naru_sock_tcp *st = naru_sock_tcp_of(NARU_CONTAINER_OF(flow, struct naru_sock, flow));
-    const uint8_t *tcp = pkt->data + like->tcp_at;
+    struct naru_tcp_news news;
     if (NARU_UNLIKELY(!naru_plain_news(tcp, &news) || !whole_like(stack, like, pkt, tcp) ||
-                      !naru_tcp_quick_fits(&st->tcp, &news, like->payload_len)))
-        return unusual_like(stack, iface, st, pkt);
+                      !naru_tcp_quick_fits(&st->tcp, &news, like->payload_len))) {
+        unusual_next(stack, iface, st, pkt);
+        return;
+    }
     take(iface, pkt);
     naru_tcp_quick_take(&st->tcp, &news, pkt, stack->now);
     naru_tcp_settle_quick(st);
-    return true;
 }

@@ -350,13 +350,14 @@ NARU_INLINE bool naru_plain_news(const uint8_t *tcp, struct naru_tcp_news *news)
 /* The sum of all that is under the checksum of such a one, but the payload; as naru_csum_add64. */
 NARU_INLINE uint64_t naru_plain_tcp_sum(const struct naru_plain_like *l, const uint8_t *tcp)
 {
-    uint64_t sum = l->tcp_sum;
+    uint64_t sum = l->tcp_sum, carries = 0;
     for (unsigned i = 0; i < NARU_PLAIN_TCP_LEN; i += 8) {
         uint64_t word;
         memcpy(&word, tcp + i, sizeof(word));
-        sum = naru_csum_add64(sum, word);
+        sum += word;
+        carries += sum < word;
     }
-    return sum;
+    return naru_csum_add64(sum, carries);
 }
 
 #endif

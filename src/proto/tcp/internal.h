@@ -51,6 +51,8 @@ NARU_INLINE uint32_t naru_tcp_tick_of(naru_time at) { return (uint32_t)((uint64_
 
 NARU_INLINE uint32_t naru_tcp_us(naru_time span)
 {
+    if (NARU_LIKELY((uint64_t)span < (uint64_t)NARU_SEC(4)))
+        return (uint32_t)span / 1000;
     return span <= 0 ? 0 : span >= NARU_SEC(4000) ? 4000000000u : (uint32_t)(span / 1000);
 }
 

@@ -135,6 +135,7 @@ static void acked_quickly(struct naru_tcp *c, const struct naru_tcp_news *h, uin
 
 /* ---- Segments in: text ---- */
 
+/* Nothing is urgent, and all of it is in the window. */
 static void text_quickly(struct naru_tcp *c, const struct naru_tcp_news *h, struct naru_pkt *pkt,
                          naru_time now)
 {
@@ -143,8 +144,12 @@ static void text_quickly(struct naru_tcp *c, const struct naru_tcp_news *h, stru
     naru_tcp_learn_mss(c, len, gso);
     c->last_recv = now;
     c->data_in += gso == 0 ? 1 : naru_tcp_segments(len, gso);
-    naru_tcp_rcvwnd_rtt(c, h->ts_ecr, len, now);
-    naru_tcp_in_order(c, pkt);
+    if (!h->timestamp || len >= c->rcv.mss)
+        naru_tcp_rcvwnd_rtt(c, h->ts_ecr, len, now);
+    c->rcv.nxt = naru_seq_add(c->rcv.nxt, len);
+    c->rcv.wnd -= len;
+    c->bytes_received += len;
+    naru_tcp_rcvq_append(c, pkt);
     naru_tcp_rcvwnd_grow(c, len);
     if (naru_seq_len(c->rcv.ack, c->rcv.nxt) > c->rcv.mss || naru_tcp_acks_at_once(c))
         c->due |= NARU_TCP_DUE_ACK;
@@ -182,8 +187,10 @@ void naru_tcp_quick_take(struct naru_tcp *c, const struct naru_tcp_news *h, stru
     c->snd.wl2 = h->ack;
     if ((acked != 0 || wnd != c->snd.wnd) && !naru_seq_eq(c->snd.nxt, c->snd.end))
         c->due |= NARU_TCP_DUE_DATA;
-    c->snd.wnd = wnd;
-    c->snd.wnd_max = NARU_MAX(c->snd.wnd_max, wnd);
+    if (wnd != c->snd.wnd) {
+        c->snd.wnd = wnd;
+        c->snd.wnd_max = NARU_MAX(c->snd.wnd_max, wnd);
+    }
     if (acked != 0)
         acked_quickly(c, h, acked, now);
     if (pkt != NULL && pkt->len > 0)

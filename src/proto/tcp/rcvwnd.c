@@ -88,7 +88,7 @@ uint16_t naru_tcp_rcvwnd_select(struct naru_tcp *c, bool syn)
 
 void naru_tcp_rcvwnd_grow(struct naru_tcp *c, uint32_t len)
 {
-    if (c->rcv_ssthresh >= c->rcv.buf || len < SMALL_SEGMENT)
+    if (len < SMALL_SEGMENT || c->rcv_ssthresh >= c->rcv.buf)
         return;
     c->rcv_ssthresh += 2 * NARU_MAX(len, (uint32_t)c->mss_advertised);
     c->rcv_ssthresh = NARU_MIN(c->rcv_ssthresh, c->rcv.buf);
@@ -117,7 +117,8 @@ static void adjust(struct naru_tcp *c, naru_time now)
 void naru_tcp_rcvwnd_read(struct naru_tcp *c, naru_time now)
 {
     adjust(c, now);
-    bool bsd = c->env->config->tcp_bsd, may_double = c->rcv.wnd <= c->rcv.buf / 2;
+    uint32_t limit = NARU_MIN(c->rcv.buf, c->rcv_ssthresh); /* there is never more free space */
+    bool bsd = c->env->config->tcp_bsd, may_double = c->rcv.wnd <= limit / 2;
     if (!(bsd || may_double) || c->flags & NARU_TCP_F_FIN_RECEIVED || !naru_tcp_synchronized(c))
         return;
     uint32_t space = free_space(c);
@@ -164,7 +165,8 @@ void naru_tcp_rcvwnd_rtt(struct naru_tcp *c, uint32_t ts_ecr, uint32_t len, naru
 
 void naru_tcp_sndbuf_grow(struct naru_tcp *c)
 {
-    if (c->opt_flags & NARU_TCP_SET_SNDBUF_FIXED)
+    if (NARU_LIKELY(2 * (uint64_t)c->cwnd <= c->sndbuf) ||
+        (c->opt_flags & NARU_TCP_SET_SNDBUF_FIXED))
         return;
     uint32_t want = 2 * NARU_MIN(c->cwnd, c->env->config->tcp_sndbuf_max);
     want = NARU_MIN(want, c->env->config->tcp_sndbuf_max);

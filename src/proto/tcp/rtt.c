@@ -12,6 +12,8 @@ uint64_t naru_tcp_rto_max(const struct naru_tcp *c)
     return (uint64_t)c->env->config->tcp_rto_max_ms * 1000;
 }
 
+_Static_assert(NARU_TCP_RTO_MAX <= UINT32_MAX / 8, "no sum of round trips needs more than 32 bits");
+
 void naru_tcp_rtt_sample(struct naru_tcp *c, uint32_t us)
 {
     us = NARU_MAX(us, 1u);
@@ -25,12 +27,11 @@ void naru_tcp_rtt_sample(struct naru_tcp *c, uint32_t us)
         c->rttvar = us / 2;
     } else { /* 2.3 */
         uint32_t off = us > c->srtt ? us - c->srtt : c->srtt - us;
-        c->rttvar = (uint32_t)((3 * (uint64_t)c->rttvar + off + 2) / 4);
-        c->srtt = (uint32_t)((7 * (uint64_t)c->srtt + us + 4) / 8);
+        c->rttvar = (3 * c->rttvar + off + 2) / 4;
+        c->srtt = (7 * c->srtt + us + 4) / 8;
     }
-    uint64_t rto = c->srtt + NARU_MAX((uint64_t)c->env->config->tcp_rto_min_ms * 1000,
-                                      4 * (uint64_t)c->rttvar);
-    c->rto = (uint32_t)NARU_MIN(rto, naru_tcp_rto_max(c));
+    uint32_t rto = c->srtt + NARU_MAX(c->env->config->tcp_rto_min_ms * 1000, 4 * c->rttvar);
+    c->rto = NARU_MIN(rto, (uint32_t)naru_tcp_rto_max(c));
 }
 
 naru_time naru_tcp_rto(const struct naru_tcp *c)
