@@ -307,7 +307,7 @@ void naru_neigh_confirm(struct naru_neigh_table *t, const struct naru_neigh_ref 
     struct naru_neigh *e = ref->entry;
     if (e == NULL || e->gen != ref->gen)
         return;
-    if (e->state == NARU_NEIGH_REACHABLE)
+    if (NARU_LIKELY(e->state == NARU_NEIGH_REACHABLE))
         e->confirmed_at = now; /* its timer looks at this when it fires */
     else if (e->state == NARU_NEIGH_DELAY || e->state == NARU_NEIGH_PROBE)
         naru_neigh_enter(t, e, NARU_NEIGH_REACHABLE, now);

@@ -480,8 +480,7 @@ size_t naru_pkt_copy_out(const struct naru_pkt *pkt, const struct naru_room *roo
 /* udp_quick.c */
 void naru_udp_quick_prepare(struct naru_sock_udp *su);
 bool naru_udp_quick_send(struct naru_sock_udp *su, const struct naru_slice *payload);
-bool naru_udp_quick_input(struct naru_stack *stack, struct naru_iface *iface, struct naru_pkt *pkt,
-                          enum naru_drop *drop);
+void naru_udp_quick_input(struct naru_stack *stack, struct naru_iface *iface, struct naru_pkt *pkt);
 
 /* dgram_error.c: what ICMP says about datagrams; quoted is from their transport header on */
 struct naru_icmp_fact {

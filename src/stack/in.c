@@ -92,15 +92,6 @@ static bool offload_sane(const struct naru_pkt *pkt)
     return !o->csum_partial || (size_t)o->csum_start + o->csum_offset + 2 <= pkt->len;
 }
 
-/* The usual ones, at one go; *drop: what became of it. */
-static bool quick_input(struct naru_stack *stack, struct naru_iface *iface, struct naru_pkt *pkt,
-                        enum naru_drop *drop)
-{
-    if (naru_plain_may_be_udp(pkt->data, pkt->len, iface->link_layer))
-        return naru_udp_quick_input(stack, iface, pkt, drop);
-    return naru_quick_segment_in(stack, iface, pkt, drop);
-}
-
 /* Any frame, of any interface or (NULL) none. */
 NARU_NOINLINE NARU_FLATTEN void naru_input_any(struct naru_stack *stack, struct naru_iface *iface,
                                                struct naru_pkt *pkt)
@@ -125,7 +116,7 @@ NARU_NOINLINE NARU_FLATTEN void naru_input_any(struct naru_stack *stack, struct 
     else if (NARU_UNLIKELY(!offload_sane(pkt)))
         drop = naru_pkt_drop(pkt, NARU_DROP_OFFLOAD_BAD);
     else if (NARU_LIKELY(stack->config.trace == NULL && stack->config.tcp_quick) &&
-             quick_input(stack, iface, pkt, &drop))
+             naru_quick_segment_in(stack, iface, pkt, &drop))
         ;
     else if (iface->link_layer)
         drop = ethernet_input(stack, iface, pkt);
@@ -138,16 +129,19 @@ NARU_NOINLINE NARU_FLATTEN void naru_input_any(struct naru_stack *stack, struct 
     stack->in_ifindex = 0;
 }
 
-/* Most frames are of the connection that the last one was for.  (Both calls are jumps: this needs
- * no room of its own, and what is asked here costs the other frames little.) */
+/* Most frames are of the connection that the last one was for, or datagrams.  (All three calls are
+ * jumps: this needs no room of its own, and what is asked here costs the other frames little.) */
 NARU_FLATTEN void naru_stack_input(struct naru_stack *stack, unsigned ifindex, struct naru_pkt *pkt,
                                    naru_time now)
 {
     struct naru_iface *iface = naru_iface_of(stack, ifindex);
     naru_stack_at(stack, now);
-    if (NARU_LIKELY(iface != NULL && !naru_stack_pressed(stack) && offload_sane(pkt) &&
-                    naru_is_next_segment(stack, iface, pkt)))
+    if (NARU_UNLIKELY(iface == NULL || naru_stack_pressed(stack) || !offload_sane(pkt)))
+        naru_input_any(stack, iface, pkt);
+    else if (NARU_LIKELY(naru_is_next_segment(stack, iface, pkt)))
         naru_next_segment_in(stack, iface, pkt);
+    else if (naru_plain_may_be_udp(pkt->data, pkt->len, iface->link_layer))
+        naru_udp_quick_input(stack, iface, pkt);
     else
         naru_input_any(stack, iface, pkt);
 }

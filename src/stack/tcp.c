@@ -281,7 +281,7 @@ void naru_tcp_settle_quick(struct naru_sock_tcp *st)
 {
     struct naru_tcp *c = &st->tcp;
     struct naru_stack *stack = st->s.stack;
-    if (c->progress) {
+    if (NARU_LIKELY(c->progress != 0)) {
         c->progress = 0;
         naru_neigh_confirm(&stack->neigh, &st->path.neigh, stack->now);
     }

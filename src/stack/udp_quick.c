@@ -156,34 +156,51 @@ static bool checksum_ok(const struct naru_stack *stack, const struct naru_pkt *p
     return naru_csum_words_ok(in->sum + naru_csum_as_words(sum));
 }
 
-/* True: pkt is taken, and *drop its fate.  Not for a stack that is traced; pkt looks like UDP. */
-NARU_NOINLINE NARU_FLATTEN bool naru_udp_quick_input(struct naru_stack *stack,
-                                                     struct naru_iface *iface, struct naru_pkt *pkt,
-                                                     enum naru_drop *drop)
+/* The socket that a datagram is for, or NULL: it is not as usual.  It is, if it is from where
+ * others came to us before, with the interface up and nobody watching. */
+static struct naru_sock *sock_of(struct naru_stack *stack, const struct naru_iface *iface,
+                                 const struct naru_pkt *pkt, const struct naru_plain_udp_in *in,
+                                 size_t link_len, struct naru_tuple *tuple)
 {
-    struct naru_plain_udp_in in;
-    size_t link_len;
-    if (!parse(iface, pkt, &link_len, &in) || !naru_ends_seen(iface, &in.src, &in.dst) ||
-        pkt->offload.gso != NARU_GSO_NONE)
-        return false;
-    struct naru_tuple tuple = {
-        .local = in.dst,
-        .remote = in.src,
-        .local_port = in.dport,
-        .remote_port = in.sport,
-        .zone = naru_zone_on(iface, &in.src),
+    const struct naru_config *config = &stack->config;
+    if (!naru_ends_seen(iface, &in->src, &in->dst) || pkt->offload.gso != NARU_GSO_NONE ||
+        config->trace != NULL || !config->tcp_quick || iface->kind == NARU_IFACE_VLAN ||
+        !checksum_ok(stack, pkt, in, pkt->data + link_len + in->header_len))
+        return NULL;
+    *tuple = (struct naru_tuple){
+        .local = in->dst,
+        .remote = in->src,
+        .local_port = in->dport,
+        .remote_port = in->sport,
+        .zone = naru_zone_on(iface, &in->src),
         .proto = NARU_PROTO_UDP,
     };
-    uint8_t *payload = pkt->data + link_len + in.header_len;
-    if (!checksum_ok(stack, pkt, &in, payload))
-        return false;
-    struct naru_sock *sock = naru_udp_sock_of(stack, iface, &tuple);
-    if (sock == NULL)
-        return false;
-    pkt->data = payload;
+    return naru_udp_sock_of(stack, iface, tuple);
+}
+
+/* A frame that looks like UDP. */
+NARU_NOINLINE NARU_FLATTEN void naru_udp_quick_input(struct naru_stack *stack,
+                                                     struct naru_iface *iface, struct naru_pkt *pkt)
+{
+    struct naru_plain_udp_in in;
+    struct naru_tuple tuple;
+    size_t link_len;
+    struct naru_sock *sock = NULL;
+    if (parse(iface, pkt, &link_len, &in))
+        sock = sock_of(stack, iface, pkt, &in, link_len, &tuple);
+    if (sock == NULL) {
+        naru_input_any(stack, iface, pkt);
+        return;
+    }
+    iface->rx_packets++;
+    iface->rx_bytes += pkt->len;
+    pkt->data += link_len + in.header_len;
     pkt->len = in.payload_len;
     pkt->offload = (struct naru_offload){ 0 };
     struct naru_ip_in ip = { .iface = iface, .tos = in.tos, .hop_limit = in.hop_limit };
-    *drop = naru_udp_queue(naru_sock_udp_of(sock), &ip, &tuple, pkt);
-    return true;
+    enum naru_drop drop = naru_udp_queue(naru_sock_udp_of(sock), &ip, &tuple, pkt);
+    if (NARU_UNLIKELY(drop != NARU_DROP_NONE)) {
+        iface->rx_drops++;
+        naru_drop_count(stack, drop, 1);
+    }
 }

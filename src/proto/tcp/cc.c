@@ -28,7 +28,7 @@ void naru_tcp_cc_init(struct naru_tcp *c, naru_time now)
 /* Was the window the limit?  In slow start half used is enough, since it doubles. */
 static bool limited(const struct naru_tcp *c)
 {
-    if (c->cwnd < c->ssthresh)
+    if (NARU_LIKELY(c->cwnd < c->ssthresh))
         return c->cwnd < 2 * c->cwnd_used;
     return (c->flags & NARU_TCP_F_CWND_LIMITED) != 0;
 }

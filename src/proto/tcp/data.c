@@ -11,15 +11,16 @@
 
 bool naru_tcp_acks_at_once(const struct naru_tcp *c)
 {
-    return (c->opt_flags & NARU_TCP_SET_QUICKACK) || (c->rcv.quick > 0 && !c->pingpong);
+    return NARU_UNLIKELY((c->opt_flags & NARU_TCP_SET_QUICKACK) != 0) ||
+           NARU_UNLIKELY(c->rcv.quick > 0 && !c->pingpong);
 }
 
 /* A young connection, or one that was silent: the peer is in slow start and lives on our ACKs. */
 void naru_tcp_refill_quick(struct naru_tcp *c, naru_time now)
 {
-    if (!c->env->config->tcp_quickack)
+    if (NARU_LIKELY(c->last_recv != 0 && now - c->last_recv <= NARU_US((naru_time)c->rto)))
         return;
-    if (c->last_recv != 0 && now - c->last_recv <= NARU_US((naru_time)c->rto))
+    if (!c->env->config->tcp_quickack)
         return;
     uint32_t n = c->rcv.wnd / (2u * NARU_MAX(c->rcv.mss, 1u));
     c->rcv.quick = (uint8_t)NARU_MIN(NARU_MAX(n, 2u), NARU_TCP_QUICK_MAX);

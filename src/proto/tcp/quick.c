@@ -76,7 +76,8 @@ static bool memory_short(const struct naru_tcp *c)
 /* All that was in flight, one record, is acknowledged, and is the next round-trip sample. */
 static bool lone_record(const struct naru_tcp *c, naru_seq ack)
 {
-    return c->ring == NULL && c->rare == NULL && naru_seq_eq(ack, c->sent.end) &&
+    return NARU_LIKELY(c->ring == NULL && c->rare == NULL) &&
+           NARU_LIKELY(naru_seq_eq(ack, c->sent.end)) &&
            (c->sent.flags & ~(unsigned)NARU_TCP_SENT_EVEN) == 0;
 }
 
@@ -151,7 +152,8 @@ static void text_quickly(struct naru_tcp *c, const struct naru_tcp_news *h, stru
     c->bytes_received += len;
     naru_tcp_rcvq_append(c, pkt);
     naru_tcp_rcvwnd_grow(c, len);
-    if (naru_seq_len(c->rcv.ack, c->rcv.nxt) > c->rcv.mss || naru_tcp_acks_at_once(c))
+    if (NARU_UNLIKELY(naru_seq_len(c->rcv.ack, c->rcv.nxt) > c->rcv.mss) ||
+        naru_tcp_acks_at_once(c))
         c->due |= NARU_TCP_DUE_ACK;
     else
         naru_tcp_timer_ack_wanted(c, now);
@@ -180,20 +182,20 @@ void naru_tcp_quick_take(struct naru_tcp *c, const struct naru_tcp_news *h, stru
     uint32_t acked = naru_seq_len(c->snd.una, h->ack), wnd = (uint32_t)h->wnd << c->snd.wscale;
     c->env->counters.segments_in++;
     c->segments_in++;
-    if (h->timestamp && naru_seq_eq(c->rcv.nxt, c->rcv.ack)) /* RFC 7323 4.3 (2) */
+    if (h->timestamp && NARU_LIKELY(naru_seq_eq(c->rcv.nxt, c->rcv.ack))) /* RFC 7323 4.3 (2) */
         c->ts_recent = h->ts_val;
     c->last_ack_recv = now;
     c->snd.wl1 = h->seq;
     c->snd.wl2 = h->ack;
-    if ((acked != 0 || wnd != c->snd.wnd) && !naru_seq_eq(c->snd.nxt, c->snd.end))
+    if ((acked != 0 || wnd != c->snd.wnd) && NARU_UNLIKELY(!naru_seq_eq(c->snd.nxt, c->snd.end)))
         c->due |= NARU_TCP_DUE_DATA;
-    if (wnd != c->snd.wnd) {
+    if (NARU_UNLIKELY(wnd != c->snd.wnd)) {
         c->snd.wnd = wnd;
         c->snd.wnd_max = NARU_MAX(c->snd.wnd_max, wnd);
     }
-    if (acked != 0)
+    if (NARU_LIKELY(acked != 0))
         acked_quickly(c, h, acked, now);
-    if (pkt != NULL && pkt->len > 0)
+    if (NARU_LIKELY(pkt != NULL && pkt->len > 0))
         text_quickly(c, h, pkt, now);
     else
         naru_pktpool_put(pkt);

@@ -19,14 +19,14 @@ void naru_tcp_rcvq_append(struct naru_tcp *c, struct naru_pkt *pkt)
 {
     struct naru_pkt *last = c->rcv_last;
     c->rcv.unread += pkt->len;
-    if (last != NULL && wasteful(pkt) && pkt->len <= naru_pkt_tailroom(last)) {
+    if (NARU_UNLIKELY(last != NULL) && wasteful(pkt) && pkt->len <= naru_pkt_tailroom(last)) {
         memcpy(naru_pkt_append(last, pkt->len), pkt->data, pkt->len);
         naru_pktpool_put(pkt);
         return;
     }
     pkt = naru_pktpool_fit(pkt);
     pkt->next = NULL;
-    if (last == NULL)
+    if (NARU_LIKELY(last == NULL))
         c->rcv_first = pkt;
     else
         last->next = pkt;

@@ -18,11 +18,11 @@ void naru_tcp_rtt_sample(struct naru_tcp *c, uint32_t us)
 {
     us = NARU_MAX(us, 1u);
     us = NARU_MIN(us, NARU_TCP_RTO_MAX);
-    if (c->cwnd >= NARU_TCP_HYSTART_LOW * c->snd.mss && c->ssthresh >= NARU_TCP_SSTHRESH_INF &&
-        c->congestion == NARU_CONGESTION_CUBIC)
+    if (NARU_UNLIKELY(c->ssthresh >= NARU_TCP_SSTHRESH_INF) &&
+        c->cwnd >= NARU_TCP_HYSTART_LOW * c->snd.mss && c->congestion == NARU_CONGESTION_CUBIC)
         naru_tcp_hystart_rtt(c, us);
     c->min_rtt = c->min_rtt == 0 ? us : NARU_MIN(c->min_rtt, us);
-    if (c->srtt == 0) { /* 2.2 */
+    if (NARU_UNLIKELY(c->srtt == 0)) { /* 2.2 */
         c->srtt = us;
         c->rttvar = us / 2;
     } else { /* 2.3 */

@@ -201,7 +201,7 @@ NARU_NOINLINE void naru_tcp_timer_paced(struct naru_tcp *c)
 
 void naru_tcp_timer_ack_wanted(struct naru_tcp *c, naru_time now)
 {
-    if (!armed(c, NARU_TCP_TIMER_ACK))
+    if (NARU_LIKELY(!armed(c, NARU_TCP_TIMER_ACK)))
         set(c, NARU_TCP_TIMER_ACK, now + NARU_TCP_ATO_MIN);
 }
 
