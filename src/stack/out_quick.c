@@ -65,9 +65,6 @@ NARU_INLINE void build(struct naru_sock_tcp *st, const struct naru_iface *iface,
     uint64_t sum = put_payload(stack, lone, partial, frame, header_len);
     struct naru_tcp_hdr hdr;
     put_offload(frame, partial, header_len);
-    naru_tcp_lone_header(&st->tcp, lone->len, &hdr, stack->now);
-    hdr.sport = t->local_port;
-    hdr.dport = t->remote_port;
     struct naru_plain plain = {
         .dst_mac = iface->link_layer ? st->path.neigh.entry->mac : NULL,
         .src_mac = iface->mac,
@@ -81,12 +78,14 @@ NARU_INLINE void build(struct naru_sock_tcp *st, const struct naru_iface *iface,
         .payload_sum = naru_csum_as_words(sum),
         .ends = st->s.flow.ends,
     };
-    if (v4) {
-        naru_plain_emit4(frame->head, &plain);
-    } else {
+    if (!v4)
         plain.flow_label = naru_flow_label(stack, st->s.flow.hash);
-        naru_plain_emit6(frame->head, &plain);
-    }
+    uint8_t *tcp =
+        v4 ? naru_plain_emit_ip4(frame->head, &plain) : naru_plain_emit_ip6(frame->head, &plain);
+    naru_tcp_lone_header(&st->tcp, lone->len, &hdr, stack->now);
+    hdr.sport = t->local_port;
+    hdr.dport = t->remote_port;
+    naru_plain_emit_tcp(tcp, &plain);
 }
 
 static NARU_NOINLINE void settle(struct naru_sock_tcp *st) { naru_tcp_settle(st); }

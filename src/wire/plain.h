@@ -50,27 +50,29 @@ NARU_INLINE uint16_t naru_plain_ends(const struct naru_addr *src, const struct n
         naru_plain_words(naru_addr_hi(dst)) + naru_plain_words(naru_addr_lo(dst)));
 }
 
+/* Puts a word where it belongs; the sum with it. */
+NARU_INLINE uint64_t naru_plain_put(uint8_t *at, uint32_t word, uint64_t sum)
+{
+    naru_put32(at, word);
+    return sum + word;
+}
+
 NARU_INLINE void naru_plain_emit_tcp(uint8_t *at, const struct naru_plain *p)
 {
     const struct naru_tcp_hdr *h = p->tcp;
-    uint32_t ports = (uint32_t)h->sport << 16 | h->dport;
-    uint32_t flags = (uint32_t)(NARU_PLAIN_TCP_LEN / 4) << 28 | (uint32_t)h->flags << 16 | h->wnd;
-    uint32_t seq = h->seq.v, ack = h->ack.v, val = h->ts_val, ecr = h->ts_ecr, checksum;
     uint64_t pseudo = (uint64_t)p->ends + NARU_PROTO_TCP + NARU_PLAIN_TCP_LEN + p->payload_len;
-    if (p->csum_partial)
-        checksum = naru_csum_fold_words(pseudo);
-    else
-        checksum =
-            (uint16_t)~naru_csum_fold_words(pseudo + ports + seq + ack + flags + h->urg +
-                                            NARU_PLAIN_NOP_NOP_TS + val + ecr + p->payload_sum);
-    naru_put32(at, ports);
-    naru_put32(at + 4, seq);
-    naru_put32(at + 8, ack);
-    naru_put32(at + 12, flags);
-    naru_put32(at + 16, checksum << 16 | h->urg);
-    naru_put32(at + 20, NARU_PLAIN_NOP_NOP_TS);
-    naru_put32(at + 24, val);
-    naru_put32(at + 28, ecr);
+    uint64_t sum = pseudo + p->payload_sum + h->urg;
+    uint32_t flags = (uint32_t)(NARU_PLAIN_TCP_LEN / 4) << 28 | (uint32_t)h->flags << 16 | h->wnd;
+    sum = naru_plain_put(at, (uint32_t)h->sport << 16 | h->dport, sum);
+    sum = naru_plain_put(at + 4, h->seq.v, sum);
+    sum = naru_plain_put(at + 8, h->ack.v, sum);
+    sum = naru_plain_put(at + 12, flags, sum);
+    sum = naru_plain_put(at + 20, NARU_PLAIN_NOP_NOP_TS, sum);
+    sum = naru_plain_put(at + 24, h->ts_val, sum);
+    sum = naru_plain_put(at + 28, h->ts_ecr, sum);
+    naru_put16(at + 16, p->csum_partial ? naru_csum_fold_words(pseudo)
+                                        : (uint16_t)~naru_csum_fold_words(sum));
+    naru_put16(at + 18, h->urg);
 }
 
 /* Where IP begins. */
@@ -85,8 +87,9 @@ NARU_INLINE uint8_t *naru_plain_emit_eth(uint8_t *at, const struct naru_plain *p
     return at + NARU_ETH_LEN;
 }
 
-/* DF is set, so that the identification means nothing and is 0 (RFC 6864 4.1). */
-NARU_INLINE void naru_plain_emit4(uint8_t *at, const struct naru_plain *p)
+/* Where TCP begins.  DF is set, so that the identification means nothing and is 0 (RFC 6864 4.1).
+ */
+NARU_INLINE uint8_t *naru_plain_emit_ip4(uint8_t *at, const struct naru_plain *p)
 {
     uint32_t len = NARU_IPV4_LEN + NARU_PLAIN_TCP_LEN + p->payload_len, df = 0x4000;
     uint32_t version = 0x4500U | p->tos, ttl = (uint32_t)p->hop_limit << 8 | NARU_PROTO_TCP;
@@ -98,10 +101,10 @@ NARU_INLINE void naru_plain_emit4(uint8_t *at, const struct naru_plain *p)
     naru_put32(at + 8, ttl << 16 | checksum);
     memcpy(at + 12, p->src->b + 12, 4);
     memcpy(at + 16, p->dst->b + 12, 4);
-    naru_plain_emit_tcp(at + NARU_IPV4_LEN, p);
+    return at + NARU_IPV4_LEN;
 }
 
-NARU_INLINE void naru_plain_emit6(uint8_t *at, const struct naru_plain *p)
+NARU_INLINE uint8_t *naru_plain_emit_ip6(uint8_t *at, const struct naru_plain *p)
 {
     uint32_t len = NARU_PLAIN_TCP_LEN + p->payload_len;
     at = naru_plain_emit_eth(at, p, NARU_ETHERTYPE_IPV6);
@@ -109,7 +112,17 @@ NARU_INLINE void naru_plain_emit6(uint8_t *at, const struct naru_plain *p)
     naru_put32(at + 4, len << 16 | NARU_PROTO_TCP << 8 | p->hop_limit);
     memcpy(at + 8, p->src->b, sizeof(p->src->b));
     memcpy(at + 24, p->dst->b, sizeof(p->dst->b));
-    naru_plain_emit_tcp(at + NARU_IPV6_LEN, p);
+    return at + NARU_IPV6_LEN;
+}
+
+NARU_INLINE void naru_plain_emit4(uint8_t *at, const struct naru_plain *p)
+{
+    naru_plain_emit_tcp(naru_plain_emit_ip4(at, p), p);
+}
+
+NARU_INLINE void naru_plain_emit6(uint8_t *at, const struct naru_plain *p)
+{
+    naru_plain_emit_tcp(naru_plain_emit_ip6(at, p), p);
 }
 
 /* ---- Reading ---- */
