@@ -71,8 +71,9 @@ NARU_INLINE uint32_t naru_csum_header(uint32_t partial, const void *header, size
     return naru_csum_fold64(sum);
 }
 
-/* naru_csum_copy from 0, inline, for a few bytes; to NULL: they are only summed. */
-NARU_INLINE uint32_t naru_csum_small(uint8_t *to, const uint8_t *from, size_t len)
+/* naru_csum_copy from 0, inline, for a few bytes; to NULL: they are only summed.  Not folded yet.
+ */
+NARU_INLINE uint64_t naru_csum_few(uint8_t *to, const uint8_t *from, size_t len)
 {
     uint64_t sum = 0;
     size_t i = 0;
@@ -96,7 +97,12 @@ NARU_INLINE uint32_t naru_csum_small(uint8_t *to, const uint8_t *from, size_t le
             to[i] = from[i];
         sum += NARU_BIG_ENDIAN ? (uint32_t)from[i] << 8 : from[i];
     }
-    return naru_csum_fold64(sum);
+    return sum;
+}
+
+NARU_INLINE uint32_t naru_csum_small(uint8_t *to, const uint8_t *from, size_t len)
+{
+    return naru_csum_fold64(naru_csum_few(to, from, len));
 }
 
 /*
@@ -156,13 +162,15 @@ NARU_INLINE uint16_t naru_csum_fold(uint32_t partial)
     return (uint16_t)(NARU_BIG_ENDIAN ? sum : (sum >> 8 | (sum & 0xff) << 8));
 }
 
-/* Sixteen bits of a sum of 32-bit words that are in host order. */
+/*
+ * Sixteen bits of a sum of 32-bit words that are in host order.  The halves are added to each other
+ * crosswise, so that what the lower one carries is already added to the upper one.
+ */
 NARU_INLINE uint16_t naru_csum_fold_words(uint64_t sum)
 {
-    sum = (sum >> 32) + (sum & 0xffffffffU);
-    sum = (sum >> 16) + (sum & 0xffff);
-    sum = (sum >> 16) + (sum & 0xffff);
-    return (uint16_t)((sum >> 16) + sum);
+    uint32_t words = (uint32_t)sum + (uint32_t)(sum >> 32);
+    words += words < (uint32_t)sum;
+    return (uint16_t)((words + (words << 16 | words >> 16)) >> 16);
 }
 
 /* The same question as whether that is 0xffff, of a sum that is not 0. */
@@ -172,9 +180,9 @@ NARU_INLINE bool naru_csum_words_ok(uint64_t sum) { return sum % 0xffff == 0; }
  * A partial sum among 32-bit words in host order.  All of this is arithmetic modulo 0xffff, where
  * to change the order of two bytes is to multiply by 256.
  */
-NARU_INLINE uint64_t naru_csum_as_words(uint32_t partial)
+NARU_INLINE uint64_t naru_csum_as_words(uint64_t partial)
 {
-    return NARU_BIG_ENDIAN ? partial : (uint64_t)partial << 8;
+    return NARU_BIG_ENDIAN ? partial : partial << 8;
 }
 
 /* The checksum to put into the field (which was 0 when summed). */

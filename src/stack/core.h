@@ -16,7 +16,7 @@
  *                                                   dgram_error.c errors about them
  *   fastopen.c data with SYN                        time_wait.c   names that rest
  *   metrics.c  what connections tell the next       pressure.c    what goes when memory is short
- *   train.c    segments that are all alike
+ *   train.c    segments that are all alike          out_quick.c   the next segment, at one go
  */
 #ifndef NARU_STACK_CORE_H
 #define NARU_STACK_CORE_H
@@ -371,7 +371,7 @@ void naru_ip_answer(struct naru_stack *stack, const struct naru_ip_in *in, uint3
 enum naru_err naru_ip_output_by(struct naru_stack *stack, const struct naru_ip_out *out,
                                 struct naru_path *path, struct naru_pkt *pkt);
 
-/* tcp.c, tcp_out.c, train.c */
+/* tcp.c, tcp_out.c, out_quick.c, train.c */
 uint32_t naru_tcp_ip_len(const struct naru_tuple *tuple); /* of its IP header */
 /* Looks for the way to the peer where it may have changed; false: there is none. */
 bool naru_tcp_route(struct naru_sock_tcp *st);
@@ -390,6 +390,8 @@ enum naru_drop naru_tcp_connection_in(struct naru_sock_tcp *st, const struct nar
                                       const struct naru_tcp_hdr *h, struct naru_pkt *pkt);
 bool naru_tcp_frame(struct naru_stack *stack, struct naru_iface *iface, struct naru_sock_tcp *st,
                     struct naru_frame *frame);
+bool naru_tcp_quick_frame(struct naru_stack *stack, struct naru_iface *iface,
+                          struct naru_sock_tcp *st, struct naru_frame *frame);
 void naru_train_begin(struct naru_iface *iface, struct naru_sock_tcp *st,
                       const struct naru_tcp_segment *segment, const struct naru_frame *frame);
 bool naru_train_frame(struct naru_stack *stack, struct naru_iface *iface, struct naru_frame *frame);

@@ -102,6 +102,7 @@ bool naru_flow_add(struct naru_stack *stack, struct naru_flow *flow, uint32_t ha
 {
     NARU_ASSERT(!flow->in_table);
     flow->hash = hash;
+    flow->ends = naru_plain_ends(&flow->tuple.local, &flow->tuple.remote);
     flow->in_table = naru_table_add(&stack->flows, flow->hash, flow);
     stack->flow_count += flow->in_table && is_connection(flow);
     return flow->in_table;
@@ -123,6 +124,7 @@ void naru_flow_replace(struct naru_stack *stack, struct naru_flow *from, struct 
     forget(stack, from);
     to->tuple = from->tuple;
     to->hash = from->hash;
+    to->ends = from->ends;
     to->in_table = naru_table_replace(&stack->flows, from->hash, from, to);
     from->in_table = false;
     stack->flow_count -= is_connection(from);

@@ -107,6 +107,13 @@ static enum naru_err begin_autoconf(struct naru_stack *stack, struct naru_iface 
     return err;
 }
 
+/* May frames leave it the short way?  Asked again when any of this has changed. */
+static void look_usual(struct naru_iface *iface)
+{
+    iface->usual = iface->up && iface->index != LOOPBACK && iface->kind != NARU_IFACE_VLAN &&
+                   iface->child_count == 0 && iface->stack->config.trace == NULL;
+}
+
 enum naru_err naru_iface_add(struct naru_stack *stack, const struct naru_iface_config *config,
                              naru_time now, unsigned *ifindex)
 {
@@ -129,8 +136,11 @@ enum naru_err naru_iface_add(struct naru_stack *stack, const struct naru_iface_c
         naru_mem_free(&stack->mem, iface, sizeof(*iface));
         return err;
     }
-    if (iface->kind == NARU_IFACE_VLAN)
+    if (iface->kind == NARU_IFACE_VLAN) {
         stack->ifaces[iface->parent]->child_count++;
+        look_usual(stack->ifaces[iface->parent]);
+    }
+    look_usual(iface);
     naru_nd_settle(stack);
     *ifindex = index;
     return NARU_OK;
@@ -153,6 +163,7 @@ enum naru_err naru_iface_set_up(struct naru_stack *stack, unsigned ifindex, bool
     if (iface->up == up)
         return NARU_OK;
     iface->up = up;
+    look_usual(iface);
     stack->fib.generation++;
     stack->chores = true;
     if (up) {

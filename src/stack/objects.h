@@ -70,6 +70,7 @@ struct naru_flow {
     uint32_t hash;
     uint8_t kind; /* enum flow_kind */
     bool in_table;
+    uint16_t ends; /* naru_plain_ends of both addresses, once it was in the table */
 };
 
 enum naru_path_link {
@@ -280,6 +281,7 @@ struct naru_iface {
     uint8_t kind; /* enum naru_iface_kind */
     uint8_t mac[6];
     bool up, accept_any;
+    bool usual;      /* up, and nothing about it is special; iface.c */
     bool link_layer; /* Ethernet headers, neighbours */
     bool autoconf;   /* IPv6 addresses go through proto/autoconf */
     uint32_t mtu, offload, gso_max;

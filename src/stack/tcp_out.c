@@ -174,10 +174,11 @@ static void build_plain(struct naru_sock_tcp *st, const struct naru_iface *iface
         .hop_limit = hop_limit_of(st, iface),
         .csum_partial = (iface->offload & NARU_OFFLOAD_TX_CSUM) != 0,
         .payload_len = segment->len,
+        .ends = naru_plain_ends(&t->local, &t->remote),
     };
     if (along != 0)
         plain.payload_sum =
-            naru_csum_as_words(naru_csum_small(frame->head + end, segment->slice[0].at, along));
+            naru_csum_as_words(naru_csum_few(frame->head + end, segment->slice[0].at, along));
     else if (!plain.csum_partial && segment->len != 0)
         plain.payload_sum = naru_csum_as_words(
             naru_ip_slices_sum(st->s.stack->csum, 0, segment->slice, segment->slice_count));

@@ -33,34 +33,46 @@ struct naru_plain {
     uint32_t flow_label;  /* IPv6: 20 bits */
     uint32_t payload_len; /* 65535 at most with the headers in front of it */
     uint64_t payload_sum; /* naru_csum_as_words of it, where it is summed */
+    uint16_t ends;        /* naru_plain_ends of src and dst */
 };
 
 NARU_INLINE uint64_t naru_plain_words(uint64_t pair) { return (pair >> 32) + (uint32_t)pair; }
 
 /* ---- Writing ---- */
 
-/* pseudo: the sum of the two addresses. */
-NARU_INLINE void naru_plain_emit_tcp(uint8_t *at, const struct naru_plain *p, uint64_t pseudo)
+/* The sum of the two addresses, which all packets between them have in common. */
+NARU_INLINE uint16_t naru_plain_ends(const struct naru_addr *src, const struct naru_addr *dst)
+{
+    if (naru_addr_is_v4(src))
+        return naru_csum_fold_words((uint64_t)naru_addr_v4_bits(src) + naru_addr_v4_bits(dst));
+    return naru_csum_fold_words(
+        naru_plain_words(naru_addr_hi(src)) + naru_plain_words(naru_addr_lo(src)) +
+        naru_plain_words(naru_addr_hi(dst)) + naru_plain_words(naru_addr_lo(dst)));
+}
+
+/* Puts a word where it belongs; the sum with it. */
+NARU_INLINE uint64_t naru_plain_put(uint8_t *at, uint32_t word, uint64_t sum)
+{
+    naru_put32(at, word);
+    return sum + word;
+}
+
+NARU_INLINE void naru_plain_emit_tcp(uint8_t *at, const struct naru_plain *p)
 {
     const struct naru_tcp_hdr *h = p->tcp;
-    uint32_t ports = (uint32_t)h->sport << 16 | h->dport;
+    uint64_t pseudo = (uint64_t)p->ends + NARU_PROTO_TCP + NARU_PLAIN_TCP_LEN + p->payload_len;
+    uint64_t sum = pseudo + p->payload_sum + h->urg;
     uint32_t flags = (uint32_t)(NARU_PLAIN_TCP_LEN / 4) << 28 | (uint32_t)h->flags << 16 | h->wnd;
-    uint32_t seq = h->seq.v, ack = h->ack.v, val = h->ts_val, ecr = h->ts_ecr, checksum;
-    pseudo += NARU_PROTO_TCP + NARU_PLAIN_TCP_LEN + p->payload_len;
-    if (p->csum_partial)
-        checksum = naru_csum_fold_words(pseudo);
-    else
-        checksum =
-            (uint16_t)~naru_csum_fold_words(pseudo + ports + seq + ack + flags + h->urg +
-                                            NARU_PLAIN_NOP_NOP_TS + val + ecr + p->payload_sum);
-    naru_put32(at, ports);
-    naru_put32(at + 4, seq);
-    naru_put32(at + 8, ack);
-    naru_put32(at + 12, flags);
-    naru_put32(at + 16, checksum << 16 | h->urg);
-    naru_put32(at + 20, NARU_PLAIN_NOP_NOP_TS);
-    naru_put32(at + 24, val);
-    naru_put32(at + 28, ecr);
+    sum = naru_plain_put(at, (uint32_t)h->sport << 16 | h->dport, sum);
+    sum = naru_plain_put(at + 4, h->seq.v, sum);
+    sum = naru_plain_put(at + 8, h->ack.v, sum);
+    sum = naru_plain_put(at + 12, flags, sum);
+    sum = naru_plain_put(at + 20, NARU_PLAIN_NOP_NOP_TS, sum);
+    sum = naru_plain_put(at + 24, h->ts_val, sum);
+    sum = naru_plain_put(at + 28, h->ts_ecr, sum);
+    naru_put16(at + 16, p->csum_partial ? naru_csum_fold_words(pseudo)
+                                        : (uint16_t)~naru_csum_fold_words(sum));
+    naru_put16(at + 18, h->urg);
 }
 
 /* Where IP begins. */
@@ -75,40 +87,42 @@ NARU_INLINE uint8_t *naru_plain_emit_eth(uint8_t *at, const struct naru_plain *p
     return at + NARU_ETH_LEN;
 }
 
-/* DF is set, so that the identification means nothing and is 0 (RFC 6864 4.1). */
-NARU_INLINE void naru_plain_emit4(uint8_t *at, const struct naru_plain *p)
+/* Where TCP begins.  DF is set, so that the identification means nothing and is 0 (RFC 6864 4.1).
+ */
+NARU_INLINE uint8_t *naru_plain_emit_ip4(uint8_t *at, const struct naru_plain *p)
 {
-    uint32_t len = NARU_IPV4_LEN + NARU_PLAIN_TCP_LEN + p->payload_len;
-    struct naru_ipv4_hdr ip = { .src = *p->src,
-                                .dst = *p->dst,
-                                .tos = p->tos,
-                                .ttl = p->hop_limit,
-                                .df = true,
-                                .protocol = NARU_PROTO_TCP,
-                                .total_len = (uint16_t)len };
-    uint64_t pseudo = (uint64_t)naru_addr_v4_bits(p->src) + naru_addr_v4_bits(p->dst);
+    uint32_t len = NARU_IPV4_LEN + NARU_PLAIN_TCP_LEN + p->payload_len, df = 0x4000;
+    uint32_t version = 0x4500U | p->tos, ttl = (uint32_t)p->hop_limit << 8 | NARU_PROTO_TCP;
+    uint16_t checksum = (uint16_t)~naru_csum_fold_words(p->ends + version + len + df + ttl);
 
     at = naru_plain_emit_eth(at, p, NARU_ETHERTYPE_IPV4);
-    naru_ipv4_emit_plain(at, &ip);
-    naru_plain_emit_tcp(at + NARU_IPV4_LEN, p, pseudo);
+    naru_put32(at, version << 16 | len);
+    naru_put32(at + 4, df);
+    naru_put32(at + 8, ttl << 16 | checksum);
+    memcpy(at + 12, p->src->b + 12, 4);
+    memcpy(at + 16, p->dst->b + 12, 4);
+    return at + NARU_IPV4_LEN;
+}
+
+NARU_INLINE uint8_t *naru_plain_emit_ip6(uint8_t *at, const struct naru_plain *p)
+{
+    uint32_t len = NARU_PLAIN_TCP_LEN + p->payload_len;
+    at = naru_plain_emit_eth(at, p, NARU_ETHERTYPE_IPV6);
+    naru_put32(at, 6U << 28 | (uint32_t)p->tos << 20 | p->flow_label);
+    naru_put32(at + 4, len << 16 | NARU_PROTO_TCP << 8 | p->hop_limit);
+    memcpy(at + 8, p->src->b, sizeof(p->src->b));
+    memcpy(at + 24, p->dst->b, sizeof(p->dst->b));
+    return at + NARU_IPV6_LEN;
+}
+
+NARU_INLINE void naru_plain_emit4(uint8_t *at, const struct naru_plain *p)
+{
+    naru_plain_emit_tcp(naru_plain_emit_ip4(at, p), p);
 }
 
 NARU_INLINE void naru_plain_emit6(uint8_t *at, const struct naru_plain *p)
 {
-    uint32_t len = NARU_PLAIN_TCP_LEN + p->payload_len;
-    uint64_t src[2] = { naru_addr_hi(p->src), naru_addr_lo(p->src) };
-    uint64_t dst[2] = { naru_addr_hi(p->dst), naru_addr_lo(p->dst) };
-    uint64_t pseudo = naru_plain_words(src[0]) + naru_plain_words(src[1]) +
-                      naru_plain_words(dst[0]) + naru_plain_words(dst[1]);
-
-    at = naru_plain_emit_eth(at, p, NARU_ETHERTYPE_IPV6);
-    naru_put32(at, 6U << 28 | (uint32_t)p->tos << 20 | p->flow_label);
-    naru_put32(at + 4, len << 16 | NARU_PROTO_TCP << 8 | p->hop_limit);
-    naru_put64(at + 8, src[0]);
-    naru_put64(at + 16, src[1]);
-    naru_put64(at + 24, dst[0]);
-    naru_put64(at + 32, dst[1]);
-    naru_plain_emit_tcp(at + NARU_IPV6_LEN, p, pseudo);
+    naru_plain_emit_tcp(naru_plain_emit_ip6(at, p), p);
 }
 
 /* ---- Reading ---- */

@@ -44,6 +44,7 @@ static struct naru_plain rand_plain(struct naru_rand *r, bool v6, const uint8_t 
         .csum_partial = rand_bool(r),
         .flow_label = naru_rand_below(r, 1 << 20),
         .payload_len = naru_rand_below(r, PAYLOAD_MAX + 1),
+        .ends = naru_plain_ends(&ends[0], &ends[1]),
     };
 }
 

@@ -203,6 +203,13 @@ bool naru_tcp_acks_at_once(const struct naru_tcp *c);
 void naru_tcp_learn_mss(struct naru_tcp *c, uint32_t len, uint32_t gso_size);
 void naru_tcp_data_sent(struct naru_tcp *c, bool by_cwnd, naru_time now);
 
+/* Data go out: are they the user's answer to what came? */
+NARU_INLINE void naru_tcp_data_answers(struct naru_tcp *c, naru_time now)
+{
+    if (now - c->last_recv < NARU_TCP_ATO_MIN && c->last_recv != 0)
+        c->pingpong = 1;
+}
+
 /* The ACK field of a segment that passed all checks. */
 void naru_tcp_ack_process(struct naru_tcp *c, struct naru_tcp_seg *s);
 void naru_tcp_established(struct naru_tcp *c, struct naru_tcp_seg *s);
@@ -482,6 +489,11 @@ void naru_tcp_rack_episode_over(struct naru_tcp *c);
 
 /* PTO from now, or NARU_NEVER: no probe would be sent. */
 naru_time naru_tcp_tlp_pto(const struct naru_tcp *c, bool *alone);
+/* There are such probes, where nothing is amiss. */
+NARU_INLINE bool naru_tcp_tlp_agreed(const struct naru_tcp *c)
+{
+    return c->env->config->tcp_tlp && (c->flags & NARU_TCP_F_SACK) && c->srtt != 0;
+}
 /* PTO has come. */
 void naru_tcp_tlp_fired(struct naru_tcp *c);
 uint32_t naru_tcp_tlp_next(struct naru_tcp *c, uint32_t max, naru_seq *start);
@@ -607,6 +619,7 @@ void naru_tcp_timer_hold_syn(struct naru_tcp *c, naru_time until);
 void naru_tcp_rcvwnd_whole(struct naru_tcp *c);
 /* Moves RCV.WND for the segment that is being built; the window field. */
 uint16_t naru_tcp_rcvwnd_select(struct naru_tcp *c, bool syn);
+uint16_t naru_tcp_rcvwnd_usual(struct naru_tcp *c); /* of any but SYN, with Linux's habits */
 void naru_tcp_rcvwnd_grow(struct naru_tcp *c, uint32_t len);
 void naru_tcp_rcvwnd_read(struct naru_tcp *c, naru_time now); /* the user has read */
 void naru_tcp_rcvwnd_rtt(struct naru_tcp *c, uint32_t ts_ecr, uint32_t len, naru_time now);
@@ -615,13 +628,20 @@ void naru_tcp_sndbuf_grow(struct naru_tcp *c);
 /* ---- rtt.c ---- */
 
 void naru_tcp_rtt_sample(struct naru_tcp *c, uint32_t us);
-naru_time naru_tcp_rto(const struct naru_tcp *c);    /* with backoff */
+naru_time naru_tcp_rto(const struct naru_tcp *c); /* with backoff */
+/* There has been no timeout. */
+NARU_INLINE naru_time naru_tcp_rto_usual(const struct naru_tcp *c)
+{
+    return NARU_US((naru_time)c->rto);
+}
 uint64_t naru_tcp_rto_max(const struct naru_tcp *c); /* microseconds, of the configuration */
 
 /* ---- timer.c: told facts ---- */
 
 void naru_tcp_timer_reset(struct naru_tcp *c);
 void naru_tcp_timer_sent(struct naru_tcp *c, naru_time now);
+void naru_tcp_timer_lone(struct naru_tcp *c,
+                         naru_time now); /* the same, of the only one in flight */
 void naru_tcp_timer_acked(struct naru_tcp *c, naru_time now);
 void naru_tcp_timer_retransmitted(struct naru_tcp *c, naru_time now);
 /* RACK's timer; and RTO again, counted from when the first segment in flight was sent. */

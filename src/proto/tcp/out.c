@@ -164,8 +164,7 @@ static void count_out(struct naru_tcp *c, const struct naru_tcp_segment *out)
 /* New data are in flight, recorded; by_cwnd: the congestion window stops more. */
 void naru_tcp_data_sent(struct naru_tcp *c, bool by_cwnd, naru_time now)
 {
-    if (now - c->last_recv < NARU_TCP_ATO_MIN && c->last_recv != 0)
-        c->pingpong = 1;
+    naru_tcp_data_answers(c, now);
     c->last_sent = now;
     naru_tcp_timer_sent(c, now);
     naru_tcp_cc_sent(c, by_cwnd);

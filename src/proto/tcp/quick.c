@@ -320,6 +320,77 @@ bool naru_tcp_quick_output(struct naru_tcp *c, const struct naru_tcp_room *room,
     return true;
 }
 
+/* ---- Segments out: one, and nothing else in flight ---- */
+
+/* The data are all there is, and go whatever cwnd is; they lie in one piece. */
+static bool lone_data(const struct naru_tcp *c, uint32_t len)
+{
+    const struct naru_block *b = c->snd_first;
+    return naru_seq_eq(c->snd.una, c->snd.nxt) && len <= c->snd.mss && len <= c->snd.wnd &&
+           c->ring == NULL && c->rare == NULL && len <= b->end - b->start;
+}
+
+bool naru_tcp_lone_ready(const struct naru_tcp *c, struct naru_tcp_lone *out)
+{
+    const uint32_t agreed = NARU_TCP_F_TIMESTAMPS, owed = NARU_TCP_F_NO_SPACE;
+    uint32_t unsent = naru_seq_len(c->snd.nxt, c->snd.end);
+    if (c->slow != 0 || (c->due & ~(unsigned)(NARU_TCP_DUE_DATA | NARU_TCP_DUE_ACK)) != 0 ||
+        (c->flags & (agreed | owed)) != agreed)
+        return false;
+    if (NARU_LIKELY(unsent != 0 && (c->due & NARU_TCP_DUE_DATA) != 0)) {
+        out->len = unsent;
+        out->payload = naru_block_data(c->snd_first) + c->snd_first->start;
+        return lone_data(c, unsent);
+    }
+    out->len = 0;
+    out->payload = NULL;
+    return (c->due & NARU_TCP_DUE_ACK) != 0;
+}
+
+void naru_tcp_lone_header(struct naru_tcp *c, uint32_t len, struct naru_tcp_hdr *h, naru_time now)
+{
+    h->seq = c->snd.nxt;
+    h->ack = c->rcv.nxt;
+    h->flags = (uint16_t)(NARU_TCP_ACK | (len != 0 ? NARU_TCP_PSH : 0u));
+    h->urg = 0;
+    h->ts_val = naru_tcp_ts_now(c, now);
+    h->ts_ecr = c->ts_recent;
+    h->wnd = naru_tcp_rcvwnd_usual(c);
+}
+
+static NARU_NOINLINE void after_idleness(struct naru_tcp *c, naru_time now)
+{
+    naru_tcp_cc_idle(c, now);
+}
+
+/* next_data and data_gone for the data. */
+static void lone_in_flight(struct naru_tcp *c, uint32_t len, naru_time now)
+{
+    naru_seq start = c->snd.nxt, end = naru_seq_add(start, len);
+    if (NARU_UNLIKELY(now - c->last_sent > naru_tcp_rto_usual(c)))
+        after_idleness(c, now);
+    c->sent = (struct naru_tcp_sent){
+        .start = start, .end = end, .flags = NARU_TCP_SENT_EVEN, .sent_at = now
+    };
+    if (len < c->snd.mss)
+        c->snd.sml = end;
+    c->snd.nxt = end;
+    c->burst = 0;
+    naru_tcp_data_answers(c, now);
+    c->last_sent = now;
+    naru_tcp_timer_lone(c, now);
+    naru_tcp_cc_sent(c, naru_tcp_minus(c->cwnd, len) < c->snd.mss);
+    c->data_out++;
+}
+
+void naru_tcp_lone_gone(struct naru_tcp *c, uint32_t len, naru_time now)
+{
+    said(c);
+    if (NARU_LIKELY(len != 0))
+        lone_in_flight(c, len, now);
+    c->due = 0;
+}
+
 /*
  * next_data would say of each of them that it is full and not the last: behind it is another full
  * one.  PTO_ALONE: the timer changes with the second segment in flight.

@@ -67,6 +67,23 @@ static bool wide_open(const struct naru_tcp *c)
 
 /* Receiver-side silly-window avoidance; a receiver should not move its right window edge left
  * (MUST-39, SHLD-14). */
+static NARU_NOINLINE void move_edge(struct naru_tcp *c)
+{
+    uint32_t unit = 1u << c->rcv.wscale, space = free_space(c);
+    if (space > c->rcv.wnd && space - c->rcv.wnd >= step(c))
+        c->rcv.wnd = NARU_MAX(space & ~(unit - 1), c->rcv.wnd);
+}
+
+uint16_t naru_tcp_rcvwnd_usual(struct naru_tcp *c)
+{
+    if (!wide_open(c))
+        move_edge(c);
+    uint32_t unit = 1u << c->rcv.wscale;
+    uint32_t field = NARU_MIN((c->rcv.wnd + unit - 1) >> c->rcv.wscale, 65535u);
+    c->rcv.wnd = field << c->rcv.wscale;
+    return (uint16_t)field;
+}
+
 uint16_t naru_tcp_rcvwnd_select(struct naru_tcp *c, bool syn)
 {
     if (syn) {
@@ -78,12 +95,7 @@ uint16_t naru_tcp_rcvwnd_select(struct naru_tcp *c, bool syn)
             NARU_MAX(free_space(c), c->rcv.wnd); /* what is accepted; the field may say less */
         return (uint16_t)NARU_MIN(c->rcv.wnd >> c->rcv.wscale, 65535u);
     }
-    uint32_t unit = 1u << c->rcv.wscale, space = wide_open(c) ? 0 : free_space(c);
-    if (space > c->rcv.wnd && space - c->rcv.wnd >= step(c))
-        c->rcv.wnd = NARU_MAX(space & ~(unit - 1), c->rcv.wnd);
-    uint32_t field = NARU_MIN((c->rcv.wnd + unit - 1) >> c->rcv.wscale, 65535u);
-    c->rcv.wnd = field << c->rcv.wscale;
-    return (uint16_t)field;
+    return naru_tcp_rcvwnd_usual(c);
 }
 
 void naru_tcp_rcvwnd_grow(struct naru_tcp *c, uint32_t len)

@@ -216,6 +216,22 @@ bool naru_tcp_output(struct naru_tcp *c, const struct naru_tcp_room *room,
                      struct naru_tcp_segment *out, naru_time now);
 
 /*
+ * The same in three steps for a connection about which nothing is special, where all there is to
+ * say goes in one segment with a timestamp and no other option: what the user has written, nothing
+ * else being in flight, or the acknowledgement alone.
+ */
+struct naru_tcp_lone {
+    const uint8_t *payload;
+    uint32_t len;
+};
+
+/* False: it is not so, and naru_tcp_output knows.  Nothing has happened in either case. */
+bool naru_tcp_lone_ready(const struct naru_tcp *c, struct naru_tcp_lone *out);
+/* Its header, but for ports, checksum and lengths; and then that it was built. */
+void naru_tcp_lone_header(struct naru_tcp *c, uint32_t len, struct naru_tcp_hdr *h, naru_time now);
+void naru_tcp_lone_gone(struct naru_tcp *c, uint32_t len, naru_time now);
+
+/*
  * After first was built: so many segments may follow at this instant, if nothing else happens,
  * that differ from it in nothing but their number and bytes, and none of which is the last; 0:
  * perhaps there are more, but somebody has to look.

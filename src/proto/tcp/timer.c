@@ -86,6 +86,18 @@ void naru_tcp_timer_sent(struct naru_tcp *c, naru_time now)
     start_rto(c, now);
 }
 
+/* One segment is in flight and nothing is special: no timer runs, and there has been no timeout. */
+void naru_tcp_timer_lone(struct naru_tcp *c, naru_time now)
+{
+    uint32_t us = c->rto, flags = c->flags & ~(uint32_t)SOONER;
+    if (NARU_LIKELY(naru_tcp_tlp_agreed(c))) {
+        us = NARU_MIN(us, c->srtt * 2 + NARU_TCP_DELACK_MAX);
+        flags |= NARU_TCP_F_PTO | NARU_TCP_F_PTO_ALONE;
+    }
+    c->flags = flags;
+    set(c, NARU_TCP_TIMER_RETRANSMIT, now + NARU_US((naru_time)us));
+}
+
 void naru_tcp_timer_acked(struct naru_tcp *c, naru_time now)
 {
     c->retransmits = c->backoff = c->probes = 0;

@@ -20,8 +20,7 @@ static bool one_in_flight(const struct naru_tcp *c)
 naru_time naru_tcp_tlp_pto(const struct naru_tcp *c, bool *alone)
 {
     *alone = false;
-    if (!c->env->config->tcp_tlp || !(c->flags & NARU_TCP_F_SACK) || c->srtt == 0 ||
-        c->ca_state > NARU_CA_CWR || c->ca_state == NARU_CA_DISORDER ||
+    if (!naru_tcp_tlp_agreed(c) || c->ca_state > NARU_CA_CWR || c->ca_state == NARU_CA_DISORDER ||
         (c->flags & NARU_TCP_F_TLP) || !naru_tcp_synchronized(c))
         return NARU_NEVER;
     *alone = one_in_flight(c);
