@@ -96,7 +96,8 @@ static bool quick_input(struct naru_stack *stack, struct naru_iface *iface, stru
 {
     if (naru_plain_may_be_udp(pkt->data, pkt->len, iface->link_layer))
         return naru_udp_quick_input(stack, iface, pkt, drop);
-    return naru_quick_segment_in(stack, iface, pkt, drop);
+    return naru_quick_segment_in(stack, iface, pkt, drop) ||
+           naru_quick_syn_in(stack, iface, pkt, drop);
 }
 
 NARU_FLATTEN void naru_stack_input(struct naru_stack *stack, unsigned ifindex, struct naru_pkt *pkt,
