@@ -113,7 +113,7 @@ static void some_acked(struct naru_tcp *c, const struct naru_tcp_hdr *h, uint32_
     naru_tcp_sent_trim(c);
 }
 
-static void acked_quickly(struct naru_tcp *c, const struct naru_tcp_hdr *h, uint32_t acked,
+void naru_tcp_quick_acked(struct naru_tcp *c, const struct naru_tcp_hdr *h, uint32_t acked,
                           naru_time now)
 {
     uint64_t before = c->bytes_acked;
@@ -182,7 +182,7 @@ bool naru_tcp_quick_input(struct naru_tcp *c, const struct naru_tcp_hdr *h, stru
     c->snd.wnd = wnd;
     c->snd.wnd_max = NARU_MAX(c->snd.wnd_max, wnd);
     if (acked != 0)
-        acked_quickly(c, h, acked, now);
+        naru_tcp_quick_acked(c, h, acked, now);
     if (len > 0)
         text_quickly(c, h, pkt, now);
     else
