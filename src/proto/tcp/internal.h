@@ -359,9 +359,10 @@ int64_t naru_tcp_quick_recv(struct naru_tcp *c, const struct naru_room *room, na
 void naru_tcp_quick_acked(struct naru_tcp *c, const struct naru_tcp_hdr *h, uint32_t acked,
                           naru_time now);
 
-/* quick_life.c: the same as naru_tcp_quick_input for what opens and closes. */
+/* quick_life.c: the same as naru_tcp_quick_input for what opens and closes; and FIN alone. */
 bool naru_tcp_quick_life(struct naru_tcp *c, const struct naru_tcp_hdr *h, struct naru_pkt *pkt,
                          naru_time now);
+bool naru_tcp_quick_fin(struct naru_tcp *c, struct naru_tcp_segment *out, naru_time now);
 
 /* Lest these fall behind SND.UNA by half the circle. */
 NARU_INLINE void naru_tcp_pull_along(struct naru_tcp *c)

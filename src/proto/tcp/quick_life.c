@@ -1,6 +1,6 @@
 /*
  * The usual ends of a connection's life, in straight lines: the acknowledgement that completes a
- * handshake, FIN when nothing is missing before it, and the acknowledgement of ours.
+ * handshake, FIN when nothing is missing before it, in and out, and the acknowledgement of ours.
  *
  * As quick.c does for the time between: what could be different is asked at once, and then either
  * all is done that the long way would have done, in the same order and to the same effect, or
@@ -15,6 +15,8 @@
      NARU_TCP_F_PROBING | NARU_TCP_F_OVERRIDE | NARU_TCP_F_PUSHED | NARU_TCP_F_FORCE |             \
      NARU_TCP_F_SYN_RETRANSMITTED | NARU_TCP_F_DSACK_DUE | NARU_TCP_F_FIN_AGAIN | NARU_TCP_F_REO | \
      NARU_TCP_F_TLP_DUE | NARU_TCP_F_TLP | NARU_TCP_F_FRTO | NARU_TCP_F_UNDO)
+
+/* ---- In ---- */
 
 /* What quick.c asks of a connection, but for its state. */
 static bool usual(const struct naru_tcp *c)
@@ -135,6 +137,42 @@ bool naru_tcp_quick_life(struct naru_tcp *c, const struct naru_tcp_hdr *h, struc
         naru_tcp_step_fin(c, &s);
     }
     naru_pktpool_put(pkt);
+    naru_tcp_look_usual(c);
+    return true;
+}
+
+/* ---- FIN of our own ---- */
+
+/* All data have been sent, and nothing but the window could keep FIN back. */
+static bool fin_is_next(const struct naru_tcp *c)
+{
+    return (c->due & ~(unsigned)NARU_TCP_DUE_ACK) == NARU_TCP_DUE_DATA && naru_tcp_fin_unsent(c) &&
+           naru_seq_eq(c->snd.nxt, c->snd.end) &&
+           (c->state == NARU_TCP_FIN_WAIT_1 || c->state == NARU_TCP_LAST_ACK) &&
+           c->snd.wnd > naru_tcp_flight(c) && !(c->opt_flags & NARU_TCP_SET_PACING) && usual(c);
+}
+
+bool naru_tcp_quick_fin(struct naru_tcp *c, struct naru_tcp_segment *out, naru_time now)
+{
+    if (!fin_is_next(c))
+        return false;
+    naru_seq fin = c->snd.nxt, end = naru_seq_add(fin, 1);
+    uint32_t flight = naru_tcp_flight(c);
+    naru_tcp_odd(c);
+    if (flight == 0)
+        naru_tcp_cc_idle(c, now);
+    out->slice_count = 0;
+    out->len = 0;
+    out->gso_size = 0;
+    out->retransmit = false;
+    naru_tcp_header(c, &out->hdr, fin, NARU_TCP_ACK | NARU_TCP_FIN, now);
+    c->flags |= NARU_TCP_F_FIN_SENT;
+    naru_tcp_sent_push(c, fin, end, NARU_TCP_SENT_EVEN, now);
+    c->snd.nxt = end;
+    naru_tcp_rate_sent(c, fin, end, now);
+    c->due &= (uint8_t)~NARU_TCP_DUE_DATA;
+    c->burst = 0;
+    naru_tcp_data_sent(c, naru_tcp_minus(c->cwnd, flight) < c->snd.mss, now);
     naru_tcp_look_usual(c);
     return true;
 }
