@@ -25,6 +25,9 @@ enum { NARU_PORTS_COUNTERS = 1024 };
 struct naru_ports {
     struct naru_siphash_key key;
     uint16_t min, max;
+    uint16_t last_port; /* who was asked for last, as mostly; 0 while nobody was ... */
+    struct naru_addr last_local, last_remote;
+    uint64_t last_hash; /* ... and the hash of that */
     uint32_t counter[NARU_PORTS_COUNTERS];
 };
 
@@ -39,7 +42,7 @@ struct naru_ports_walk {
 void naru_ports_init(struct naru_ports *ports, struct naru_rand *rand, uint16_t min, uint16_t max);
 
 /* local->port is not looked at.  remote all zero: no destination yet (bind to port 0). */
-void naru_ports_begin(const struct naru_ports *ports, struct naru_ports_walk *walk,
+void naru_ports_begin(struct naru_ports *ports, struct naru_ports_walk *walk,
                       const struct naru_endpoint *local, const struct naru_endpoint *remote);
 
 /* The next candidate, or 0: all were tried. */

@@ -17,6 +17,7 @@
  *   fastopen.c data with SYN                        time_wait.c   names that rest
  *   metrics.c  what connections tell the next       pressure.c    what goes when memory is short
  *   train.c    segments that are all alike          out_quick.c   the next segment, at one go
+ *                                                   syn_quick.c   what opens connections, at one go
  */
 #ifndef NARU_STACK_CORE_H
 #define NARU_STACK_CORE_H
@@ -64,6 +65,7 @@ struct naru_stack {
     struct naru_path last_path; /* the one found last, and what for */
     struct naru_addr last_dst;
     unsigned last_ifindex;
+    const struct naru_fib_entry *last_entry; /* of fib: path->fib_gen's; NULL: none */
     struct naru_neigh_table neigh;
     struct naru_frag frag;
     struct naru_frag_ident ident;
@@ -309,6 +311,7 @@ bool naru_is_next_segment(const struct naru_stack *stack, const struct naru_ifac
 void naru_next_segment_in(struct naru_stack *stack, struct naru_iface *iface, struct naru_pkt *pkt);
 bool naru_quick_segment_in(struct naru_stack *stack, struct naru_iface *iface, struct naru_pkt *pkt,
                            enum naru_drop *drop);
+enum naru_drop naru_ip_check_ends(const struct naru_stack *stack, struct naru_ip_in *in);
 void naru_trace_frame(struct naru_stack *stack, const struct naru_iface *iface,
                       enum naru_trace_kind kind, const struct naru_slice *slice,
                       unsigned slice_count, const struct naru_offload *offload);
@@ -386,6 +389,8 @@ void naru_stack_tcp_init(struct naru_stack *stack);
 void naru_stack_tcp_expire(struct naru_stack *stack);
 enum naru_drop naru_tcp_segment_in(struct naru_stack *stack, const struct naru_ip_in *in,
                                    struct naru_pkt *pkt);
+enum naru_drop naru_tcp_opening_in(struct naru_stack *stack, const struct naru_ip_in *in,
+                                   const struct naru_tcp_hdr *h, struct naru_pkt *pkt);
 enum naru_drop naru_tcp_connection_in(struct naru_sock_tcp *st, const struct naru_ip_in *in,
                                       const struct naru_tcp_hdr *h, struct naru_pkt *pkt);
 bool naru_tcp_frame(struct naru_stack *stack, struct naru_iface *iface, struct naru_sock_tcp *st,
@@ -441,6 +446,12 @@ void naru_fastopen_over(struct naru_sock_tcp *child);
 bool naru_fastopen_ask(struct naru_sock_tcp *st, struct naru_tcp_fastopen *how);
 struct naru_tcp_verdict naru_fastopen_input(struct naru_sock_tcp *st, const struct naru_tcp_hdr *h,
                                             struct naru_pkt *pkt);
+
+/* syn_quick.c */
+bool naru_quick_syn_in(struct naru_stack *stack, struct naru_iface *iface, struct naru_pkt *pkt,
+                       enum naru_drop *drop);
+bool naru_quick_reply(struct naru_stack *stack, const struct naru_ip_in *in, uint32_t hash,
+                      const struct naru_tcp_hdr *h, struct naru_pkt *pkt);
 
 /* listen.c */
 enum naru_err naru_listen_open(struct naru_sock_tcp *st, unsigned backlog);

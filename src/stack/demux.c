@@ -241,7 +241,7 @@ static enum naru_err bind_to(struct naru_sock *sock, uint16_t port)
     return NARU_OK;
 }
 
-static void begin_walk(const struct naru_stack *stack, const struct naru_tuple *t,
+static void begin_walk(struct naru_stack *stack, const struct naru_tuple *t,
                        struct naru_ports_walk *walk)
 {
     struct naru_endpoint local = { .addr = t->local };

@@ -116,7 +116,8 @@ NARU_NOINLINE NARU_FLATTEN void naru_input_any(struct naru_stack *stack, struct 
     else if (NARU_UNLIKELY(!offload_sane(pkt)))
         drop = naru_pkt_drop(pkt, NARU_DROP_OFFLOAD_BAD);
     else if (NARU_LIKELY(stack->config.trace == NULL && stack->config.tcp_quick) &&
-             naru_quick_segment_in(stack, iface, pkt, &drop))
+             (naru_quick_segment_in(stack, iface, pkt, &drop) ||
+              naru_quick_syn_in(stack, iface, pkt, &drop)))
         ;
     else if (iface->link_layer)
         drop = ethernet_input(stack, iface, pkt);

@@ -47,7 +47,8 @@ static enum naru_drop check_destination(const struct naru_stack *stack, struct n
     return NARU_DROP_NOT_FOR_US;
 }
 
-static enum naru_drop check_ends(const struct naru_stack *stack, struct naru_ip_in *in)
+/* May a packet with these ends be taken in?  Sets in->group. */
+enum naru_drop naru_ip_check_ends(const struct naru_stack *stack, struct naru_ip_in *in)
 {
     struct naru_iface *iface = in->iface;
     bool same_dst =
@@ -199,7 +200,7 @@ enum naru_drop naru_ipv4_input(struct naru_stack *stack, struct naru_iface *ifac
         .packet = pkt->data,
         .packet_len = h.total_len,
     };
-    drop = check_ends(stack, &in);
+    drop = naru_ip_check_ends(stack, &in);
     if (drop != NARU_DROP_NONE)
         return naru_pkt_drop(pkt, drop);
     if (NARU_UNLIKELY(h.options.len != 0)) {
@@ -272,7 +273,7 @@ NARU_NOINLINE NARU_FLATTEN enum naru_drop naru_ipv6_input(struct naru_stack *sta
         .packet = pkt->data,
         .packet_len = (uint32_t)h.payload_len + NARU_IPV6_LEN,
     };
-    drop = check_ends(stack, &in);
+    drop = naru_ip_check_ends(stack, &in);
     if (drop != NARU_DROP_NONE)
         return naru_pkt_drop(pkt, drop);
     struct naru_ipv6_walk w = { .next_header = h.next_header,

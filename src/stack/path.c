@@ -26,7 +26,23 @@ static void path_set(struct naru_stack *stack, struct naru_path *path, const str
     path->neigh = (struct naru_neigh_ref){ 0 };
     path->mtu = pmtu != 0 && pmtu < iface->mtu ? pmtu : iface->mtu;
     path->ifindex = (uint16_t)ifindex;
+    stack->last_entry = NULL;
     path->link = iface->link_layer ? link : PATH_LINK_NONE;
+}
+
+/* Beyond one router all are reached in the same way, as long as no path there has an MTU of its
+ * own; path, the last, has led to one of them and knows the router. */
+static bool same_way(struct naru_stack *stack, struct naru_path *path,
+                     const struct naru_fib_entry *entry)
+{
+    if (!entry->has_gateway || stack->last_entry != entry ||
+        path->fib_gen != stack->fib.generation || path->pmtu_gen != stack->pmtu.generation ||
+        naru_table_count(&stack->pmtu.table) != 0)
+        return false;
+    path->ifindex = entry->ifindex;
+    if (naru_neigh_ref_good(&path->neigh))
+        naru_neigh_touch(&stack->neigh, path->neigh.entry);
+    return true;
 }
 
 /* The mask decides local or remote (H-3.3.1.1-1, H-3.3.1.2-3, H-3.3.1.1-2). */
@@ -37,12 +53,15 @@ static bool route_unicast(struct naru_stack *stack, struct naru_path *path,
     if (entry == NULL || stack->ifaces[entry->ifindex] == NULL ||
         !stack->ifaces[entry->ifindex]->up)
         return false;
+    if (same_way(stack, path, entry))
+        return true;
     bool broadcast =
         !entry->has_gateway && naru_iface_is_broadcast(stack->ifaces[entry->ifindex], dst);
     path_set(stack, path, dst, entry->ifindex, broadcast ? PATH_LINK_BROADCAST : PATH_LINK_NEIGH,
              entry->has_gateway ? &entry->gateway : dst);
     if (entry->mtu != 0 && entry->mtu < path->mtu)
         path->mtu = entry->mtu;
+    stack->last_entry = entry;
     return true;
 }
 

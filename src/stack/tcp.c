@@ -358,14 +358,15 @@ NARU_COLD void naru_tcp_trace_segment(const struct naru_sock_tcp *st, bool retra
 void naru_tcp_reply(struct naru_stack *stack, const struct naru_ip_in *in, uint32_t hash,
                     const struct naru_tcp_hdr *h, struct naru_pkt *pkt)
 {
-    if (pkt != NULL)
-        naru_pktpool_clear(pkt, NARU_IP_HEADROOM);
-    else
+    if (pkt == NULL)
         pkt = naru_pktpool_get(&stack->pkts, NARU_IP_HEADROOM, NARU_TCP_LEN_MAX);
     if (pkt == NULL) {
         naru_drop_count(stack, NARU_DROP_NO_MEMORY, 1);
         return;
     }
+    if (NARU_LIKELY(stack->config.tcp_quick) && naru_quick_reply(stack, in, hash, h, pkt))
+        return;
+    naru_pktpool_clear(pkt, NARU_IP_HEADROOM);
     pkt->len = (uint32_t)naru_tcp_emit(pkt->data, h);
     naru_ip_answer(stack, in, naru_flow_label(stack, hash), NARU_TCP_CHECKSUM_AT, pkt);
 }
@@ -403,11 +404,9 @@ enum naru_drop naru_tcp_connection_in(struct naru_sock_tcp *st, const struct nar
 }
 
 /* From nobody there comes no connection (MUST-63). */
-static NARU_NOINLINE enum naru_drop no_connection(struct naru_stack *stack,
-                                                  const struct naru_ip_in *in,
-                                                  const struct naru_tuple *tuple, uint32_t hash,
-                                                  const struct naru_tcp_hdr *h,
-                                                  struct naru_pkt *pkt)
+static enum naru_drop no_connection(struct naru_stack *stack, const struct naru_ip_in *in,
+                                    const struct naru_tuple *tuple, uint32_t hash,
+                                    const struct naru_tcp_hdr *h, struct naru_pkt *pkt)
 {
     if (naru_addr_is_unspecified(&in->src))
         return naru_pkt_drop(pkt, NARU_DROP_TCP_NOT_UNICAST);
@@ -416,6 +415,42 @@ static NARU_NOINLINE enum naru_drop no_connection(struct naru_stack *stack,
         return naru_listen_input(naru_sock_tcp_of(listener), in, tuple, hash, h, pkt, NULL);
     naru_tcp_reset_segment(stack, in, hash, h, pkt->len);
     return naru_pkt_drop(pkt, NARU_DROP_TCP_NO_LISTENER);
+}
+
+static enum naru_drop flow_in(struct naru_stack *stack, const struct naru_ip_in *in,
+                              const struct naru_tuple *tuple, uint32_t hash,
+                              const struct naru_tcp_hdr *h, struct naru_pkt *pkt)
+{
+    struct naru_flow *flow = naru_flow_of(stack, tuple, hash);
+    if (flow == NULL)
+        return no_connection(stack, in, tuple, hash, h, pkt);
+    if (flow->kind == FLOW_TIME_WAIT)
+        return naru_time_wait_in(stack, NARU_CONTAINER_OF(flow, struct naru_time_wait, flow), in, h,
+                                 pkt);
+    return naru_tcp_connection_in(naru_sock_tcp_of(NARU_CONTAINER_OF(flow, struct naru_sock, flow)),
+                                  in, h, pkt);
+}
+
+static struct naru_tuple tuple_of(const struct naru_ip_in *in, const struct naru_tcp_hdr *h)
+{
+    return (struct naru_tuple){
+        .local = in->dst,
+        .remote = in->src,
+        .local_port = h->dport,
+        .remote_port = h->sport,
+        .zone = naru_zone_on(in->iface, &in->src),
+        .proto = NARU_PROTO_TCP,
+    };
+}
+
+/* A whole segment that opens a connection; in->group is false, pkt has its payload. */
+enum naru_drop naru_tcp_opening_in(struct naru_stack *stack, const struct naru_ip_in *in,
+                                   const struct naru_tcp_hdr *h, struct naru_pkt *pkt)
+{
+    struct naru_tuple tuple = tuple_of(in, h);
+    bool answer = (h->flags & NARU_TCP_ACK) != 0; /* of whom spoke last, mostly */
+    uint32_t hash = answer ? naru_flow_prepare(stack, &tuple) : naru_tuple_hash(stack, &tuple);
+    return flow_in(stack, in, &tuple, hash, h, pkt);
 }
 
 /* To one host, with a good checksum, or dropped (MUST-3, MUST-57). */
@@ -430,29 +465,14 @@ NARU_NOINLINE NARU_FLATTEN enum naru_drop naru_tcp_segment_in(struct naru_stack 
         return naru_pkt_drop(pkt, drop);
     if (in->group)
         return naru_pkt_drop(pkt, NARU_DROP_TCP_NOT_UNICAST);
-    struct naru_tuple tuple = {
-        .local = in->dst,
-        .remote = in->src,
-        .local_port = h.dport,
-        .remote_port = h.sport,
-        .zone = naru_zone_on(in->iface, &in->src),
-        .proto = NARU_PROTO_TCP,
-    };
+    struct naru_tuple tuple = tuple_of(in, &h);
     uint32_t hash = naru_flow_prepare(stack, &tuple); /* its memory comes while the sum is made */
     if (!in->csum_valid &&
         !naru_tcp_checksum_ok(stack->csum, &in->src, &in->dst, pkt->data, pkt->len))
         return naru_pkt_drop(pkt, NARU_DROP_TCP_CHECKSUM);
     (void)naru_pkt_pull(pkt, pkt->len - span.len);
     h.ecn = (uint8_t)naru_tos_ecn(in->tos);
-
-    struct naru_flow *flow = naru_flow_of(stack, &tuple, hash);
-    if (flow == NULL)
-        return no_connection(stack, in, &tuple, hash, &h, pkt);
-    if (flow->kind == FLOW_TIME_WAIT)
-        return naru_time_wait_in(stack, NARU_CONTAINER_OF(flow, struct naru_time_wait, flow), in,
-                                 &h, pkt);
-    return naru_tcp_connection_in(naru_sock_tcp_of(NARU_CONTAINER_OF(flow, struct naru_sock, flow)),
-                                  in, &h, pkt);
+    return flow_in(stack, in, &tuple, hash, &h, pkt);
 }
 
 /* ---- ICMP about a connection ---- */

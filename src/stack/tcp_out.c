@@ -11,7 +11,7 @@
 #include "wire/eth.h"
 #include "wire/ipv4.h"
 #include "wire/ipv6.h"
-#include "wire/plain.h"
+#include "wire/plain_syn.h"
 
 enum { SMALL_PAYLOAD = 48 }; /* bytes */
 
@@ -196,6 +196,39 @@ static void build_plain(struct naru_sock_tcp *st, const struct naru_iface *iface
     finish_slices(segment, frame, end, along);
 }
 
+/* The same for those of wire/plain_syn.h, without a payload. */
+static NARU_NOINLINE void build_bare(struct naru_sock_tcp *st, const struct naru_iface *iface,
+                                     const uint8_t mac[6], const struct naru_tcp_segment *segment,
+                                     struct naru_frame *frame)
+{
+    const struct naru_tuple *t = &st->s.flow.tuple;
+    size_t link_len = iface->link_layer ? NARU_ETH_LEN : 0;
+    struct naru_plain plain = {
+        .dst_mac = iface->link_layer ? mac : NULL,
+        .src_mac = iface->mac,
+        .src = &t->local,
+        .dst = &t->remote,
+        .tcp = &segment->hdr,
+        .tos = (uint8_t)(st->s.tos | segment->hdr.ecn),
+        .hop_limit = hop_limit_of(st, iface),
+        .flow_label = naru_flow_label(st->s.stack, st->s.flow.hash),
+        .csum_partial = (iface->offload & NARU_OFFLOAD_TX_CSUM) != 0,
+    };
+    if (plain.csum_partial) {
+        frame->offload.csum_partial = 1;
+        frame->offload.csum_start = (uint16_t)(link_len + naru_tcp_ip_len(t));
+        frame->offload.csum_offset = NARU_TCP_CHECKSUM_AT;
+    }
+    finish_slices(segment, frame, naru_plain_syn_frame(frame->head, &plain), 0);
+}
+
+static bool bare(const struct naru_sock_tcp *st, const struct naru_iface *iface,
+                 const struct naru_tcp_segment *segment)
+{
+    return segment->len == 0 && naru_plain_syn_fits(&segment->hdr) &&
+           iface->kind != NARU_IFACE_VLAN && st->s.mtu_discover != 0;
+}
+
 /* wire/plain.h has its headers. */
 static bool plain(const struct naru_sock_tcp *st, const struct naru_iface *iface,
                   const struct naru_tcp_segment *segment)
@@ -213,6 +246,8 @@ static void build_frame(struct naru_sock_tcp *st, struct naru_iface *iface, cons
     frame->offload = (struct naru_offload){ 0 };
     if (NARU_LIKELY(plain(st, iface, segment)))
         build_plain(st, iface, mac, segment, frame);
+    else if (bare(st, iface, segment))
+        build_bare(st, iface, mac, segment, frame);
     else
         build_any(st, iface, mac, segment, frame);
     if (NARU_UNLIKELY(segment->gso_size != 0)) {

@@ -30,6 +30,14 @@ enum {
 };
 enum { USER_TIMEOUT_MINUTES = 0x8000 };
 
+/* Kinds and lengths as they stand together in a SYN. */
+enum {
+    SYN_LINUX_LEN = 20,
+    MSS_AND_LEN = 0x0204,
+    SACK_OK_TS = 0x0402080a,
+    NOP_WSCALE = 0x010303,
+};
+
 #define NOP_NOP_TS                                                           \
     ((uint32_t)NARU_TCP_KIND_NOP << 24 | (uint32_t)NARU_TCP_KIND_NOP << 16 | \
      (uint32_t)NARU_TCP_KIND_TS << 8 | TS_LEN)
@@ -150,6 +158,24 @@ static NARU_NOINLINE void options_parse(const uint8_t *p, const uint8_t *end,
     }
 }
 
+/* Those of nearly every SYN: MSS alone, or all that Linux and we offer.  False: others. */
+static bool syn_options_parse(const uint8_t *p, size_t len, struct naru_tcp_hdr *h)
+{
+    if ((len != MSS_LEN && len != SYN_LINUX_LEN) || naru_get32(p) >> 16 != MSS_AND_LEN)
+        return false;
+    if (len == SYN_LINUX_LEN) {
+        if (naru_get32(p + 4) != SACK_OK_TS || naru_get32(p + 16) >> 8 != NOP_WSCALE)
+            return false;
+        h->ts_val = naru_get32(p + 8);
+        h->ts_ecr = naru_get32(p + 12);
+        h->wscale = p[19];
+        h->opts = NARU_TCP_OPT_SACK_OK | NARU_TCP_OPT_TS | NARU_TCP_OPT_WSCALE;
+    }
+    h->mss = naru_get16(p + 2);
+    h->opts |= NARU_TCP_OPT_MSS;
+    return true;
+}
+
 enum naru_drop naru_tcp_parse(struct naru_span *in, struct naru_tcp_hdr *h)
 {
     const uint8_t *p = in->at;
@@ -180,7 +206,8 @@ enum naru_drop naru_tcp_parse(struct naru_span *in, struct naru_tcp_hdr *h)
         h->ts_val = naru_get32(p + OPTIONS + 4);
         h->ts_ecr = naru_get32(p + OPTIONS + 8);
         h->opts = NARU_TCP_OPT_TS;
-    } else {
+    } else if (header_len > NARU_TCP_LEN &&
+               !syn_options_parse(p + OPTIONS, header_len - NARU_TCP_LEN, h)) {
         options_parse(p + OPTIONS, p + header_len, h);
     }
     return NARU_DROP_NONE;

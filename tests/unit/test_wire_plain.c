@@ -1,7 +1,10 @@
 /*
- * The headers at one go (wire/plain.h) are those that the layers make and read, byte for byte.
+ * The headers at one go (wire/plain.h, wire/plain_syn.h) are those that the layers make and read,
+ * byte for byte.
  */
 #include "plain_test.h"
+
+#include "wire/plain_syn.h"
 
 /* What the layers read in a frame, where it has the shape of plain.h. */
 struct layers {
@@ -58,7 +61,7 @@ static size_t emit_layers(uint8_t *at, const struct naru_plain *p, const uint8_t
         memcpy(eth.src, p->src_mac, NARU_MAC_LEN);
         len = naru_eth_emit(at, &eth);
     }
-    uint32_t tcp_len = NARU_PLAIN_TCP_LEN + p->payload_len;
+    uint32_t header_len = (uint32_t)naru_tcp_len(p->tcp), tcp_len = header_len + p->payload_len;
     struct naru_ipv4_hdr ip4 = { .src = *p->src,
                                  .dst = *p->dst,
                                  .tos = p->tos,
@@ -78,10 +81,9 @@ static size_t emit_layers(uint8_t *at, const struct naru_plain *p, const uint8_t
     struct naru_slice slice = { payload, p->payload_len };
     uint32_t pseudo = naru_csum_pseudo(p->src, p->dst, NARU_PROTO_TCP, tcp_len);
     len += naru_tcp_emit(tcp, p->tcp);
-    naru_tcp_checksum_set(tcp, p->csum_partial
-                                   ? naru_csum_fold(pseudo)
-                                   : naru_tcp_checksum(naru_csum_ops_portable(), pseudo, tcp,
-                                                       NARU_PLAIN_TCP_LEN, &slice, 1));
+    naru_tcp_checksum_set(tcp, p->csum_partial ? naru_csum_fold(pseudo)
+                                               : naru_tcp_checksum(naru_csum_ops_portable(), pseudo,
+                                                                   tcp, header_len, &slice, 1));
     return len;
 }
 
@@ -113,6 +115,67 @@ static void writes_what_layers_write(void **state)
         assert_int_equal(emit_layers(layers, &p, payload), len);
         assert_memory_equal(one, layers, len);
         assert_memory_equal(one + len, payload, p.payload_len);
+    }
+}
+
+/* Any of those options, or none. */
+static void opens_as_layers_write(void **state)
+{
+    (void)state;
+    struct naru_rand r;
+    naru_rand_init(&r, (const uint8_t[32]){ 4 }, 0);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        uint8_t mac[12], one[FRAME_MAX], layers[FRAME_MAX];
+        struct naru_addr ends[2];
+        rand_bytes(&r, mac, sizeof(mac));
+        struct naru_tcp_hdr tcp = rand_segment(&r);
+        tcp.opts = rand16(&r) & NARU_PLAIN_SYN_OPTS;
+        tcp.mss = rand16(&r);
+        tcp.wscale = rand8(&r);
+        struct naru_plain p = rand_plain(&r, rand_bool(&r), mac, ends, &tcp);
+        p.payload_len = 0;
+        assert_true(naru_plain_syn_fits(&tcp));
+        size_t len = naru_plain_syn_frame(one, &p);
+        assert_int_equal(emit_layers(layers, &p, NULL), len);
+        assert_memory_equal(one, layers, len);
+    }
+}
+
+static void parse_options(const uint8_t *options, size_t len, struct naru_tcp_hdr *h)
+{
+    uint8_t header[NARU_TCP_LEN_MAX] = { 0 };
+    naru_put8(header + 12, (unsigned)(NARU_TCP_LEN + len) / 4 << 4);
+    memcpy(header + NARU_TCP_LEN, options, len);
+    struct naru_span span = naru_span(header, NARU_TCP_LEN + len);
+    *h = (struct naru_tcp_hdr){ 0 };
+    assert_int_equal(naru_tcp_parse(&span, h), NARU_DROP_NONE);
+}
+
+/* The options of a SYN are looked at in one go, or, with padding behind them, one by one; whatever
+ * one bit makes of them. */
+static void syn_is_read_alike(void **state)
+{
+    (void)state;
+    static const uint8_t sent[] = { 2,    4,    0x05, 0xb4, 4,    2,    8, 10, 0xde, 0xad,
+                                    0xbe, 0xef, 0x12, 0x34, 0x56, 0x78, 1, 3,  3,    7 };
+    for (size_t len = 4; len <= sizeof(sent); len += sizeof(sent) - 4) {
+        for (unsigned bit = 0; bit <= 8 * len; bit++) {
+            uint8_t options[sizeof(sent) + 4];
+            struct naru_tcp_hdr one, other;
+            memset(options, NARU_TCP_KIND_NOP, sizeof(options));
+            memcpy(options, sent, len);
+            if (bit < 8 * len)
+                options[bit / 8] ^= (uint8_t)(1 << bit % 8);
+            parse_options(options, len, &one);
+            parse_options(options, len + 4, &other);
+            assert_int_equal(one.opts, other.opts);
+            assert_true(!(one.opts & NARU_TCP_OPT_MSS) || one.mss == other.mss);
+            assert_true(!(one.opts & NARU_TCP_OPT_WSCALE) || one.wscale == other.wscale);
+            assert_true(!(one.opts & NARU_TCP_OPT_TS) ||
+                        (one.ts_val == other.ts_val && one.ts_ecr == other.ts_ecr));
+            if (bit == 8 * len)
+                assert_int_equal(one.opts, len == 4 ? NARU_TCP_OPT_MSS : NARU_PLAIN_SYN_OPTS);
+        }
     }
 }
 
@@ -281,8 +344,8 @@ static void reads_what_layers_read(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(writes_what_layers_write),
-        cmocka_unit_test(reads_what_layers_read),
+        cmocka_unit_test(writes_what_layers_write), cmocka_unit_test(opens_as_layers_write),
+        cmocka_unit_test(syn_is_read_alike),        cmocka_unit_test(reads_what_layers_read),
         cmocka_unit_test(reads_what_is_alike),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

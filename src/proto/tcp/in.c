@@ -8,7 +8,8 @@
  *
  * Before the first check stands PAWS (RFC 7323 5.3).  The answers of RFC 5961 to forged segments
  * stand inside the second, fourth and fifth.  In front of it all, quick.c takes the segments that
- * make nearly all of the traffic of a connection in ESTABLISHED: the next data, the next ACK.
+ * make nearly all of the traffic of a connection in ESTABLISHED: the next data, the next ACK; and
+ * quick_life.c those with which nearly all begin and end.
  */
 #include "proto/tcp/internal.h"
 
@@ -377,7 +378,7 @@ static NARU_NOINLINE struct naru_tcp_verdict by_state(struct naru_tcp *c,
 struct naru_tcp_verdict naru_tcp_input(struct naru_tcp *c, const struct naru_tcp_hdr *h,
                                        struct naru_pkt *pkt, naru_time now)
 {
-    if (NARU_LIKELY(naru_tcp_quick_input(c, h, pkt, now)))
+    if (naru_tcp_quick_input(c, h, pkt, now) || naru_tcp_quick_life(c, h, pkt, now))
         return (struct naru_tcp_verdict){ .drop = NARU_DROP_NONE };
     naru_tcp_odd(c);
     c->env->counters.segments_in++;

@@ -32,7 +32,8 @@ NARU_NOINLINE void naru_tcp_established(struct naru_tcp *c, struct naru_tcp_seg 
     c->progress = NARU_TCP_PROGRESS_ANSWERED | NARU_TCP_PROGRESS_OPEN;
     if (c->flags & NARU_TCP_F_FIN_WANTED) /* closed before it was open */
         naru_tcp_enter(c, NARU_TCP_FIN_WAIT_1, s->now);
-    c->due |= NARU_TCP_DUE_DATA;
+    if (naru_tcp_unsent_new(c) > 0 || naru_tcp_fin_unsent(c))
+        c->due |= NARU_TCP_DUE_DATA;
 }
 
 /* Simultaneous open (crossing SYNs) reaches ESTABLISHED on both sides (MUST-10). */

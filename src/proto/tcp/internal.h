@@ -5,7 +5,7 @@
  *   out.c header.c                 segments out
  *   sent.c sack.c recover.c        what is in flight, what of it the peer has, what is lost
  *   rack.c tlp.c prr.c undo.c      by when it was sent, at the tail, how fast again, if at all
- *   quick.c                        all of these at once, where nothing is special
+ *   quick.c quick_life.c           all of these at once, where nothing is special
  *   sndq.c rcvq.c ooo.c            bytes to send, bytes to read, bytes too early
  *   rcvwnd.c rtt.c timer.c cc*.c   window, RTT, timers, congestion control
  *   ecn.c accecn.c                 marks instead of drops
@@ -363,6 +363,11 @@ bool naru_tcp_quick_output(struct naru_tcp *c, const struct naru_tcp_room *room,
 int64_t naru_tcp_quick_send(struct naru_tcp *c, const struct naru_slice *slice, naru_time now);
 bool naru_tcp_quick_tick(struct naru_tcp *c, naru_time now);
 int64_t naru_tcp_quick_recv(struct naru_tcp *c, const struct naru_room *room, naru_time now);
+
+/* quick_life.c: the same as naru_tcp_quick_input for what opens and closes; and FIN alone. */
+bool naru_tcp_quick_life(struct naru_tcp *c, const struct naru_tcp_hdr *h, struct naru_pkt *pkt,
+                         naru_time now);
+bool naru_tcp_quick_fin(struct naru_tcp *c, struct naru_tcp_segment *out, naru_time now);
 
 /* Lest these fall behind SND.UNA by half the circle. */
 NARU_INLINE void naru_tcp_pull_along(struct naru_tcp *c)

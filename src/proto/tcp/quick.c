@@ -13,7 +13,7 @@
  * ESTABLISHED, 3.8.6, RFC 7323 4 and 5, RFC 6298, RFC 8985 7.2.  config.tcp_quick switches it off,
  * so that a test can play the same game both ways and compare every byte.
  */
-#include "proto/tcp/internal.h"
+#include "proto/tcp/quick.h"
 
 #include "base/block.h"
 #include "base/pktpool.h"
@@ -114,7 +114,7 @@ static void some_acked(struct naru_tcp *c, const struct naru_tcp_news *h, uint32
     naru_tcp_sent_trim(c);
 }
 
-static void acked_quickly(struct naru_tcp *c, const struct naru_tcp_news *h, uint32_t acked,
+void naru_tcp_quick_acked(struct naru_tcp *c, const struct naru_tcp_news *h, uint32_t acked,
                           naru_time now)
 {
     uint64_t before = c->bytes_acked;
@@ -160,19 +160,11 @@ static void text_quickly(struct naru_tcp *c, const struct naru_tcp_news *h, stru
     c->events |= NARU_READY_READ;
 }
 
-/* A timestamp that is not old, if there are to be any, and nothing else. */
-static bool options_fit(const struct naru_tcp *c, const struct naru_tcp_news *h)
-{
-    if (NARU_LIKELY((c->flags & NARU_TCP_F_TIMESTAMPS) != 0))
-        return h->timestamp && (int32_t)(h->ts_val - c->ts_recent) >= 0;
-    return !h->timestamp;
-}
-
 /* The next in order, with an acknowledgement that is not old, of something that was sent. */
 bool naru_tcp_quick_fits(const struct naru_tcp *c, const struct naru_tcp_news *h, uint32_t len)
 {
     uint32_t acked = naru_seq_len(c->snd.una, h->ack);
-    return c->slow == 0 && options_fit(c, h) && naru_seq_eq(h->seq, c->rcv.nxt) &&
+    return c->slow == 0 && naru_tcp_timestamp_fits(c, h) && naru_seq_eq(h->seq, c->rcv.nxt) &&
            acked <= naru_tcp_flight(c) && len <= c->rcv.wnd && (len | acked) != 0;
 }
 
@@ -194,7 +186,7 @@ void naru_tcp_quick_take(struct naru_tcp *c, const struct naru_tcp_news *h, stru
         c->snd.wnd_max = NARU_MAX(c->snd.wnd_max, wnd);
     }
     if (NARU_LIKELY(acked != 0))
-        acked_quickly(c, h, acked, now);
+        naru_tcp_quick_acked(c, h, acked, now);
     if (NARU_LIKELY(pkt != NULL && pkt->len > 0))
         text_quickly(c, h, pkt, now);
     else
@@ -204,12 +196,7 @@ void naru_tcp_quick_take(struct naru_tcp *c, const struct naru_tcp_news *h, stru
 bool naru_tcp_quick_input(struct naru_tcp *c, const struct naru_tcp_hdr *h, struct naru_pkt *pkt,
                           naru_time now)
 {
-    struct naru_tcp_news news = { .seq = h->seq,
-                                  .ack = h->ack,
-                                  .wnd = h->wnd,
-                                  .timestamp = h->opts == NARU_TCP_OPT_TS,
-                                  .ts_val = h->ts_val,
-                                  .ts_ecr = h->ts_ecr };
+    struct naru_tcp_news news = naru_tcp_news_of(h);
     if ((h->flags & ~(unsigned)NARU_TCP_PSH) != NARU_TCP_ACK ||
         (h->opts & ~(unsigned)NARU_TCP_OPT_TS) != 0 || h->ecn == NARU_ECN_CE || memory_short(c) ||
         !naru_tcp_quick_fits(c, &news, pkt == NULL ? 0 : pkt->len))
