@@ -24,6 +24,7 @@
 
 #define BATCH             64
 #define EVENTS_MAX        128 /* socket events of one stack told in one round */
+#define IDLES_MAX         16  /* pieces of spare work done in one before looking again */
 #define SETTLE_ROUNDS     64  /* at most */
 #define SETTLE_ROUNDS_MIN 8   /* whatever time they take */
 #define SETTLE_TIME       NARU_MS(1)
@@ -40,6 +41,7 @@ struct naru_loop {
     unsigned batch_count;
 
     struct naru_loop_timer *timers;
+    struct naru_loop_idle *idles;
     struct naru_attachment *attachments;
     struct naru_attachment *attachment_cursor; /* the next to be visited */
     struct naru_device *device_cursor;
@@ -73,6 +75,8 @@ void naru_loop_free(struct naru_loop *loop)
         naru_loop_detach(loop->attachments);
     while (loop->timers != NULL)
         naru_loop_timer_stop(loop->timers);
+    while (loop->idles != NULL)
+        naru_loop_idle_stop(loop->idles);
     close(loop->epoll_fd);
     free(loop);
 }
@@ -182,6 +186,40 @@ static void fire_timers(struct naru_loop *loop)
         timer->fire(timer, loop->now);
     }
     loop->firing = false;
+}
+
+/* ---- Spare time ---- */
+
+void naru_loop_idle_set(struct naru_loop *loop, struct naru_loop_idle *idle)
+{
+    if (idle->loop != NULL)
+        return;
+    idle->loop = loop;
+    idle->next = loop->idles;
+    loop->idles = idle;
+}
+
+void naru_loop_idle_stop(struct naru_loop_idle *idle)
+{
+    if (idle->loop == NULL)
+        return;
+    struct naru_loop_idle **at = &idle->loop->idles;
+    while (*at != idle)
+        at = &(*at)->next;
+    *at = idle->next;
+    idle->loop = NULL;
+}
+
+/* One piece; false if there is none. */
+static bool run_idle(struct naru_loop *loop)
+{
+    struct naru_loop_idle *idle = loop->idles;
+
+    if (idle == NULL)
+        return false;
+    naru_loop_idle_stop(idle);
+    idle->run(idle);
+    return true;
 }
 
 /* ---- Signals ---- */
@@ -320,6 +358,8 @@ static int look_on(struct naru_loop *loop, naru_time begin, naru_time due)
             naru_spin_crowded(&loop->spin);
             break;
         }
+        if (run_idle(loop))
+            now = naru_clock_now();
     }
     return 0; /* who sleeps looks first */
 }
@@ -348,17 +388,27 @@ static int sleep_events(struct naru_loop *loop, naru_time due)
     return epoll_wait(loop->epoll_fd, loop->batch, BATCH, due == NARU_NEVER ? -1 : (int)ms);
 }
 
+/* Sleeps, after what can be done instead. */
+static int rest(struct naru_loop *loop, naru_time due)
+{
+    for (unsigned i = 0; i < IDLES_MAX && run_idle(loop); i++)
+        ;
+    return sleep_events(loop, loop->idles != NULL ? loop->now : due);
+}
+
 static int wait_events(struct naru_loop *loop, naru_time due)
 {
     int count = 0;
 
-    if (loop->spin.window == 0 || due <= loop->now)
+    if (due <= loop->now)
         return sleep_events(loop, due);
+    if (loop->spin.window == 0)
+        return rest(loop, due);
     naru_time begin = naru_clock_now();
     if (naru_spin_pays(&loop->spin))
         count = look_on(loop, begin, due);
     if (count == 0)
-        count = sleep_events(loop, due);
+        count = rest(loop, due);
     naru_spin_waited(&loop->spin, count > 0 ? naru_clock_now() - begin : NARU_NEVER);
     return count;
 }

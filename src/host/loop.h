@@ -84,6 +84,23 @@ struct naru_loop_timer {
 void naru_loop_timer_set(struct naru_loop *loop, struct naru_loop_timer *timer, naru_time at);
 void naru_loop_timer_stop(struct naru_loop_timer *timer);
 
+/* ---- Spare time ---- */
+
+/* What can be done before it is needed, or after: a few microseconds of it at a time. */
+struct naru_loop_idle {
+    void (*run)(struct naru_loop_idle *idle);
+    void *user;
+
+    /* The loop's own; cleared to zero by the caller at first. */
+    struct naru_loop *loop; /* NULL: not set */
+    struct naru_loop_idle *next;
+};
+
+/* Once, when nothing is ready and before the loop sleeps; set again, also by itself, for later.
+ * Where something is always ready it is never called.  Set already: fine. */
+void naru_loop_idle_set(struct naru_loop *loop, struct naru_loop_idle *idle);
+void naru_loop_idle_stop(struct naru_loop_idle *idle);
+
 /* ---- Signals ---- */
 
 struct naru_loop_signals {

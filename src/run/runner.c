@@ -277,7 +277,7 @@ int naru_runner_init(struct naru_runner *runner, struct naru_loop *loop, struct 
     runner->stack = stack;
     runner->listener = -1;
     naru_tasks_init(&runner->tasks);
-    naru_object_table_init(&runner->objects);
+    naru_object_table_init(&runner->objects, runner);
     naru_waiters_init(&runner->waiters, runner);
     runner->attachment.stack = stack;
     runner->attachment.event = stack_event;
