@@ -413,24 +413,6 @@ static int wait_events(struct naru_loop *loop, naru_time due)
     return count;
 }
 
-static void dispatch(struct naru_loop *loop, unsigned count)
-{
-    loop->batch_count = count;
-    for (unsigned i = 0; i < count; i++) {
-        struct naru_watch *watch = loop->batch[i].data.ptr;
-        watch->batch_slot = i + 1;
-    }
-    for (unsigned i = 0; i < count; i++) {
-        struct naru_watch *watch = loop->batch[i].data.ptr;
-        if (watch == NULL)
-            continue; /* removed by an earlier one of this batch */
-        watch->batch_slot = 0;
-        loop->stats.ready++;
-        watch->ready(watch, loop->batch[i].events);
-    }
-    loop->batch_count = 0;
-}
-
 /* Tells what happened to sockets; true if there was something. */
 static bool tell_events(struct naru_loop *loop, struct naru_attachment *attachment)
 {
@@ -494,6 +476,39 @@ static void settle(struct naru_loop *loop)
             return;
         }
     }
+}
+
+/* Calls those of the batch whose turn it is; how many they were. */
+static unsigned call_ready(struct naru_loop *loop, bool last)
+{
+    unsigned called = 0;
+
+    for (unsigned i = 0; i < loop->batch_count; i++) {
+        struct naru_watch *watch = loop->batch[i].data.ptr;
+        if (watch == NULL || watch->last != last)
+            continue; /* removed by an earlier one of this batch, or called; not yet */
+        loop->batch[i].data.ptr = NULL;
+        watch->batch_slot = 0;
+        loop->stats.ready++;
+        called++;
+        watch->ready(watch, loop->batch[i].events);
+    }
+    return called;
+}
+
+static void dispatch(struct naru_loop *loop, unsigned count)
+{
+    loop->batch_count = count;
+    for (unsigned i = 0; i < count; i++) {
+        struct naru_watch *watch = loop->batch[i].data.ptr;
+        watch->batch_slot = i + 1;
+    }
+    unsigned called = call_ready(loop, false);
+    if (called > 0 && called < count)
+        settle(loop);
+    if (called < count)
+        call_ready(loop, true);
+    loop->batch_count = 0;
 }
 
 /* Sleeps, then does what there is to do. */

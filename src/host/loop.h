@@ -51,6 +51,7 @@ struct naru_watch {
     uint32_t events; /* EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLET ...; 0: only EPOLLERR and EPOLLHUP */
     void (*ready)(struct naru_watch *watch, uint32_t events);
     void *user;
+    bool last; /* of those that are ready at once, after the others, and what follows from them */
 
     /* The loop's own. */
     struct naru_loop *loop; /* NULL: not added */

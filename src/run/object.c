@@ -16,6 +16,7 @@
 #include "run/runner.h"
 #include "run/stream.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,9 @@
 #include <unistd.h>
 
 #define STOCK_MAX   4
-#define CLOSING_MAX 64 /* far below ENDED_MAX: they are remembered longer than that */
+#define CLOSING_MAX 64
+
+_Static_assert(CLOSING_MAX < NARU_OBJECT_ENDED_MAX, "who is closed at last is still remembered");
 
 static void use_spare_time(struct naru_loop_idle *idle);
 
@@ -31,6 +34,7 @@ void naru_object_table_init(struct naru_object_table *table, struct naru_runner 
 {
     memset(table, 0, sizeof *table);
     table->ended_last = &table->ended_first;
+    table->stock.closing_last = &table->stock.closing_first;
     table->stock.idle = (struct naru_loop_idle){ .run = use_spare_time, .user = runner };
 }
 
@@ -59,6 +63,7 @@ struct naru_object *naru_object_find(struct naru_object_table *table, ino_t inod
 static void forget_oldest_ended(struct naru_object_table *table)
 {
     struct naru_object *object = table->ended_first;
+    assert(object->watch.fd < 0);
     table->ended_first = object->ended_next;
     if (table->ended_first == NULL)
         table->ended_last = &table->ended_first;
@@ -67,13 +72,15 @@ static void forget_oldest_ended(struct naru_object_table *table)
     free(object);
 }
 
-/* One pair that nobody uses any more; false if there is none. */
+/* The pair that is unused for the longest time; false if there is none. */
 static bool close_pair(struct naru_object_stock *stock)
 {
-    struct naru_object *object = stock->closing;
+    struct naru_object *object = stock->closing_first;
     if (object == NULL)
         return false;
-    stock->closing = object->spare_next;
+    stock->closing_first = object->spare_next;
+    if (stock->closing_first == NULL)
+        stock->closing_last = &stock->closing_first;
     stock->closing_count--;
     naru_watch_close(&object->watch);
     return true;
@@ -229,7 +236,7 @@ static void use_spare_time(struct naru_loop_idle *idle)
         stock->made = object;
         stock->made_count++;
     }
-    if (stock->closing != NULL || stock->made_count < STOCK_MAX)
+    if (stock->closing_first != NULL || stock->made_count < STOCK_MAX)
         naru_loop_idle_set(runner->loop, idle);
 }
 
@@ -285,8 +292,9 @@ static void give_up_pair(struct naru_object *object)
     }
     if (stock->closing_count == CLOSING_MAX)
         (void)close_pair(stock);
-    object->spare_next = stock->closing;
-    stock->closing = object;
+    object->spare_next = NULL;
+    *stock->closing_last = object;
+    stock->closing_last = &object->spare_next;
     stock->closing_count++;
     naru_loop_idle_set(object->runner->loop, &stock->idle);
 }

@@ -121,7 +121,7 @@ struct naru_object {
 struct naru_object_stock {
     struct naru_object *made; /* streams without a naru socket, not in the table */
     unsigned made_count;
-    struct naru_object *closing; /* ended, and both ends of the pair are shut */
+    struct naru_object *closing_first, **closing_last; /* ended, with both ends of the pair shut */
     unsigned closing_count;
     struct naru_loop_idle idle;
 };

@@ -294,6 +294,7 @@ int naru_runner_listen(struct naru_runner *runner, int listener)
         .events = EPOLLIN,
         .ready = listener_ready,
         .user = runner,
+        .last = true,
     };
     return naru_watch_add(runner->loop, &runner->listener_watch);
 }
