@@ -153,8 +153,9 @@ bool naru_call_retry(struct naru_waiter *waiter)
         .deadline = waiter->deadline,
     };
     bool connects = waiter->notice.nr == SYS_connect, accepts = is_accept(waiter->notice.nr);
-    /* Of a connect nothing is left but the answer, and one too late goes nowhere. */
-    if (!connects && !naru_notify_valid(runner->listener, waiter->notice.id))
+    /* Where nothing is written to the task, an answer too late goes nowhere. */
+    bool answers_only = connects || (accepts && waiter->notice.arg[1] == 0);
+    if (!answers_only && !naru_notify_valid(runner->listener, waiter->notice.id))
         return true;
     if (!connects && !accepts)
         naru_call_find_fd(&call);
