@@ -64,9 +64,9 @@ static int connected(int fd, const struct naru_endpoint *to)
     return -error;
 }
 
-int naru_host_sock_stream(const struct naru_endpoint *to)
+int naru_host_sock_stream(enum naru_family family)
 {
-    int fd = open_sock(naru_addr_family(&to->addr), SOCK_STREAM, IPPROTO_TCP);
+    int fd = open_sock(family, SOCK_STREAM, IPPROTO_TCP);
 
     if (fd < 0)
         return fd;
@@ -76,7 +76,12 @@ int naru_host_sock_stream(const struct naru_endpoint *to)
     /* The urgent byte stays in its place, so that the mark can be passed on. */
     set_int(fd, SOL_SOCKET, SO_OOBINLINE, 1);
     set_linger(fd, true);
-    return connected(fd, to);
+    return fd;
+}
+
+int naru_host_sock_connect(int fd, const struct naru_endpoint *to)
+{
+    return -begin_connect(fd, to);
 }
 
 static int open_dgram(enum naru_family family)
@@ -169,6 +174,8 @@ int naru_host_sock_end(int fd)
     set_linger(fd, false);
     return shutdown(fd, SHUT_WR) < 0 ? -errno : 0;
 }
+
+void naru_host_sock_end_by_close(int fd) { set_linger(fd, false); }
 
 void naru_host_sock_reset(int fd)
 {

@@ -10,11 +10,15 @@
 #include <naru/types.h>
 
 /*
- * TCP, connecting; writable when that has ended, and naru_host_sock_error says how.  Until
- * naru_host_sock_end its close is a reset, also when this process is killed: the host's peer must
- * not take half a stream for a whole one.
+ * TCP, not connected yet.  Until naru_host_sock_end its close is a reset, also when this process is
+ * killed: the host's peer must not take half a stream for a whole one.
  */
-int naru_host_sock_stream(const struct naru_endpoint *to);
+int naru_host_sock_stream(enum naru_family family);
+/*
+ * Of that family: begins.  It is writable when that has ended, and where epoll told of an error or
+ * a hang-up naru_host_sock_error says how.  0, or a negative errno.
+ */
+int naru_host_sock_connect(int fd, const struct naru_endpoint *to);
 
 /* UDP and ICMP echo, open for every destination of the family. */
 int naru_host_sock_dgram(enum naru_family family);
@@ -41,6 +45,8 @@ int naru_host_sock_error(int fd);
 
 /* FIN after what was written. */
 int naru_host_sock_end(int fd);
+/* The same by close, which is to follow at once. */
+void naru_host_sock_end_by_close(int fd);
 
 /* RST at once. */
 void naru_host_sock_reset(int fd);

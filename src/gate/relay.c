@@ -82,6 +82,10 @@ static ssize_t write_urgent(struct naru_gate_relay *relay, const void *byte)
 static enum naru_gate_verdict end_of_guest(struct naru_gate_relay *relay)
 {
     relay->out_done = true;
+    if (relay->in_done && !relay->failing) {
+        naru_host_sock_end_by_close(relay->fd); /* since both have ended it is closed now */
+        return NARU_GATE_WAIT;
+    }
     return naru_host_sock_end(relay->fd) < 0 ? NARU_GATE_HOST_FAILED : NARU_GATE_WAIT;
 }
 

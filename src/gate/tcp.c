@@ -3,6 +3,7 @@
  */
 #include "gate/tcp.h"
 
+#include "base/addr.h"
 #include "gate/dest.h"
 #include "gate/host_sock.h"
 #include "gate/relay.h"
@@ -35,9 +36,8 @@ static void accept_waiting(struct naru_gate_tcp *tcp);
 
 /* ---- The end of a flow ---- */
 
-static void stop_watching(struct flow *flow)
+static void stop_work(struct flow *flow)
 {
-    naru_watch_remove(&flow->watch);
     naru_loop_timer_stop(&flow->give_up);
     if (naru_list_linked(&flow->in_work))
         naru_list_remove(&flow->in_work);
@@ -62,12 +62,12 @@ static void end_flow(struct flow *flow, bool reset_host)
 {
     naru_time now = naru_gate_now(flow->tcp->env);
 
-    stop_watching(flow);
-    if (flow->relay.fd >= 0) {
-        if (reset_host)
-            naru_host_sock_reset(flow->relay.fd);
-        else
-            close(flow->relay.fd);
+    stop_work(flow);
+    if (flow->relay.fd >= 0 && !reset_host) {
+        naru_watch_close(&flow->watch);
+    } else if (flow->relay.fd >= 0) {
+        naru_watch_remove(&flow->watch);
+        naru_host_sock_reset(flow->relay.fd);
     }
     naru_sock_close(flow->relay.guest, now);
     free_flow(flow);
@@ -76,8 +76,8 @@ static void end_flow(struct flow *flow, bool reset_host)
 /* The host's connection broke: so does the guest's. */
 static void abort_flow(struct flow *flow)
 {
-    stop_watching(flow);
-    close(flow->relay.fd);
+    stop_work(flow);
+    naru_watch_close(&flow->watch);
     naru_sock_abort(flow->relay.guest, naru_gate_now(flow->tcp->env));
     free_flow(flow);
 }
@@ -128,10 +128,45 @@ static void work(struct naru_loop_timer *timer, naru_time now)
 
 static void host_ready(struct naru_watch *watch, uint32_t events);
 
+/* Makes one more for a family that is in use. */
+static void fill_stock(struct naru_loop_idle *idle)
+{
+    struct naru_gate_tcp *tcp = idle->user;
+
+    for (unsigned i = 0; i < NARU_ARRAY_LEN(tcp->stock); i++) {
+        struct naru_gate_stock *stock = &tcp->stock[i];
+        if (!stock->wanted || stock->count == NARU_GATE_STOCK)
+            continue;
+        int fd = naru_host_sock_stream(i == 0 ? NARU_IPV4 : NARU_IPV6);
+        if (fd < 0)
+            return; /* who needs one is told why */
+        stock->fd[stock->count++] = fd;
+        naru_loop_idle_set(tcp->env->config.loop, idle);
+        return;
+    }
+}
+
+/* A socket that has begun to connect; the stock's, or one made now.  Or a negative errno. */
+static int connecting(struct naru_gate_tcp *tcp, const struct naru_endpoint *to)
+{
+    enum naru_family family = naru_addr_family(&to->addr);
+    struct naru_gate_stock *stock = &tcp->stock[family != NARU_IPV4];
+    int fd = stock->count > 0 ? stock->fd[--stock->count] : naru_host_sock_stream(family);
+    int error = fd < 0 ? fd : naru_host_sock_connect(fd, to);
+
+    stock->wanted = true;
+    naru_loop_idle_set(tcp->env->config.loop, &tcp->idle);
+    if (error == 0)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return error;
+}
+
 static int begin_connect(struct flow *flow)
 {
     struct naru_gate_env *env = flow->tcp->env;
-    int fd = naru_host_sock_stream(&flow->to);
+    int fd = connecting(flow->tcp, &flow->to);
     int error;
 
     if (fd < 0)
@@ -182,9 +217,8 @@ static bool try_next_resolver(struct flow *flow)
     const struct naru_resolvers *resolvers = naru_gate_resolvers(flow->tcp->env);
 
     while (flow->to_resolver && ++flow->resolver < resolvers->count) {
-        naru_watch_remove(&flow->watch);
         if (flow->relay.fd >= 0)
-            close(flow->relay.fd);
+            naru_watch_close(&flow->watch);
         flow->relay.fd = -1;
         flow->to = resolvers->server[flow->resolver];
         if (begin_connect(flow) == 0)
@@ -210,10 +244,11 @@ static void give_up(struct naru_loop_timer *timer, naru_time now)
     connect_failed(timer->user, ETIMEDOUT);
 }
 
-static void connect_ended(struct flow *flow)
+static void connect_ended(struct flow *flow, uint32_t events)
 {
     struct naru_gate_env *env = flow->tcp->env;
-    int error = naru_host_sock_error(flow->relay.fd);
+    bool broken = (events & (EPOLLERR | EPOLLHUP)) != 0;
+    int error = broken ? naru_host_sock_error(flow->relay.fd) : 0;
 
     if (error != 0) {
         connect_failed(flow, error);
@@ -234,7 +269,7 @@ static void host_ready(struct naru_watch *watch, uint32_t events)
     switch (flow->state) {
     case CONNECTING:
         if ((events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0)
-            connect_ended(flow);
+            connect_ended(flow, events);
         break;
     case ANSWERED:
         break;
@@ -405,6 +440,7 @@ enum naru_err naru_gate_tcp_init(struct naru_gate_tcp *tcp, struct naru_gate_env
     naru_list_init(&tcp->work);
     tcp->work_timer = (struct naru_loop_timer){ .fire = work, .user = tcp };
     tcp->pause = (struct naru_loop_timer){ .fire = pause_over, .user = tcp };
+    tcp->idle = (struct naru_loop_idle){ .run = fill_stock, .user = tcp };
     tcp->listener[0].tcp = tcp->listener[1].tcp = tcp;
     err = open_listener(&tcp->listener[0], NARU_IPV4);
     return err == NARU_OK ? open_listener(&tcp->listener[1], NARU_IPV6) : err;
@@ -450,11 +486,15 @@ void naru_gate_tcp_deinit(struct naru_gate_tcp *tcp)
         return;
     naru_loop_timer_stop(&tcp->work_timer);
     naru_loop_timer_stop(&tcp->pause);
+    naru_loop_idle_stop(&tcp->idle);
+    for (unsigned i = 0; i < NARU_ARRAY_LEN(tcp->stock); i++)
+        while (tcp->stock[i].count > 0)
+            close(tcp->stock[i].fd[--tcp->stock[i].count]);
     while ((node = naru_list_pop(&tcp->flows)) != NULL) {
         struct flow *flow = NARU_CONTAINER_OF(node, struct flow, in_flows);
-        stop_watching(flow);
+        stop_work(flow);
         if (flow->relay.fd >= 0)
-            close(flow->relay.fd); /* a reset, where the guest has not ended */
+            naru_watch_close(&flow->watch); /* a reset, where the guest has not ended */
         naru_mem_free(&tcp->env->mem, flow, sizeof(*flow));
     }
 }

@@ -27,13 +27,23 @@ struct naru_gate_listener {
     struct naru_sock *sock; /* NULL: that family is off */
 };
 
+/* The host's sockets, made while there is nothing else to do. */
+#define NARU_GATE_STOCK 2
+struct naru_gate_stock {
+    bool wanted; /* that family is in use */
+    unsigned count;
+    int fd[NARU_GATE_STOCK];
+};
+
 struct naru_gate_tcp {
     struct naru_gate_env *env;
     struct naru_gate_listener listener[2];
     struct naru_list flows;
     struct naru_list work; /* flows that used up their share of a turn */
     struct naru_loop_timer work_timer;
-    struct naru_loop_timer pause; /* runs after a shortage: nothing is accepted */
+    struct naru_loop_timer pause;    /* runs after a shortage: nothing is accepted */
+    struct naru_gate_stock stock[2]; /* by family, IPv4 first */
+    struct naru_loop_idle idle;
 };
 
 enum naru_err naru_gate_tcp_init(struct naru_gate_tcp *tcp, struct naru_gate_env *env);

@@ -24,6 +24,7 @@
 
 #define BATCH             64
 #define EVENTS_MAX        128 /* socket events of one stack told in one round */
+#define IDLES_MAX         16  /* pieces of spare work done in one before looking again */
 #define SETTLE_ROUNDS     64  /* at most */
 #define SETTLE_ROUNDS_MIN 8   /* whatever time they take */
 #define SETTLE_TIME       NARU_MS(1)
@@ -40,6 +41,7 @@ struct naru_loop {
     unsigned batch_count;
 
     struct naru_loop_timer *timers;
+    struct naru_loop_idle *idles;
     struct naru_attachment *attachments;
     struct naru_attachment *attachment_cursor; /* the next to be visited */
     struct naru_device *device_cursor;
@@ -73,6 +75,8 @@ void naru_loop_free(struct naru_loop *loop)
         naru_loop_detach(loop->attachments);
     while (loop->timers != NULL)
         naru_loop_timer_stop(loop->timers);
+    while (loop->idles != NULL)
+        naru_loop_idle_stop(loop->idles);
     close(loop->epoll_fd);
     free(loop);
 }
@@ -182,6 +186,40 @@ static void fire_timers(struct naru_loop *loop)
         timer->fire(timer, loop->now);
     }
     loop->firing = false;
+}
+
+/* ---- Spare time ---- */
+
+void naru_loop_idle_set(struct naru_loop *loop, struct naru_loop_idle *idle)
+{
+    if (idle->loop != NULL)
+        return;
+    idle->loop = loop;
+    idle->next = loop->idles;
+    loop->idles = idle;
+}
+
+void naru_loop_idle_stop(struct naru_loop_idle *idle)
+{
+    if (idle->loop == NULL)
+        return;
+    struct naru_loop_idle **at = &idle->loop->idles;
+    while (*at != idle)
+        at = &(*at)->next;
+    *at = idle->next;
+    idle->loop = NULL;
+}
+
+/* One piece; false if there is none. */
+static bool run_idle(struct naru_loop *loop)
+{
+    struct naru_loop_idle *idle = loop->idles;
+
+    if (idle == NULL)
+        return false;
+    naru_loop_idle_stop(idle);
+    idle->run(idle);
+    return true;
 }
 
 /* ---- Signals ---- */
@@ -320,6 +358,8 @@ static int look_on(struct naru_loop *loop, naru_time begin, naru_time due)
             naru_spin_crowded(&loop->spin);
             break;
         }
+        if (run_idle(loop))
+            now = naru_clock_now();
     }
     return 0; /* who sleeps looks first */
 }
@@ -348,37 +388,29 @@ static int sleep_events(struct naru_loop *loop, naru_time due)
     return epoll_wait(loop->epoll_fd, loop->batch, BATCH, due == NARU_NEVER ? -1 : (int)ms);
 }
 
+/* Sleeps, after what can be done instead. */
+static int rest(struct naru_loop *loop, naru_time due)
+{
+    for (unsigned i = 0; i < IDLES_MAX && run_idle(loop); i++)
+        ;
+    return sleep_events(loop, loop->idles != NULL ? loop->now : due);
+}
+
 static int wait_events(struct naru_loop *loop, naru_time due)
 {
     int count = 0;
 
-    if (loop->spin.window == 0 || due <= loop->now)
+    if (due <= loop->now)
         return sleep_events(loop, due);
+    if (loop->spin.window == 0)
+        return rest(loop, due);
     naru_time begin = naru_clock_now();
     if (naru_spin_pays(&loop->spin))
         count = look_on(loop, begin, due);
     if (count == 0)
-        count = sleep_events(loop, due);
+        count = rest(loop, due);
     naru_spin_waited(&loop->spin, count > 0 ? naru_clock_now() - begin : NARU_NEVER);
     return count;
-}
-
-static void dispatch(struct naru_loop *loop, unsigned count)
-{
-    loop->batch_count = count;
-    for (unsigned i = 0; i < count; i++) {
-        struct naru_watch *watch = loop->batch[i].data.ptr;
-        watch->batch_slot = i + 1;
-    }
-    for (unsigned i = 0; i < count; i++) {
-        struct naru_watch *watch = loop->batch[i].data.ptr;
-        if (watch == NULL)
-            continue; /* removed by an earlier one of this batch */
-        watch->batch_slot = 0;
-        loop->stats.ready++;
-        watch->ready(watch, loop->batch[i].events);
-    }
-    loop->batch_count = 0;
 }
 
 /* Tells what happened to sockets; true if there was something. */
@@ -444,6 +476,39 @@ static void settle(struct naru_loop *loop)
             return;
         }
     }
+}
+
+/* Calls those of the batch whose turn it is; how many they were. */
+static unsigned call_ready(struct naru_loop *loop, bool last)
+{
+    unsigned called = 0;
+
+    for (unsigned i = 0; i < loop->batch_count; i++) {
+        struct naru_watch *watch = loop->batch[i].data.ptr;
+        if (watch == NULL || watch->last != last)
+            continue; /* removed by an earlier one of this batch, or called; not yet */
+        loop->batch[i].data.ptr = NULL;
+        watch->batch_slot = 0;
+        loop->stats.ready++;
+        called++;
+        watch->ready(watch, loop->batch[i].events);
+    }
+    return called;
+}
+
+static void dispatch(struct naru_loop *loop, unsigned count)
+{
+    loop->batch_count = count;
+    for (unsigned i = 0; i < count; i++) {
+        struct naru_watch *watch = loop->batch[i].data.ptr;
+        watch->batch_slot = i + 1;
+    }
+    unsigned called = call_ready(loop, false);
+    if (called > 0 && called < count)
+        settle(loop);
+    if (called < count)
+        call_ready(loop, true);
+    loop->batch_count = 0;
 }
 
 /* Sleeps, then does what there is to do. */

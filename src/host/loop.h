@@ -51,6 +51,7 @@ struct naru_watch {
     uint32_t events; /* EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLET ...; 0: only EPOLLERR and EPOLLHUP */
     void (*ready)(struct naru_watch *watch, uint32_t events);
     void *user;
+    bool last; /* of those that are ready at once, after the others, and what follows from them */
 
     /* The loop's own. */
     struct naru_loop *loop; /* NULL: not added */
@@ -83,6 +84,23 @@ struct naru_loop_timer {
 /* Once, at that instant or as soon after as may be; set again it moves.  Cannot fail. */
 void naru_loop_timer_set(struct naru_loop *loop, struct naru_loop_timer *timer, naru_time at);
 void naru_loop_timer_stop(struct naru_loop_timer *timer);
+
+/* ---- Spare time ---- */
+
+/* What can be done before it is needed, or after: a few microseconds of it at a time. */
+struct naru_loop_idle {
+    void (*run)(struct naru_loop_idle *idle);
+    void *user;
+
+    /* The loop's own; cleared to zero by the caller at first. */
+    struct naru_loop *loop; /* NULL: not set */
+    struct naru_loop_idle *next;
+};
+
+/* Once, when nothing is ready and before the loop sleeps; set again, also by itself, for later.
+ * Where something is always ready it is never called.  Set already: fine. */
+void naru_loop_idle_set(struct naru_loop *loop, struct naru_loop_idle *idle);
+void naru_loop_idle_stop(struct naru_loop_idle *idle);
 
 /* ---- Signals ---- */
 

@@ -16,16 +16,26 @@
 #include "run/runner.h"
 #include "run/stream.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-void naru_object_table_init(struct naru_object_table *table)
+#define STOCK_MAX   4
+#define CLOSING_MAX 64
+
+_Static_assert(CLOSING_MAX < NARU_OBJECT_ENDED_MAX, "who is closed at last is still remembered");
+
+static void use_spare_time(struct naru_loop_idle *idle);
+
+void naru_object_table_init(struct naru_object_table *table, struct naru_runner *runner)
 {
     memset(table, 0, sizeof *table);
     table->ended_last = &table->ended_first;
+    table->stock.closing_last = &table->stock.closing_first;
+    table->stock.idle = (struct naru_loop_idle){ .run = use_spare_time, .user = runner };
 }
 
 static struct naru_object **bucket_of(struct naru_object_table *table, ino_t inode)
@@ -53,12 +63,38 @@ struct naru_object *naru_object_find(struct naru_object_table *table, ino_t inod
 static void forget_oldest_ended(struct naru_object_table *table)
 {
     struct naru_object *object = table->ended_first;
+    assert(object->watch.fd < 0);
     table->ended_first = object->ended_next;
     if (table->ended_first == NULL)
         table->ended_last = &table->ended_first;
     table->ended_count--;
     table_remove(table, object);
     free(object);
+}
+
+/* The pair that is unused for the longest time; false if there is none. */
+static bool close_pair(struct naru_object_stock *stock)
+{
+    struct naru_object *object = stock->closing_first;
+    if (object == NULL)
+        return false;
+    stock->closing_first = object->spare_next;
+    if (stock->closing_first == NULL)
+        stock->closing_last = &stock->closing_first;
+    stock->closing_count--;
+    naru_watch_close(&object->watch);
+    return true;
+}
+
+/* NULL: none is left. */
+static struct naru_object *take_made(struct naru_object_stock *stock)
+{
+    struct naru_object *object = stock->made;
+    if (object == NULL)
+        return NULL;
+    stock->made = object->spare_next;
+    stock->made_count--;
+    return object;
 }
 
 static struct naru_object *first_living(struct naru_object *object)
@@ -74,6 +110,15 @@ void naru_object_table_deinit(struct naru_object_table *table, naru_time now)
         struct naru_object *object;
         while ((object = first_living(table->bucket[i])) != NULL)
             naru_object_end(object, now);
+    }
+    naru_loop_idle_stop(&table->stock.idle);
+    while (close_pair(&table->stock))
+        ;
+    while (table->stock.made != NULL) {
+        struct naru_object *object = take_made(&table->stock);
+        naru_watch_close(&object->watch);
+        close(object->program_end);
+        free(object);
     }
     while (table->ended_first != NULL)
         forget_oldest_ended(table);
@@ -132,22 +177,90 @@ void naru_object_sock_event(struct naru_object *object, const struct naru_event 
     }
 }
 
-int naru_object_new(struct naru_runner *runner, struct naru_sock *sock, enum naru_family family,
-                    enum naru_sock_type type, int protocol, struct naru_object **out,
-                    int *program_end)
+/*
+ * Our end hears of everything from the beginning on, and urgent bytes stay in their place.  0, or a
+ * negative errno.
+ */
+static int watch_pair(struct naru_object *object, enum naru_sock_type type)
+{
+    int on = 1;
+    bool stream = type == NARU_SOCK_STREAM;
+    struct stat st;
+    object->watch.events = stream ? NARU_STREAM_EVENTS : NARU_STREAM_EVENTS | EPOLLOUT;
+    object->watch.ready = pair_ready;
+    object->watch.user = object;
+    if (fstat(object->program_end, &st) < 0)
+        return -errno;
+    object->inode = st.st_ino;
+    if (stream)
+        setsockopt(object->watch.fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof on);
+    return naru_watch_add(object->runner->loop, &object->watch);
+}
+
+/* An object that has its pair, and nothing else; 0, or a negative errno. */
+static int make(struct naru_runner *runner, enum naru_sock_type type, struct naru_object **out)
 {
     int pair[2], kind = type == NARU_SOCK_STREAM ? SOCK_STREAM : SOCK_SEQPACKET;
-    struct naru_object_table *table = &runner->objects;
-    struct stat st;
     struct naru_object *object = calloc(1, sizeof *object);
     if (object == NULL)
         return -ENOMEM;
     if (socketpair(AF_UNIX, kind | SOCK_CLOEXEC, 0, pair) < 0) {
+        int error = errno;
         free(object);
-        return -errno;
+        return -error;
     }
-
     object->runner = runner;
+    object->watch.fd = pair[0];
+    object->program_end = pair[1];
+    int error = watch_pair(object, type);
+    if (error < 0) {
+        close(pair[0]);
+        close(pair[1]);
+        free(object);
+        return error;
+    }
+    *out = object;
+    return 0;
+}
+
+/* One piece of work: a pair is closed, or made. */
+static void use_spare_time(struct naru_loop_idle *idle)
+{
+    struct naru_runner *runner = idle->user;
+    struct naru_object_stock *stock = &runner->objects.stock;
+    struct naru_object *object;
+    if (!close_pair(stock)) {
+        if (make(runner, NARU_SOCK_STREAM, &object) < 0)
+            return; /* whoever needs one will be told why */
+        object->spare_next = stock->made;
+        stock->made = object;
+        stock->made_count++;
+    }
+    if (stock->closing_first != NULL || stock->made_count < STOCK_MAX)
+        naru_loop_idle_set(runner->loop, idle);
+}
+
+/* From the stock, or made now. */
+static int take(struct naru_runner *runner, enum naru_sock_type type, struct naru_object **out)
+{
+    struct naru_object_stock *stock = &runner->objects.stock;
+    if (type != NARU_SOCK_STREAM)
+        return make(runner, type, out);
+    *out = take_made(stock);
+    naru_loop_idle_set(runner->loop, &stock->idle);
+    return *out != NULL ? 0 : make(runner, type, out);
+}
+
+int naru_object_new(struct naru_runner *runner, struct naru_sock *sock, enum naru_family family,
+                    enum naru_sock_type type, int protocol, struct naru_object **out,
+                    int *program_end)
+{
+    struct naru_object_table *table = &runner->objects;
+    struct naru_object *object;
+    int error = take(runner, type, &object);
+    if (error < 0)
+        return error;
+
     object->sock = sock;
     object->netlink = sock == NULL;
     object->family = family;
@@ -156,37 +269,41 @@ int naru_object_new(struct naru_runner *runner, struct naru_sock *sock, enum nar
     object->phase = type == NARU_SOCK_STREAM ? NARU_PHASE_FRESH : NARU_PHASE_OPEN;
     object->recv_timeout = object->send_timeout = NARU_NEVER;
     naru_waiter_list_init(&object->waiters);
-    object->watch = (struct naru_watch){
-        .fd = pair[0],
-        .events = type == NARU_SOCK_STREAM ? NARU_STREAM_EVENTS : NARU_STREAM_EVENTS | EPOLLOUT,
-        .ready = pair_ready,
-        .user = object,
-    };
-    int error = fstat(pair[1], &st) < 0 ? -errno : naru_watch_add(runner->loop, &object->watch);
-    if (error < 0) {
-        close(pair[0]);
-        close(pair[1]);
-        free(object);
-        return error;
-    }
 
     /* An older object of that number can only be an ended one: the newer is found first. */
-    object->inode = st.st_ino;
-    object->bucket_next = *bucket_of(table, st.st_ino);
-    *bucket_of(table, st.st_ino) = object;
+    object->bucket_next = *bucket_of(table, object->inode);
+    *bucket_of(table, object->inode) = object;
     table->count++;
     if (sock != NULL)
         naru_sock_set_user(sock, object);
     *out = object;
-    *program_end = pair[1];
+    *program_end = object->program_end;
+    object->program_end = -1;
     return 0;
+}
+
+/* Now, or, where the program is not waiting for it, in our spare time. */
+static void give_up_pair(struct naru_object *object)
+{
+    struct naru_object_stock *stock = &object->runner->objects.stock;
+    if (!object->stream.hung_up) {
+        naru_watch_close(&object->watch);
+        return;
+    }
+    if (stock->closing_count == CLOSING_MAX)
+        (void)close_pair(stock);
+    object->spare_next = NULL;
+    *stock->closing_last = object;
+    stock->closing_last = &object->spare_next;
+    stock->closing_count++;
+    naru_loop_idle_set(object->runner->loop, &stock->idle);
 }
 
 /* The pair and what belongs to the living; the naru socket is gone already. */
 static void bury(struct naru_object *object)
 {
     struct naru_object_table *table = &object->runner->objects;
-    naru_watch_close(&object->watch);
+    give_up_pair(object);
     naru_loop_timer_stop(&object->stream.more);
     object->sock = NULL;
     object->phase = NARU_PHASE_ENDED;

@@ -79,9 +79,11 @@ struct naru_object {
     ino_t inode; /* of the program's end */
     struct naru_object *bucket_next;
     struct naru_object *ended_next;
+    struct naru_object *spare_next; /* in the stock, or of those whose pair is to be closed */
 
     struct naru_sock *sock;  /* NULL: ended */
-    struct naru_watch watch; /* our end; fd -1: ended */
+    struct naru_watch watch; /* our end; ended: fd -1, by and by */
+    int program_end;         /* in the stock: the other one */
     enum naru_family family;
     enum naru_sock_type type;
     int protocol;
@@ -111,13 +113,27 @@ struct naru_object {
 #define NARU_OBJECT_BUCKETS   4096
 #define NARU_OBJECT_ENDED_MAX 4096
 
+/*
+ * To make a pair, and to close one, is a third of what a short connection costs.  So streams are
+ * made ahead, and pairs that nobody uses any more are closed later, while the loop has nothing else
+ * to do.
+ */
+struct naru_object_stock {
+    struct naru_object *made; /* streams without a naru socket, not in the table */
+    unsigned made_count;
+    struct naru_object *closing_first, **closing_last; /* ended, with both ends of the pair shut */
+    unsigned closing_count;
+    struct naru_loop_idle idle;
+};
+
 struct naru_object_table {
     struct naru_object *bucket[NARU_OBJECT_BUCKETS];
     struct naru_object *ended_first, **ended_last;
     unsigned ended_count, count;
+    struct naru_object_stock stock;
 };
 
-void naru_object_table_init(struct naru_object_table *table);
+void naru_object_table_init(struct naru_object_table *table, struct naru_runner *runner);
 /* Ends and frees every object. */
 void naru_object_table_deinit(struct naru_object_table *table, naru_time now);
 

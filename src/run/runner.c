@@ -153,8 +153,9 @@ bool naru_call_retry(struct naru_waiter *waiter)
         .deadline = waiter->deadline,
     };
     bool connects = waiter->notice.nr == SYS_connect, accepts = is_accept(waiter->notice.nr);
-    /* Of a connect nothing is left but the answer, and one too late goes nowhere. */
-    if (!connects && !naru_notify_valid(runner->listener, waiter->notice.id))
+    /* Where nothing is written to the task, an answer too late goes nowhere. */
+    bool answers_only = connects || (accepts && waiter->notice.arg[1] == 0);
+    if (!answers_only && !naru_notify_valid(runner->listener, waiter->notice.id))
         return true;
     if (!connects && !accepts)
         naru_call_find_fd(&call);
@@ -277,7 +278,7 @@ int naru_runner_init(struct naru_runner *runner, struct naru_loop *loop, struct 
     runner->stack = stack;
     runner->listener = -1;
     naru_tasks_init(&runner->tasks);
-    naru_object_table_init(&runner->objects);
+    naru_object_table_init(&runner->objects, runner);
     naru_waiters_init(&runner->waiters, runner);
     runner->attachment.stack = stack;
     runner->attachment.event = stack_event;
@@ -294,6 +295,7 @@ int naru_runner_listen(struct naru_runner *runner, int listener)
         .events = EPOLLIN,
         .ready = listener_ready,
         .user = runner,
+        .last = true,
     };
     return naru_watch_add(runner->loop, &runner->listener_watch);
 }

@@ -274,8 +274,6 @@ static void note_pair(struct naru_stream_relay *relay, uint32_t events)
 
 void naru_stream_open(struct naru_object *object, naru_time now)
 {
-    int on = 1;
-    setsockopt(object->watch.fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof on);
     (void)naru_sock_set(object->sock, NARU_OPT_OOBINLINE, 1, now);
     object->stream = (struct naru_stream_relay){ .more = { .fire = more, .user = object } };
     note_pair(&object->stream, object->early_events); /* what comes later is an edge */

@@ -346,6 +346,34 @@ def _():
         assert "2 received" in output(done) and "ttl=64" in done.stdout, done
 
 
+@test.case("twelve thousand connections by three at once: none is lost, no descriptor stays")
+def _():
+    code = """
+import os, socket, sys, time
+l = socket.create_server(("127.0.0.1", 7005), backlog=128)
+descriptors = lambda: len(os.listdir(f"/proc/{os.getppid()}/fd"))
+before = descriptors()
+server = os.fork()
+while server == 0:
+    l.accept()[0].close()
+def client():
+    for _ in range(4000):
+        with socket.create_connection(("127.0.0.1", 7005)) as c:
+            if c.recv(1) != b"":
+                os._exit(1)
+    os._exit(0)
+clients = [os.fork() or client() for _ in range(3)]
+print([os.waitpid(pid, 0)[1] for pid in clients])
+os.kill(server, 9)
+os.waitpid(server, 0)
+end = time.monotonic() + 20
+while descriptors() > before + 20 and time.monotonic() < end:
+    time.sleep(0.05)
+print(descriptors() <= before + 20)
+"""
+    assert output(naru("--", PYTHON, "-c", code)) == "[0, 0, 0]\nTrue\n"
+
+
 @test.case("PR_SET_DUMPABLE, raw sockets, io_uring")
 def _():
     code = """

@@ -202,6 +202,25 @@ static void linger_resets(void)
     close(c.server);
 }
 
+/* What is closed is closed before the next call, so that its port is free. */
+static void port_is_free_again(int type)
+{
+    struct sockaddr_in name = loopback(0);
+    int taken = 0, fd = must(socket(AF_INET, type, 0), "socket");
+    must(bind_to(fd, &name), "bind");
+    name = name_of(fd);
+    for (int i = 0; i < 100; i++) {
+        if (type == SOCK_STREAM)
+            must(listen(fd, 1), "listen");
+        int next = must(socket(AF_INET, type, 0), "socket");
+        close(fd);
+        taken += bind_to(next, &name) < 0;
+        fd = next;
+    }
+    close(fd);
+    say("port taken after close: %d times", taken);
+}
+
 void group_close(void)
 {
     struct sockaddr_in peer;
@@ -218,6 +237,8 @@ void group_close(void)
     close(c.client);
     unread_data_resets();
     linger_resets();
+    port_is_free_again(SOCK_STREAM);
+    port_is_free_again(SOCK_DGRAM);
     c = connection();
     say("shutdown both %s", result(shutdown(c.client, SHUT_RDWR)));
     say("server sees %s", poll_text(poll_for(c.server, POLLIN | POLLRDHUP, 1000)));

@@ -345,6 +345,80 @@ static void sleeps_where_it_was_not_asked_to_look_on(void **state)
     assert_int_equal(stats.spins, 0);
 }
 
+static void note_order(struct naru_watch *watch, uint32_t events)
+{
+    struct fixture *f = watch->user;
+
+    count_ready(watch, events);
+    assert_int_equal(f->fired, watch == &f->watch[0] ? 2 : f->fired);
+    f->fired++;
+}
+
+static void who_is_last_waits_for_the_others(void **state)
+{
+    struct fixture *f = *state;
+
+    add_ready(f, 0, note_order);
+    f->watch[0].last = true;
+    add_ready(f, 1, note_order);
+    add_ready(f, 2, note_order);
+    assert_int_equal(naru_loop_turn(f->loop, NARU_NEVER), 0);
+    assert_int_equal(f->fired, 3);
+
+    /* One of the others may remove it. */
+    f->watch[1].ready = remove_all_others;
+    assert_int_equal(naru_loop_turn(f->loop, NARU_NEVER), 0);
+    assert_int_equal(f->called[0], 1);
+    assert_int_equal(f->called[1], 2);
+}
+
+struct spare {
+    struct naru_loop_idle idle;
+    struct naru_loop *loop;
+    unsigned done, again;
+};
+
+static void do_a_piece(struct naru_loop_idle *idle)
+{
+    struct spare *spare = idle->user;
+
+    spare->done++;
+    if (spare->again > 0) {
+        spare->again--;
+        naru_loop_idle_set(spare->loop, idle);
+    }
+}
+
+static void spare_time_is_while_nothing_is_ready(void **state)
+{
+    struct fixture *f = *state;
+    struct spare spare[2] = { { .loop = f->loop, .again = 3 }, { .loop = f->loop } };
+
+    for (unsigned i = 0; i < 2; i++) {
+        spare[i].idle = (struct naru_loop_idle){ .run = do_a_piece, .user = &spare[i] };
+        naru_loop_idle_set(f->loop, &spare[i].idle);
+        naru_loop_idle_set(f->loop, &spare[i].idle); /* is set already */
+    }
+    assert_int_equal(naru_loop_turn(f->loop, 0), 0); /* no time to spare */
+    assert_int_equal(spare[0].done + spare[1].done, 0);
+
+    assert_int_equal(naru_loop_turn(f->loop, naru_clock_now() + NARU_MS(1)), 0);
+    assert_int_equal(spare[0].done, 4);
+    assert_int_equal(spare[1].done, 1);
+    assert_null(spare[0].idle.loop);
+
+    /* One that always wants more keeps nobody from his turn, and not set it is not called. */
+    add_ready(f, 0, count_ready);
+    spare[0].again = 1000000;
+    naru_loop_idle_set(f->loop, &spare[0].idle);
+    assert_int_equal(naru_loop_turn(f->loop, NARU_NEVER), 0);
+    assert_int_equal(f->called[0], 1);
+    naru_loop_idle_stop(&spare[0].idle);
+    unsigned done = spare[0].done;
+    assert_int_equal(naru_loop_turn(f->loop, NARU_NEVER), 0);
+    assert_int_equal(spare[0].done, done);
+}
+
 static void caught(struct naru_loop_signals *signals, const struct signalfd_siginfo *info)
 {
     unsigned *seen = signals->user;
@@ -380,6 +454,8 @@ int main(void)
         TEST(run_and_stop),
         TEST(looks_on_where_it_pays),
         TEST(sleeps_where_it_was_not_asked_to_look_on),
+        TEST(who_is_last_waits_for_the_others),
+        TEST(spare_time_is_while_nothing_is_ready),
         TEST(signals_arrive),
     };
     return cmocka_run_group_tests_name("host loop", tests, NULL, NULL);
