@@ -112,7 +112,7 @@ void bench_report_skipped(const struct bench_options *options, const struct benc
 
 void bench_pair_init(struct bench_pair *pair, const struct bench_link *link, bool v6);
 void bench_pair_deinit(struct bench_pair *pair);
-/* Takes what one stack has to say, at most a burst, to the other; and 1 us goes by. */
+/* Takes all that one stack has to say to the other; and 1 us goes by. */
 unsigned bench_pair_pass(struct bench_pair *pair, int from);
 /* The same both ways in one microsecond.  Returns frames moved. */
 unsigned bench_pair_turn(struct bench_pair *pair);

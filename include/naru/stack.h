@@ -188,6 +188,13 @@ void naru_stack_input(struct naru_stack *stack, unsigned ifindex, struct naru_pk
                       naru_time now);
 
 /*
+ * The same for count frames in the order in which they came.  What a device has several of is
+ * better handed over so: their connections' memory is fetched at one time.
+ */
+void naru_stack_input_burst(struct naru_stack *stack, unsigned ifindex, struct naru_pkt *const *pkt,
+                            unsigned count, naru_time now);
+
+/*
  * The next frame of that interface, built now; false when there is none.  Frames of the loopback
  * interface never appear: the stack turns them around itself, in tick and output.
  */

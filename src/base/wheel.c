@@ -22,6 +22,8 @@ void naru_wheel_init(struct naru_wheel *w, naru_time now, struct naru_pool *page
 {
     *w = (struct naru_wheel){ .at = now, .now = now, .bound = NARU_NEVER, .page_pool = pages };
     naru_list_init(&w->due);
+    naru_list_init(&w->young);
+    w->young_first = NARU_NEVER;
     for (unsigned level = 0; level < NARU_WHEEL_LEVELS; level++) {
         for (unsigned slot = 0; slot < NARU_WHEEL_SLOTS; slot++) {
             naru_list_init(&w->slot[level][slot].timers);
@@ -161,6 +163,35 @@ static void place(struct naru_wheel *w, struct naru_timer *t)
         list_put(&s->timers, t);
 }
 
+/* ---- Those armed last ---- */
+
+static void young_put(struct naru_wheel *w, struct naru_timer *t)
+{
+    list_put(&w->young, t);
+    t->place = NARU_TIMER_YOUNG;
+    w->young_count++;
+    w->young_first = NARU_MIN(w->young_first, t->at);
+}
+
+/* The one that has waited longest goes into its slot. */
+static void young_settle(struct naru_wheel *w)
+{
+    struct naru_timer *t = NARU_CONTAINER_OF(naru_list_pop(&w->young), struct naru_timer, node);
+    w->young_count--;
+    t->place = NARU_TIMER_AT_REST;
+    if (t->at != NARU_NEVER)
+        place(w, t);
+}
+
+static void young_settle_all(struct naru_wheel *w)
+{
+    while (w->young_count > 0)
+        young_settle(w);
+    w->young_first = NARU_NEVER;
+}
+
+/* ---- Leaving a slot ---- */
+
 static void slot_clear(struct naru_wheel *w, unsigned level, unsigned slot)
 {
     w->inexact[level] &= ~(1U << slot);
@@ -179,12 +210,14 @@ static void leave_instant(struct naru_wheel *w, const struct naru_timer *t)
 
 static void unlink_timer(struct naru_wheel *w, struct naru_timer *t)
 {
+    bool young = t->place == NARU_TIMER_YOUNG;
     if (t->place == NARU_TIMER_PAGED)
         page_take(w, t);
     else
         naru_list_remove(&t->node);
     t->place = NARU_TIMER_AT_REST;
-    if (t->level == LEVEL_DUE)
+    w->young_count -= young;
+    if (young || t->level == LEVEL_DUE)
         return;
     if (slot_empty(w, t->level, t->slot))
         slot_clear(w, t->level, t->slot);
@@ -199,6 +232,11 @@ NARU_NOINLINE void naru_wheel_arm(struct naru_wheel *w, struct naru_timer *t, na
         return;
     }
     w->bound = NARU_MIN(w->bound, at);
+    if (t->place == NARU_TIMER_YOUNG) {
+        t->at = at;
+        w->young_first = NARU_MIN(w->young_first, at);
+        return;
+    }
     if (t->place != NARU_TIMER_AT_REST) {
         if (t->level != LEVEL_DUE && at >= slot_start(w, t->level, t->slot)) {
             struct naru_wheel_slot *s = &w->slot[t->level][t->slot];
@@ -214,7 +252,13 @@ NARU_NOINLINE void naru_wheel_arm(struct naru_wheel *w, struct naru_timer *t, na
         unlink_timer(w, t);
     }
     t->at = at;
-    place(w, t);
+    if (w->page_pool == NULL) {
+        place(w, t);
+        return;
+    }
+    young_put(w, t);
+    if (w->young_count > NARU_WHEEL_YOUNG)
+        young_settle(w);
 }
 
 NARU_NOINLINE void naru_wheel_cancel(struct naru_wheel *w, struct naru_timer *t)
@@ -226,7 +270,7 @@ NARU_NOINLINE void naru_wheel_cancel(struct naru_wheel *w, struct naru_timer *t)
 
 NARU_NOINLINE void naru_wheel_park(struct naru_wheel *w, struct naru_timer *t)
 {
-    if (t->place != NARU_TIMER_AT_REST)
+    if (t->place == NARU_TIMER_LISTED || t->place == NARU_TIMER_PAGED)
         leave_instant(w, t);
     t->at = NARU_NEVER;
 }
@@ -259,9 +303,21 @@ static bool slot_first(const struct naru_wheel *w, unsigned level, unsigned slot
     return true;
 }
 
+/* The same of those armed last, or a bound where they are many. */
+static naru_time young_next(const struct naru_wheel *w)
+{
+    naru_time first = NARU_NEVER;
+    if (w->young_count > NEXT_LOOKS)
+        return w->young_first;
+    for (struct naru_list_node *n = naru_list_first(&w->young); n != NULL;
+         n = naru_list_next(&w->young, n))
+        first = NARU_MIN(first, NARU_CONTAINER_OF(n, struct naru_timer, node)->at);
+    return first;
+}
+
 naru_time naru_wheel_next(const struct naru_wheel *w)
 {
-    naru_time best = NARU_NEVER;
+    naru_time best = young_next(w);
     unsigned looks = NEXT_LOOKS;
 
     if (!naru_list_empty(&w->due))
@@ -347,6 +403,8 @@ struct naru_timer *naru_wheel_expire(struct naru_wheel *w, naru_time now)
     if (now > w->now)
         w->now = now;
     now = w->now;
+    if (w->young_first <= now)
+        young_settle_all(w);
 
     for (;;) {
         struct naru_timer *t = pop_due(w);
@@ -354,7 +412,7 @@ struct naru_timer *naru_wheel_expire(struct naru_wheel *w, naru_time now)
             return t;
         if (w->levels_used == 0) {
             w->at = now;
-            w->bound = NARU_NEVER;
+            w->bound = naru_wheel_next(w);
             return NULL;
         }
         unsigned level = naru_bit_lowest(w->levels_used);
@@ -433,6 +491,18 @@ static bool slot_check(const struct naru_wheel *w, unsigned level, unsigned slot
     return seen_first || (w->inexact[level] >> slot & 1) != 0;
 }
 
+static bool young_check(const struct naru_wheel *w)
+{
+    uint32_t count = 0;
+    for (struct naru_list_node *n = naru_list_first(&w->young); n != NULL;
+         n = naru_list_next(&w->young, n), count++) {
+        const struct naru_timer *t = NARU_CONTAINER_OF(n, struct naru_timer, node);
+        if (t->place != NARU_TIMER_YOUNG || t->at < w->young_first || t->at < w->bound)
+            return false;
+    }
+    return count == w->young_count && count <= NARU_WHEEL_YOUNG;
+}
+
 bool naru_wheel_check(const struct naru_wheel *w)
 {
     for (unsigned level = 0; level < NARU_WHEEL_LEVELS; level++) {
@@ -443,5 +513,5 @@ bool naru_wheel_check(const struct naru_wheel *w)
                 return false;
         }
     }
-    return w->at <= w->now;
+    return w->at <= w->now && young_check(w);
 }

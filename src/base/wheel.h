@@ -18,6 +18,10 @@
  * page without a look at it.  One that is parked keeps its entry: most are soon set again, to an
  * instant that the slot takes.  Without memory for a page there is always the list.
  *
+ * Such wheels put the timers that were armed last nowhere yet: they wait in a short line, as most
+ * of them are set anew or cancelled at once, which then costs nothing.  The next ones push them out
+ * into their slots, or the first instant among them does.
+ *
  * Timers fire in order of their instants, never early; those of one instant in an order that is the
  * same in every run, and those already past when they were armed in the order of arming.  The wheel
  * and the timers belong to the owner.
@@ -33,6 +37,7 @@ enum naru_timer_place {
     NARU_TIMER_AT_REST,
     NARU_TIMER_LISTED, /* in the list of a slot, armed or parked */
     NARU_TIMER_PAGED,  /* in a page of a slot, armed or parked */
+    NARU_TIMER_YOUNG,  /* in the line of those armed last, or parked there */
 };
 
 /* A zeroed timer, with at set to NARU_NEVER by naru_timer_init, is at rest. */
@@ -55,6 +60,10 @@ struct naru_timer_page {
     struct naru_timer_page *next, *prev;              /* in a ring */
     struct naru_timer *timer[NARU_TIMER_PAGE_TIMERS]; /* NULL: gone */
 };
+
+/* So many timers, armed one after the other, are still in the cache, and most of them no more what
+ * they were set to. */
+#define NARU_WHEEL_YOUNG 128
 
 #define NARU_WHEEL_BITS   5
 #define NARU_WHEEL_SLOTS  (1 << NARU_WHEEL_BITS)
@@ -83,6 +92,9 @@ struct naru_wheel {
     uint32_t inexact[NARU_WHEEL_LEVELS];    /* bit per slot whose first may be too early */
     struct naru_list due;        /* instants that were past when they were armed, or have come */
     struct naru_pool *page_pool; /* NULL: only lists */
+    struct naru_list young;      /* with pages: armed last, in no slot */
+    uint32_t young_count;
+    naru_time young_first; /* none of them is earlier */
     struct naru_wheel_slot slot[NARU_WHEEL_LEVELS][NARU_WHEEL_SLOTS];
     struct naru_wheel_pages pages[NARU_WHEEL_PAGED_END - NARU_WHEEL_PAGED][NARU_WHEEL_SLOTS];
 };
@@ -146,6 +158,13 @@ NARU_INLINE naru_time naru_wheel_bound(const struct naru_wheel *w) { return w->b
  * now before one seen earlier counts as that one.
  */
 struct naru_timer *naru_wheel_expire(struct naru_wheel *w, naru_time now);
+
+/* One that expire may give next, to fetch what it is of; or NULL. */
+NARU_INLINE struct naru_timer *naru_wheel_coming(const struct naru_wheel *w)
+{
+    struct naru_list_node *n = naru_list_first(&w->due);
+    return n == NULL ? NULL : NARU_CONTAINER_OF(n, struct naru_timer, node);
+}
 
 /* True if every invariant holds; for tests, costs a pass over everything. */
 bool naru_wheel_check(const struct naru_wheel *w);

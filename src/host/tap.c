@@ -32,6 +32,7 @@
 
 #define FRAME_MAX      (65535 + 64)
 #define RX_BYTES_MAX   (256 * 1024) /* per turn: acknowledgements must not wait for megabytes */
+#define RX_BURST       16           /* frames read before the stack sees the first */
 #define SMALL_MAX      (FRAME_MAX / 2)
 #define RETRY_INTERVAL NARU_MS(1)
 
@@ -276,38 +277,37 @@ static uint8_t *room_in(struct naru_tap *tap)
     return tap->scratch;
 }
 
-/* One frame, len bytes at room, goes to the stack in a packet that fits it. */
-static void hand_over(struct naru_tap *tap, const struct virtio_net_hdr *v, const uint8_t *room,
-                      uint32_t len, naru_time now)
+/* One frame, len bytes at room, in a packet that fits it, or NULL. */
+static struct naru_pkt *packet_of(struct naru_tap *tap, const struct virtio_net_hdr *v,
+                                  const uint8_t *room, uint32_t len)
 {
-    struct naru_stack *stack = tap->device.attachment->stack;
     struct naru_pkt *pkt;
     struct naru_offload offload;
 
     if (!offload_parse(v, room, len, &offload)) {
         tap->stats.rx_bad++;
-        return;
+        return NULL;
     }
     if (tap->big != NULL && len > SMALL_MAX) {
         pkt = tap->big;
         pkt->len = len;
         tap->big = NULL;
     } else {
-        pkt = copy_in(stack, room, len);
+        pkt = copy_in(tap->device.attachment->stack, room, len);
     }
     if (pkt == NULL) {
         tap->stats.rx_nomem++;
-        return;
+        return NULL;
     }
     pkt->offload = offload;
     tap->stats.rx_frames++;
     tap->stats.rx_bytes += len;
     tap->stats.rx_gso += offload.gso != NARU_GSO_NONE;
-    naru_stack_input(stack, tap->device.ifindex, pkt, now);
+    return pkt;
 }
 
-/* One read; the length of the frame, 0 when there is none. */
-static uint32_t read_frame(struct naru_tap *tap, naru_time now)
+/* One read; the length of the frame, 0 when there is none; *pkt: it, or NULL. */
+static uint32_t read_frame(struct naru_tap *tap, struct naru_pkt **pkt, naru_time now)
 {
     struct virtio_net_hdr v;
     uint8_t *room = room_in(tap);
@@ -322,20 +322,36 @@ static uint32_t read_frame(struct naru_tap *tap, naru_time now)
     if (got <= (ssize_t)sizeof(v))
         return 0;
     uint32_t len = (uint32_t)((size_t)got - sizeof(v));
-    hand_over(tap, &v, room, len, now);
+    *pkt = packet_of(tap, &v, room, len);
     return len;
+}
+
+/* At most max frames, and about so many bytes; false: there is nothing more for this turn. */
+static bool read_burst(struct naru_tap *tap, unsigned max, uint32_t *bytes, naru_time now)
+{
+    struct naru_pkt *pkt[RX_BURST];
+    unsigned count = 0;
+    bool more = true;
+
+    for (unsigned i = 0; i < max && more; i++) {
+        uint32_t len = read_frame(tap, &pkt[count], now);
+        more = len != 0 && (*bytes += len) < RX_BYTES_MAX;
+        count += len != 0 && pkt[count] != NULL;
+    }
+    if (count > 0)
+        naru_stack_input_burst(tap->device.attachment->stack, tap->device.ifindex, pkt, count, now);
+    return more;
 }
 
 static void read_batch(struct naru_tap *tap, naru_time now)
 {
     uint32_t bytes = 0;
+    unsigned left = tap->rx_batch, part;
 
-    for (unsigned i = 0; i < tap->rx_batch && bytes < RX_BYTES_MAX; i++) {
-        uint32_t len = read_frame(tap, now);
-        if (len == 0)
-            break;
-        bytes += len;
-    }
+    do {
+        part = left < RX_BURST ? left : RX_BURST;
+        left -= part;
+    } while (read_burst(tap, part, &bytes, now) && left > 0);
 }
 
 /* ---- To the device ---- */

@@ -23,7 +23,7 @@ static void check_stream(struct naru_sock_tcp *st)
         return;
     /* What it has to say is on some list, and what it waits for in the wheel. */
     NARU_ASSERT(st->tcp.due == 0 || st->s.tx_list != TX_NONE);
-    NARU_ASSERT(naru_tcp_deadline(&st->tcp) >= st->timer.at);
+    NARU_ASSERT(naru_tcp_deadline(&st->tcp) > st->timer.at - TIMER_TICK);
     NARU_ASSERT(naru_stack_deadline(stack) <= NARU_MAX(st->timer.at, stack->now));
 }
 

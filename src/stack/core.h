@@ -296,6 +296,8 @@ unsigned naru_sock_level(const struct naru_sock *sock);
 void naru_sock_want_memory(struct naru_sock *sock);
 void naru_memory_waiters_wake(struct naru_stack *stack);
 enum naru_stack_timer { TIMER_CONNECTION, TIMER_TIME_WAIT, TIMER_MEMORY };
+#define TIMER_TICK NARU_MS(1)  /* a connection's may be late by less than this ... */
+#define TIMER_FAR  NARU_MS(20) /* ... where they are set so far ahead */
 
 /* sockets' common half: event.c */
 void naru_sock_init(struct naru_sock *sock, struct naru_stack *stack, enum naru_sock_type type,

@@ -211,16 +211,33 @@ static NARU_NOINLINE void settle_end(struct naru_sock_tcp *st)
 }
 
 /*
+ * Far instants are rounded up to a whole tick, so that the acknowledgements and the probes of
+ * many connections come together: they wake the driver once, leave in bursts, and their memory is
+ * fetched at one time.
+ */
+static NARU_NOINLINE void arm_timer(struct naru_sock_tcp *st, naru_time deadline)
+{
+    struct naru_stack *stack = st->s.stack;
+    naru_time over = deadline % TIMER_TICK;
+    if (over != 0 && deadline - stack->now >= TIMER_FAR)
+        deadline += TIMER_TICK - over;
+    naru_wheel_arm_earlier(&stack->wheel, &st->timer, deadline);
+}
+
+/*
  * A deadline that moves later, as nearly all do, is left alone: the wheel fires too early once, and
  * the connection has nothing to do then but say when it will.
  */
 static void settle_deadline(struct naru_sock_tcp *st, naru_time deadline)
 {
-    struct naru_wheel *wheel = &st->s.stack->wheel;
-    if (NARU_UNLIKELY(deadline < st->timer.at))
-        naru_wheel_arm(wheel, &st->timer, deadline);
-    else if (deadline == NARU_NEVER && naru_timer_armed(&st->timer))
-        naru_wheel_park(wheel, &st->timer);
+    struct naru_stack *stack = st->s.stack;
+    naru_time at = st->timer.at;
+    if (deadline < at) {
+        if (NARU_UNLIKELY(at - deadline >= TIMER_TICK || at - stack->now < TIMER_FAR))
+            arm_timer(st, deadline);
+    } else if (deadline == NARU_NEVER && naru_timer_armed(&st->timer)) {
+        naru_wheel_park(&stack->wheel, &st->timer);
+    }
 }
 
 static void settle_timer(struct naru_sock_tcp *st)
@@ -303,6 +320,13 @@ void naru_tcp_settle_user(struct naru_sock_tcp *st)
         settle_output(st);
 }
 
+static void prefetch_coming(const struct naru_wheel *wheel)
+{
+    struct naru_timer *coming = naru_wheel_coming(wheel);
+    if (coming != NULL && coming->kind == TIMER_CONNECTION)
+        naru_connection_prefetch(NARU_CONTAINER_OF(coming, struct naru_sock_tcp, timer));
+}
+
 void naru_stack_tcp_expire(struct naru_stack *stack)
 {
     struct naru_timer *timer;
@@ -317,6 +341,7 @@ void naru_stack_tcp_expire(struct naru_stack *stack)
         }
         struct naru_sock_tcp *st = NARU_CONTAINER_OF(timer, struct naru_sock_tcp, timer);
         naru_connection_prefetch(st);
+        prefetch_coming(&stack->wheel);
         if (naru_tcp_deadline(&st->tcp) > stack->now) { /* it moved later since */
             settle_timer(st);
             continue;

@@ -142,6 +142,19 @@ static void rearming_wakes_rarely(void **state)
 }
 
 /* Timers that go away leave nothing to open, and no page outlives its last timer. */
+/* Whatever was armed before stands in its slot. */
+static void push_out(struct naru_wheel *w)
+{
+    struct naru_timer later[NARU_WHEEL_YOUNG];
+    for (unsigned i = 0; i < NARU_WHEEL_YOUNG; i++) {
+        naru_timer_init(&later[i], 0);
+        naru_wheel_arm(w, &later[i], NARU_SEC(1000));
+        assert_int_equal(later[i].place, NARU_TIMER_YOUNG);
+    }
+    for (unsigned i = 0; i < NARU_WHEEL_YOUNG; i++)
+        naru_wheel_cancel(w, &later[i]);
+}
+
 static void pages_hold_what_is_armed(void **state)
 {
     (void)state;
@@ -158,8 +171,10 @@ static void pages_hold_what_is_armed(void **state)
     for (unsigned i = 0; i < N; i++) {
         naru_timer_init(&t[i], 0);
         naru_wheel_arm(w, &t[i], NARU_MS(100) + i);
-        assert_int_equal(t[i].place, NARU_TIMER_PAGED);
     }
+    push_out(w);
+    for (unsigned i = 0; i < N; i++)
+        assert_int_equal(t[i].place, NARU_TIMER_PAGED);
     assert_int_equal(pages.count, (N + NARU_TIMER_PAGE_TIMERS - 1) / NARU_TIMER_PAGE_TIMERS);
     for (unsigned i = 0; i < N; i++) {
         if (i % 10 != 7)
@@ -171,6 +186,42 @@ static void pages_hold_what_is_armed(void **state)
         assert_ptr_equal(naru_wheel_expire(w, NARU_SEC(1)), &t[i]);
     assert_null(naru_wheel_expire(w, NARU_SEC(1)));
     assert_int_equal(pages.count, 0);
+    naru_pool_deinit(&pages);
+}
+
+/* What is set and put off again before others push it out was never in a slot. */
+static void the_young_come_into_no_slot(void **state)
+{
+    (void)state;
+    struct test_alloc alloc;
+    struct naru_mem mem;
+    struct naru_pool pages;
+    struct naru_timer t[3];
+    struct naru_wheel *w = &wheel;
+
+    test_mem_init(&mem, &alloc, UINT64_MAX);
+    naru_wheel_pages_init(&pages, &mem);
+    naru_wheel_init(w, 0, &pages);
+    for (unsigned i = 0; i < NARU_ARRAY_LEN(t); i++) {
+        naru_timer_init(&t[i], 0);
+        naru_wheel_arm(w, &t[i], NARU_MS(40));
+    }
+    naru_wheel_arm(w, &t[0], NARU_MS(30));
+    naru_wheel_park(w, &t[1]);
+    naru_wheel_cancel(w, &t[2]);
+    assert_int_equal(w->levels_used, 0);
+    assert_true(naru_wheel_next(w) == NARU_MS(30));
+    assert_null(naru_wheel_expire(w, NARU_MS(30) - 1));
+    assert_int_equal(t[0].place, NARU_TIMER_YOUNG);
+    assert_ptr_equal(naru_wheel_expire(w, NARU_MS(30)), &t[0]);
+    assert_null(naru_wheel_expire(w, NARU_MS(50)));
+    assert_int_equal(t[1].place, NARU_TIMER_AT_REST);
+    naru_wheel_arm(w, &t[1], NARU_MS(60));
+    naru_wheel_park(w, &t[1]);
+    push_out(w); /* and what is parked goes to no slot at all */
+    assert_int_equal(t[1].place, NARU_TIMER_AT_REST);
+    assert_int_equal(w->levels_used, 0);
+    assert_true(naru_wheel_check(w));
     naru_pool_deinit(&pages);
 }
 
@@ -191,6 +242,7 @@ static void pages_keep_what_is_parked(void **state)
         naru_timer_init(&t[i], 0);
         naru_wheel_arm(w, &t[i], NARU_MS(100));
     }
+    push_out(w);
     struct naru_timer **entry = t[1].entry;
     naru_wheel_park(w, &t[0]);
     naru_wheel_park(w, &t[1]);
@@ -374,6 +426,7 @@ int main(void)
         cmocka_unit_test(rearming_wakes_rarely),
         cmocka_unit_test(pages_hold_what_is_armed),
         cmocka_unit_test(pages_keep_what_is_parked),
+        cmocka_unit_test(the_young_come_into_no_slot),
         cmocka_unit_test(pages_do_not_grow_with_time),
         cmocka_unit_test(wheel_twin),
     };

@@ -182,6 +182,13 @@ void naru_stack_input(struct naru_stack *s, unsigned ifindex, struct naru_pkt *p
     naru_pkt_free(pkt);
 }
 
+void naru_stack_input_burst(struct naru_stack *s, unsigned ifindex, struct naru_pkt *const *pkt,
+                            unsigned count, naru_time now)
+{
+    for (unsigned i = 0; i < count; i++)
+        naru_stack_input(s, ifindex, pkt[i], now);
+}
+
 bool naru_stack_output(struct naru_stack *s, unsigned ifindex, struct naru_frame *frame,
                        naru_time now)
 {
