@@ -13,12 +13,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PORT = 5001 };
+enum { PORT = 5001, CONNECTIONS = 64 };
 
 struct fixed {
     struct bench_pair pair;
     struct naru_sock *listener, *client, *server;
     struct naru_sock *udp[2];
+    struct naru_sock *many[CONNECTIONS][2]; /* rr-64: clients and servers */
     uint32_t forged, answers; /* SYNs so far */
 };
 
@@ -43,6 +44,16 @@ static void rr(struct fixed *f, unsigned rounds)
 {
     while (rounds-- > 0)
         bench_round(&f->pair, f->client, f->server);
+}
+
+/* Each segment is for another connection than the last. */
+static void rr_64(struct fixed *f, unsigned rounds)
+{
+    for (unsigned i = 0; f->many[0][0] == NULL && i < CONNECTIONS; i++)
+        bench_connect(&f->pair, f->listener, &f->many[CONNECTIONS - 1 - i][0],
+                      &f->many[CONNECTIONS - 1 - i][1]);
+    while (rounds-- > 0)
+        bench_round(&f->pair, f->many[rounds % CONNECTIONS][0], f->many[rounds % CONNECTIONS][1]);
 }
 
 static void churn(struct fixed *f, unsigned connections)
@@ -140,11 +151,11 @@ static void udp(struct fixed *f, unsigned datagrams)
 static const struct fixed_row rows[] = {
     { "bulk", "segment", 20000, 20000, 0, bulk },
     { "rr", "round", 1000, 5000, 0, rr },
+    { "rr-64", "round", 1000, 5000, 0, rr_64 },
     { "churn", "connection", 500, 2000, 0, churn },
     { "churn-again", "connection", 1200, 1000, 1000, churn_again },
     { "syn-flood", "SYN", 2000, 5000, 0, syn_flood },
     { "udp", "datagram", 1000, 5000, 0, udp },
-
 };
 
 void bench_fixed_work(const struct fixed_row *row, struct fixed *f);
