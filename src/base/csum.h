@@ -154,23 +154,28 @@ NARU_INLINE uint32_t naru_csum_add32(uint32_t partial, uint32_t value)
     return naru_csum_add16(naru_csum_add16(partial, (uint16_t)(value >> 16)), (uint16_t)value);
 }
 
+/*
+ * The ones' complement sum of both halves.  They are added to each other crosswise, so that what
+ * the lower one carries is already added to the upper one.
+ */
+NARU_INLINE uint16_t naru_csum_fold32(uint32_t sum)
+{
+    return (uint16_t)((sum + (sum << 16 | sum >> 16)) >> 16);
+}
+
 /* The 16-bit ones' complement sum in host order: what csum_partial offload wants in the field. */
 NARU_INLINE uint16_t naru_csum_fold(uint32_t partial)
 {
-    uint32_t sum = (partial & 0xffff) + (partial >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
+    uint32_t sum = naru_csum_fold32(partial);
     return (uint16_t)(NARU_BIG_ENDIAN ? sum : (sum >> 8 | (sum & 0xff) << 8));
 }
 
-/*
- * Sixteen bits of a sum of 32-bit words that are in host order.  The halves are added to each other
- * crosswise, so that what the lower one carries is already added to the upper one.
- */
+/* Sixteen bits of a sum of 32-bit words that are in host order. */
 NARU_INLINE uint16_t naru_csum_fold_words(uint64_t sum)
 {
     uint32_t words = (uint32_t)sum + (uint32_t)(sum >> 32);
     words += words < (uint32_t)sum;
-    return (uint16_t)((words + (words << 16 | words >> 16)) >> 16);
+    return naru_csum_fold32(words);
 }
 
 /* The same question as whether that is 0xffff, of a sum that is not 0. */

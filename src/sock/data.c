@@ -27,12 +27,11 @@ static int64_t or_wait(struct naru_sock *sock, int64_t result)
     return NARU_ERR_AGAIN;
 }
 
-NARU_FLATTEN int64_t naru_sock_send(struct naru_sock *sock, const struct naru_slice *slice,
-                                    unsigned slice_count, unsigned flags,
-                                    const struct naru_msg_info *info, naru_time now)
+static NARU_NOINLINE NARU_FLATTEN int64_t send_any(struct naru_sock *sock,
+                                                   const struct naru_slice *slice,
+                                                   unsigned slice_count, unsigned flags,
+                                                   const struct naru_msg_info *info)
 {
-    naru_connection_prefetch(sock);
-    naru_stack_at(sock->stack, now);
     if (sock->type != NARU_SOCK_STREAM)
         return or_wait(sock, naru_dgram_send(naru_sock_udp_of(sock), slice, slice_count, info));
     struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
@@ -43,6 +42,25 @@ NARU_FLATTEN int64_t naru_sock_send(struct naru_sock *sock, const struct naru_sl
     int64_t sent = naru_tcp_send(&st->tcp, slice, slice_count, flags, sock->stack->now);
     naru_tcp_settle_user(st);
     return or_wait(sock, sent);
+}
+
+/* First the usual: one piece, for a connection about which nothing is special. */
+NARU_FLATTEN int64_t naru_sock_send(struct naru_sock *sock, const struct naru_slice *slice,
+                                    unsigned slice_count, unsigned flags,
+                                    const struct naru_msg_info *info, naru_time now)
+{
+    naru_connection_prefetch(sock);
+    naru_stack_at(sock->stack, now);
+    if (NARU_LIKELY(sock->type == NARU_SOCK_STREAM && sock->connected && slice_count == 1 &&
+                    flags == 0)) {
+        struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
+        int64_t sent = naru_tcp_quick_send(&st->tcp, slice, sock->stack->now);
+        if (NARU_LIKELY(sent != 0)) {
+            naru_tcp_settle_user(st);
+            return sent;
+        }
+    }
+    return send_any(sock, slice, slice_count, flags, info);
 }
 
 NARU_FLATTEN int64_t naru_sock_recv(struct naru_sock *sock, const struct naru_room *room,

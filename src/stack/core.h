@@ -251,11 +251,16 @@ bool naru_path_find(struct naru_stack *stack, struct naru_path *path, const stru
 unsigned naru_path_group_iface(const struct naru_sock *sock, const struct naru_addr *dst,
                                const struct naru_addr *src);
 
+/* Nothing has changed that path was made from; it may be none yet (ifindex 0). */
+static inline bool naru_path_current(const struct naru_stack *stack, const struct naru_path *path)
+{
+    return path->fib_gen == stack->fib.generation && path->pmtu_gen == stack->pmtu.generation;
+}
+
 static inline bool naru_path_route(struct naru_stack *stack, struct naru_path *path,
                                    const struct naru_addr *dst, unsigned ifindex)
 {
-    if (NARU_LIKELY(path->ifindex != 0 && path->fib_gen == stack->fib.generation &&
-                    path->pmtu_gen == stack->pmtu.generation))
+    if (NARU_LIKELY(path->ifindex != 0 && naru_path_current(stack, path)))
         return true;
     return naru_path_find(stack, path, dst, ifindex);
 }
@@ -361,7 +366,9 @@ enum naru_drop naru_mld_input(struct naru_stack *stack, const struct naru_ip_in 
                               struct naru_span message);
 void naru_group_chores(struct naru_stack *stack, struct naru_iface *iface);
 
-/* out.c, out_ip.c */
+/* out.c, out_ip.c, out_quick.c */
+bool naru_iface_frame(struct naru_stack *stack, struct naru_iface *iface, struct naru_frame *frame);
+bool naru_quick_frame(struct naru_stack *stack, struct naru_iface *iface, struct naru_frame *frame);
 bool naru_iface_enqueue(struct naru_stack *stack, struct naru_iface *iface, struct naru_pkt *pkt);
 void naru_sock_set_tx_list(struct naru_sock *sock, struct naru_iface *iface,
                            enum naru_tx_list list);
@@ -376,7 +383,7 @@ void naru_ip_answer(struct naru_stack *stack, const struct naru_ip_in *in, uint3
 enum naru_err naru_ip_output_by(struct naru_stack *stack, const struct naru_ip_out *out,
                                 struct naru_path *path, struct naru_pkt *pkt);
 
-/* tcp.c, tcp_out.c, out_quick.c, train.c */
+/* tcp.c, tcp_out.c, train.c */
 uint32_t naru_tcp_ip_len(const struct naru_tuple *tuple); /* of its IP header */
 /* Looks for the way to the peer where it may have changed; false: there is none. */
 bool naru_tcp_route(struct naru_sock_tcp *st);
@@ -397,8 +404,6 @@ enum naru_drop naru_tcp_connection_in(struct naru_sock_tcp *st, const struct nar
                                       const struct naru_tcp_hdr *h, struct naru_pkt *pkt);
 bool naru_tcp_frame(struct naru_stack *stack, struct naru_iface *iface, struct naru_sock_tcp *st,
                     struct naru_frame *frame);
-bool naru_tcp_quick_frame(struct naru_stack *stack, struct naru_iface *iface,
-                          struct naru_sock_tcp *st, struct naru_frame *frame);
 void naru_train_begin(struct naru_iface *iface, struct naru_sock_tcp *st,
                       const struct naru_tcp_segment *segment, const struct naru_frame *frame);
 bool naru_train_frame(struct naru_stack *stack, struct naru_iface *iface, struct naru_frame *frame);

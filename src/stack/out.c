@@ -228,9 +228,19 @@ static bool traced_packet_frame(struct naru_stack *stack, struct naru_iface *ifa
     return true;
 }
 
-static bool iface_frame(struct naru_stack *stack, struct naru_iface *iface,
-                        struct naru_frame *frame)
+/* The driver is done with it. */
+static void give_back(struct naru_iface *iface)
 {
+    naru_pktpool_put(iface->sending);
+    iface->sending = NULL;
+}
+
+/* The next frame of iface, which has something to say. */
+NARU_NOINLINE NARU_FLATTEN bool naru_iface_frame(struct naru_stack *stack, struct naru_iface *iface,
+                                                 struct naru_frame *frame)
+{
+    if (iface->sending != NULL && iface->cut_header_len == 0)
+        give_back(iface);
     iface->turn = !iface->turn;
     bool built = iface->turn
                      ? traced_packet_frame(stack, iface, frame) || ready_frame(stack, iface, frame)
@@ -261,30 +271,13 @@ static NARU_NOINLINE bool child_frame(struct naru_stack *stack, const struct nar
     for (unsigned i = LOOPBACK + 1; i <= stack->iface_count; i++) {
         struct naru_iface *child = stack->ifaces[i];
         if (child->kind == NARU_IFACE_VLAN && child->parent == iface->index && child->up &&
-            iface_frame(stack, child, frame))
+            naru_iface_frame(stack, child, frame))
             return true;
     }
     return false;
 }
 
-/* The driver is done with it. */
-static void give_back(struct naru_iface *iface)
-{
-    naru_pktpool_put(iface->sending);
-    iface->sending = NULL;
-}
-
-static NARU_NOINLINE NARU_FLATTEN bool next_frame(struct naru_stack *stack,
-                                                  struct naru_iface *iface,
-                                                  struct naru_frame *frame)
-{
-    if (iface->sending != NULL && iface->cut_header_len == 0)
-        give_back(iface);
-    return iface_frame(stack, iface, frame);
-}
-
-/* The same for an interface about which, or for a stack about whose machines, something is special.
- */
+/* The same where something about iface is special, or a machine may have something to send. */
 static NARU_NOINLINE bool odd_frame(struct naru_stack *stack, struct naru_iface *iface,
                                     struct naru_frame *frame)
 {
@@ -296,21 +289,14 @@ static NARU_NOINLINE bool odd_frame(struct naru_stack *stack, struct naru_iface 
         do_chores(stack);
     if (NARU_UNLIKELY(!iface->up))
         return false;
-    return next_frame(stack, iface, frame) ||
+    return naru_iface_frame(stack, iface, frame) ||
            (iface->child_count != 0 && child_frame(stack, iface, frame));
 }
 
-/* The first connection of the ready list has its turn, and nobody else wants to speak. */
-NARU_INLINE bool quick_frame(struct naru_stack *stack, struct naru_iface *iface,
-                             struct naru_frame *frame)
+static NARU_NOINLINE bool no_frame(struct naru_iface *iface)
 {
-    struct naru_sock *sock = NARU_CONTAINER_OF(iface->ready.head.next, struct naru_sock, tx_node);
-    if (!naru_tcp_quick_frame(stack, iface, naru_sock_tcp_of(sock), frame))
-        return false;
-    iface->turn = !iface->turn;
-    iface->tx_packets++;
-    iface->tx_bytes += frame->len;
-    return true;
+    give_back(iface);
+    return false;
 }
 
 /* A driver asks until it hears "nothing more": that, and one segment alone, cost the least. */
@@ -319,19 +305,14 @@ NARU_INLINE bool any_frame(struct naru_stack *stack, unsigned ifindex, struct na
 {
     struct naru_iface *iface = naru_iface_of(stack, ifindex);
     naru_stack_at(stack, now);
-    if (NARU_UNLIKELY(iface == NULL || !iface->usual || stack->chores))
-        return iface != NULL && ifindex != LOOPBACK && iface->kind != NARU_IFACE_VLAN &&
-               odd_frame(stack, iface, frame);
-    if (iface->sending == NULL && naru_pktq_empty(&iface->txq)) {
-        if (naru_list_empty(&iface->ready))
-            return false;
-        if (NARU_LIKELY(quick_frame(stack, iface, frame)))
-            return true;
-    } else if (!naru_iface_waiting(iface)) {
-        give_back(iface);
+    if (NARU_UNLIKELY(iface == NULL))
         return false;
-    }
-    return next_frame(stack, iface, frame);
+    if (NARU_UNLIKELY(!iface->usual || stack->chores))
+        return ifindex != LOOPBACK && iface->kind != NARU_IFACE_VLAN &&
+               odd_frame(stack, iface, frame);
+    if (NARU_LIKELY(iface->sending == NULL && naru_pktq_empty(&iface->txq)))
+        return !naru_list_empty(&iface->ready) && naru_quick_frame(stack, iface, frame);
+    return naru_iface_waiting(iface) ? naru_iface_frame(stack, iface, frame) : no_frame(iface);
 }
 
 static NARU_NOINLINE bool train_frame(struct naru_stack *stack, unsigned ifindex,
@@ -367,6 +348,10 @@ bool naru_stack_output_pending(const struct naru_stack *stack, unsigned ifindex)
 void naru_frame_copy(const struct naru_frame *frame, void *at)
 {
     uint8_t *to = at;
+    if (NARU_LIKELY(frame->slice_count == 1)) {
+        memcpy(to, frame->slice[0].at, frame->slice[0].len);
+        return;
+    }
     for (unsigned i = 0; i < frame->slice_count; i++) {
         memcpy(to, frame->slice[i].at, frame->slice[i].len);
         to += frame->slice[i].len;

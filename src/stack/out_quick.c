@@ -22,8 +22,8 @@ static bool way_known(const struct naru_stack *stack, const struct naru_iface *i
                       const struct naru_sock_tcp *st)
 {
     const struct naru_path *path = &st->path;
-    return path->ifindex == iface->index && path->fib_gen == stack->fib.generation &&
-           path->pmtu_gen == stack->pmtu.generation && path->mtu == st->mtu_told &&
+    return path->ifindex == iface->index && naru_path_current(stack, path) &&
+           path->mtu == st->mtu_told &&
            (path->link == PATH_LINK_NEIGH ? naru_neigh_ref_good(&path->neigh) : !iface->link_layer);
 }
 
@@ -54,19 +54,24 @@ static void put_offload(struct naru_frame *frame, bool partial, size_t header_le
     }
 }
 
-NARU_INLINE void build(struct naru_sock_tcp *st, const struct naru_iface *iface, bool v4,
+/* What decides which bytes there are: known where build is written out for one shape of them. */
+struct shape {
+    bool v4, link, partial; /* the device sums */
+};
+
+NARU_INLINE void build(struct naru_sock_tcp *st, const struct naru_iface *iface, struct shape shape,
                        const struct naru_tcp_lone *lone, struct naru_frame *frame)
 {
     const struct naru_stack *stack = st->s.stack;
     const struct naru_tuple *t = &st->s.flow.tuple;
-    bool partial = (iface->offload & NARU_OFFLOAD_TX_CSUM) != 0;
-    size_t header_len = (iface->link_layer ? NARU_ETH_LEN : 0u) +
-                        (v4 ? (size_t)NARU_PLAIN_LEN4 : (size_t)NARU_PLAIN_LEN6);
+    bool v4 = shape.v4, partial = shape.partial;
+    size_t header_len =
+        (shape.link ? NARU_ETH_LEN : 0u) + (v4 ? (size_t)NARU_PLAIN_LEN4 : (size_t)NARU_PLAIN_LEN6);
     uint64_t sum = put_payload(stack, lone, partial, frame, header_len);
     struct naru_tcp_hdr hdr;
     put_offload(frame, partial, header_len);
     struct naru_plain plain = {
-        .dst_mac = iface->link_layer ? st->path.neigh.entry->mac : NULL,
+        .dst_mac = shape.link ? st->path.neigh.entry->mac : NULL,
         .src_mac = iface->mac,
         .src = &t->local,
         .dst = &t->remote,
@@ -88,30 +93,54 @@ NARU_INLINE void build(struct naru_sock_tcp *st, const struct naru_iface *iface,
     naru_plain_emit_tcp(tcp, &plain);
 }
 
+/* No link layer, or the device sums. */
+static NARU_NOINLINE void build_other(struct naru_sock_tcp *st, const struct naru_iface *iface,
+                                      bool v4, const struct naru_tcp_lone *lone,
+                                      struct naru_frame *frame)
+{
+    struct shape shape = { .v4 = v4,
+                           .link = iface->link_layer,
+                           .partial = (iface->offload & NARU_OFFLOAD_TX_CSUM) != 0 };
+    build(st, iface, shape, lone, frame);
+}
+
 static NARU_NOINLINE void settle(struct naru_sock_tcp *st) { naru_tcp_settle(st); }
 
-/*
- * The next segment of st, the first of iface's ready list, as a frame; st has left the list. False,
- * and nothing has happened: somebody has to look.  iface is as usual.
- */
-NARU_NOINLINE NARU_FLATTEN bool naru_tcp_quick_frame(struct naru_stack *stack,
-                                                     struct naru_iface *iface,
-                                                     struct naru_sock_tcp *st,
-                                                     struct naru_frame *frame)
+/* The next segment of st, in iface's ready list, as a frame; false, and nothing has happened:
+ * somebody has to look.  It was all that st had to say. */
+NARU_INLINE bool lone_segment(struct naru_stack *stack, struct naru_iface *iface,
+                              struct naru_sock_tcp *st, struct naru_frame *frame)
 {
     struct naru_tcp_lone lone;
     if (!way_known(stack, iface, st) || st->s.mtu_discover == 0 || !st->s.flow.in_table ||
         !naru_tcp_lone_ready(&st->tcp, &lone))
         return false;
-    if (naru_addr_is_v4(&st->s.flow.tuple.remote))
-        build(st, iface, true, &lone, frame);
+    bool v4 = naru_addr_is_v4(&st->s.flow.tuple.remote);
+    if (NARU_UNLIKELY(!iface->link_layer || (iface->offload & NARU_OFFLOAD_TX_CSUM) != 0))
+        build_other(st, iface, v4, &(struct naru_tcp_lone){ lone.payload, lone.len }, frame);
+    else if (v4)
+        build(st, iface, (struct shape){ .v4 = true, .link = true }, &lone, frame);
     else
-        build(st, iface, false, &lone, frame);
+        build(st, iface, (struct shape){ .v4 = false, .link = true }, &lone, frame);
     naru_tcp_lone_gone(&st->tcp, lone.len, stack->now);
     stack->sent_flow = &st->s.flow;
-    naru_sock_set_tx_list(&st->s, NULL, TX_NONE);
+    naru_list_remove(&st->s.tx_node);
+    st->s.tx_list = TX_NONE;
     /* Of the timers that of retransmission alone may be earlier now, and that of the ACK is off. */
     if (lone.len == 0 || NARU_UNLIKELY(st->tcp.timer[NARU_TCP_TIMER_RETRANSMIT] < st->timer.at))
         settle(st);
+    return true;
+}
+
+/* The next frame of iface, about which nothing is special, when connections alone wait there. */
+NARU_NOINLINE NARU_FLATTEN bool naru_quick_frame(struct naru_stack *stack, struct naru_iface *iface,
+                                                 struct naru_frame *frame)
+{
+    struct naru_sock *sock = NARU_CONTAINER_OF(iface->ready.head.next, struct naru_sock, tx_node);
+    if (NARU_UNLIKELY(!lone_segment(stack, iface, naru_sock_tcp_of(sock), frame)))
+        return naru_iface_frame(stack, iface, frame);
+    iface->turn = !iface->turn;
+    iface->tx_packets++;
+    iface->tx_bytes += frame->len;
     return true;
 }

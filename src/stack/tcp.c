@@ -191,12 +191,25 @@ NARU_COLD void naru_tcp_no_way(struct naru_sock_tcp *st, enum naru_err err)
     naru_tcp_lose_output(st);
 }
 
-static void settle_output(struct naru_sock_tcp *st)
+static NARU_NOINLINE void settle_anew(struct naru_sock_tcp *st)
 {
-    if (NARU_LIKELY(naru_tcp_route(st)))
+    if (naru_tcp_route(st))
         naru_sock_set_tx_list(&st->s, st->s.stack->ifaces[st->path.ifindex], TX_READY);
     else
         naru_tcp_no_way(st, NARU_ERR_NETUNREACH);
+}
+
+/* To the ready list of where it leaves; it is in none. */
+static void settle_output(struct naru_sock_tcp *st)
+{
+    struct naru_stack *stack = st->s.stack;
+    if (NARU_UNLIKELY(st->path.ifindex == 0 || !naru_path_current(stack, &st->path) ||
+                      st->path.mtu != st->mtu_told)) {
+        settle_anew(st);
+        return;
+    }
+    st->s.tx_list = TX_READY;
+    naru_list_push_back(&stack->ifaces[st->path.ifindex]->ready, &st->s.tx_node);
 }
 
 static NARU_NOINLINE void settle_end(struct naru_sock_tcp *st)
@@ -310,12 +323,14 @@ void naru_tcp_settle_quick(struct naru_sock_tcp *st)
     settle_deadline(st, naru_tcp_quick_deadline(c));
 }
 
+static NARU_NOINLINE void settle_all(struct naru_sock_tcp *st) { naru_tcp_settle(st); }
+
 /* The same after a user's call, which moves no timer of a connection that goes on. */
 void naru_tcp_settle_user(struct naru_sock_tcp *st)
 {
     const struct naru_tcp *c = &st->tcp;
     if (NARU_UNLIKELY(c->state != NARU_TCP_ESTABLISHED || c->events != 0))
-        naru_tcp_settle(st);
+        settle_all(st);
     else if (c->due != 0 && st->s.tx_list == TX_NONE)
         settle_output(st);
 }

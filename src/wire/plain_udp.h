@@ -77,13 +77,6 @@ struct naru_plain_udp_one {
     bool csum_partial;      /* only the pseudo header is summed: the device does the rest */
 };
 
-/* Of a sum of some numbers of 16 bits. */
-NARU_INLINE uint32_t naru_plain_udp_fold(uint32_t sum)
-{
-    sum = (sum >> 16) + (sum & 0xffff);
-    return (sum >> 16) + (sum & 0xffff);
-}
-
 /* What is the same in all; at has room for sizeof(p->bytes), and the payload comes to at + p->len
  * after this. */
 NARU_INLINE void naru_plain_udp_begin(uint8_t *at, const struct naru_plain_udp *p)
@@ -97,9 +90,9 @@ NARU_INLINE void naru_plain_udp_finish(uint8_t *at, const struct naru_plain_udp 
     uint8_t *ip = at + p->link_len, *udp = at + p->len - NARU_UDP_LEN;
     uint32_t len = NARU_UDP_LEN + one->payload_len, sum = p->pseudo_sum + len;
     if (one->csum_partial) {
-        sum = naru_plain_udp_fold(sum);
+        sum = naru_csum_fold32(sum);
     } else {
-        sum = naru_plain_udp_fold(sum + p->ports_sum + len + one->payload_sum) ^ 0xffff;
+        sum = naru_csum_fold32(sum + p->ports_sum + len + one->payload_sum) ^ 0xffffu;
         sum = sum != 0 ? sum : 0xffff; /* 0 would say that there is none */
     }
     naru_put32(udp + 4, len << 16 | sum);
@@ -107,7 +100,7 @@ NARU_INLINE void naru_plain_udp_finish(uint8_t *at, const struct naru_plain_udp 
         uint32_t total = NARU_IPV4_LEN + len;
         naru_put16(ip + 2, total);
         naru_put16(ip + 4, one->ident);
-        naru_put16(ip + 10, naru_plain_udp_fold(p->ip_sum + total + one->ident) ^ 0xffff);
+        naru_put16(ip + 10, (uint16_t)~naru_csum_fold32(p->ip_sum + total + one->ident));
     } else {
         naru_put16(ip + 4, len);
     }

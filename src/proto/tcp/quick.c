@@ -443,7 +443,7 @@ int64_t naru_tcp_quick_send(struct naru_tcp *c, const struct naru_slice *slice, 
     }
     if (c->rare != NULL)
         naru_tcp_rate_written(c, now);
-    memcpy(naru_block_data(b) + b->end, slice->at, len);
+    naru_copy_few(naru_block_data(b) + b->end, slice->at, len);
     b->end += len;
     c->snd.end = naru_seq_add(c->snd.end, len);
     c->due |= NARU_TCP_DUE_DATA;

@@ -74,6 +74,7 @@ static NARU_NOINLINE void move_edge(struct naru_tcp *c)
         c->rcv.wnd = NARU_MAX(space & ~(unit - 1), c->rcv.wnd);
 }
 
+/* The edge rounded up to what the field can say. */
 uint16_t naru_tcp_rcvwnd_usual(struct naru_tcp *c)
 {
     if (!wide_open(c))

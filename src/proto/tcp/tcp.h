@@ -271,6 +271,9 @@ void naru_tcp_tick(struct naru_tcp *c, naru_time now);
 
 int64_t naru_tcp_send(struct naru_tcp *c, const struct naru_slice *slice, unsigned slice_count,
                       unsigned flags, naru_time now);
+/* The same of one slice where nothing is special, all of it; 0, and nothing has happened, where
+ * something is. */
+int64_t naru_tcp_quick_send(struct naru_tcp *c, const struct naru_slice *slice, naru_time now);
 int64_t naru_tcp_recv(struct naru_tcp *c, const struct naru_room *room, unsigned room_count,
                       unsigned flags, naru_time now);
 int naru_tcp_recv_view(struct naru_tcp *c, struct naru_slice *slice, unsigned max, naru_time now);
