@@ -147,7 +147,8 @@ static bool fin_is_next(const struct naru_tcp *c)
            c->snd.wnd > naru_tcp_flight(c) && !(c->opt_flags & NARU_TCP_SET_PACING) && usual(c);
 }
 
-bool naru_tcp_quick_fin(struct naru_tcp *c, struct naru_tcp_segment *out, naru_time now)
+NARU_NOINLINE NARU_FLATTEN bool naru_tcp_quick_fin(struct naru_tcp *c, struct naru_tcp_segment *out,
+                                                   naru_time now)
 {
     if (!fin_is_next(c))
         return false;
