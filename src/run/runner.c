@@ -7,6 +7,9 @@
  * duplicate is also how the supervisor sees O_NONBLOCK and empties or fills the program's end; it
  * is closed before the next notification, so that it cannot hide the program's close.
  *
+ * What the program closed before a call is closed before the call is done, so that it may have the
+ * port again: the listener comes last of what is ready at once.
+ *
  * Pointer arguments are copied once.  The answer to a call whose task died meanwhile goes nowhere.
  */
 #include "run/runner.h"
