@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 #define STOCK_MAX   4
-#define CLOSING_MAX 64
+#define CLOSING_MAX 4 /* what was used a short while ago is still in the cache */
 
 _Static_assert(CLOSING_MAX < NARU_OBJECT_ENDED_MAX, "who is closed at last is still remembered");
 
