@@ -478,22 +478,17 @@ static void settle(struct naru_loop *loop)
     }
 }
 
-/* Calls those of the batch whose turn it is; how many they were. */
-static unsigned call_ready(struct naru_loop *loop, bool last)
+void naru_loop_catch_up(struct naru_loop *loop)
 {
-    unsigned called = 0;
-
     for (unsigned i = 0; i < loop->batch_count; i++) {
         struct naru_watch *watch = loop->batch[i].data.ptr;
-        if (watch == NULL || watch->last != last)
-            continue; /* removed by an earlier one of this batch, or called; not yet */
+        if (watch == NULL)
+            continue; /* removed by an earlier one of this batch, or called */
         loop->batch[i].data.ptr = NULL;
         watch->batch_slot = 0;
         loop->stats.ready++;
-        called++;
         watch->ready(watch, loop->batch[i].events);
     }
-    return called;
 }
 
 static void dispatch(struct naru_loop *loop, unsigned count)
@@ -503,11 +498,7 @@ static void dispatch(struct naru_loop *loop, unsigned count)
         struct naru_watch *watch = loop->batch[i].data.ptr;
         watch->batch_slot = i + 1;
     }
-    unsigned called = call_ready(loop, false);
-    if (called > 0 && called < count)
-        settle(loop);
-    if (called < count)
-        call_ready(loop, true);
+    naru_loop_catch_up(loop);
     loop->batch_count = 0;
 }
 

@@ -51,7 +51,6 @@ struct naru_watch {
     uint32_t events; /* EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLET ...; 0: only EPOLLERR and EPOLLHUP */
     void (*ready)(struct naru_watch *watch, uint32_t events);
     void *user;
-    bool last; /* of those that are ready at once, after the others, and what follows from them */
 
     /* The loop's own. */
     struct naru_loop *loop; /* NULL: not added */
@@ -68,6 +67,10 @@ void naru_watch_remove(struct naru_watch *watch);
 /* The same, and closes the fd, with one system call less.  Only where no other descriptor, and no
  * other process, refers to the same open file: epoll would go on telling of it. */
 void naru_watch_close(struct naru_watch *watch);
+
+/* From within a ready: those that were found ready with this one, and are not called yet, are
+ * called now.  Not by a watch that may be called so itself. */
+void naru_loop_catch_up(struct naru_loop *loop);
 
 /* ---- Timers ---- */
 

@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 #define STOCK_MAX   4
-#define CLOSING_MAX 64
+#define CLOSING_MAX 4 /* what was used a short while ago is still in the cache */
 
 _Static_assert(CLOSING_MAX < NARU_OBJECT_ENDED_MAX, "who is closed at last is still remembered");
 
@@ -197,30 +197,29 @@ static int watch_pair(struct naru_object *object, enum naru_sock_type type)
     return naru_watch_add(object->runner->loop, &object->watch);
 }
 
-/* An object that has its pair, and nothing else; 0, or a negative errno. */
-static int make(struct naru_runner *runner, enum naru_sock_type type, struct naru_object **out)
+/* An object that has its pair, and nothing else; NULL: *error is a negative errno. */
+static struct naru_object *make(struct naru_runner *runner, enum naru_sock_type type, int *error)
 {
     int pair[2], kind = type == NARU_SOCK_STREAM ? SOCK_STREAM : SOCK_SEQPACKET;
     struct naru_object *object = calloc(1, sizeof *object);
+    *error = -ENOMEM;
     if (object == NULL)
-        return -ENOMEM;
+        return NULL;
     if (socketpair(AF_UNIX, kind | SOCK_CLOEXEC, 0, pair) < 0) {
-        int error = errno;
+        *error = -errno;
         free(object);
-        return -error;
+        return NULL;
     }
     object->runner = runner;
     object->watch.fd = pair[0];
     object->program_end = pair[1];
-    int error = watch_pair(object, type);
-    if (error < 0) {
-        close(pair[0]);
-        close(pair[1]);
-        free(object);
-        return error;
-    }
-    *out = object;
-    return 0;
+    *error = watch_pair(object, type);
+    if (*error == 0)
+        return object;
+    close(pair[0]);
+    close(pair[1]);
+    free(object);
+    return NULL;
 }
 
 /* One piece of work: a pair is closed, or made. */
@@ -228,9 +227,10 @@ static void use_spare_time(struct naru_loop_idle *idle)
 {
     struct naru_runner *runner = idle->user;
     struct naru_object_stock *stock = &runner->objects.stock;
-    struct naru_object *object;
+    int error;
     if (!close_pair(stock)) {
-        if (make(runner, NARU_SOCK_STREAM, &object) < 0)
+        struct naru_object *object = make(runner, NARU_SOCK_STREAM, &error);
+        if (object == NULL)
             return; /* whoever needs one will be told why */
         object->spare_next = stock->made;
         stock->made = object;
@@ -241,14 +241,14 @@ static void use_spare_time(struct naru_loop_idle *idle)
 }
 
 /* From the stock, or made now. */
-static int take(struct naru_runner *runner, enum naru_sock_type type, struct naru_object **out)
+static struct naru_object *take(struct naru_runner *runner, enum naru_sock_type type, int *error)
 {
     struct naru_object_stock *stock = &runner->objects.stock;
     if (type != NARU_SOCK_STREAM)
-        return make(runner, type, out);
-    *out = take_made(stock);
+        return make(runner, type, error);
+    struct naru_object *object = take_made(stock);
     naru_loop_idle_set(runner->loop, &stock->idle);
-    return *out != NULL ? 0 : make(runner, type, out);
+    return object != NULL ? object : make(runner, type, error);
 }
 
 int naru_object_new(struct naru_runner *runner, struct naru_sock *sock, enum naru_family family,
@@ -256,9 +256,9 @@ int naru_object_new(struct naru_runner *runner, struct naru_sock *sock, enum nar
                     int *program_end)
 {
     struct naru_object_table *table = &runner->objects;
-    struct naru_object *object;
-    int error = take(runner, type, &object);
-    if (error < 0)
+    int error;
+    struct naru_object *object = take(runner, type, &error);
+    if (object == NULL)
         return error;
 
     object->sock = sock;

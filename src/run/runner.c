@@ -7,6 +7,9 @@
  * duplicate is also how the supervisor sees O_NONBLOCK and empties or fills the program's end; it
  * is closed before the next notification, so that it cannot hide the program's close.
  *
+ * What the program closed before it wants a port is closed before it gets one, so that it may have
+ * the same again: its close was seen at the latest together with the call.
+ *
  * Pointer arguments are copied once.  The answer to a call whose task died meanwhile goes nowhere.
  */
 #include "run/runner.h"
@@ -107,8 +110,12 @@ static void close_call(struct naru_call *call)
     call->fd = -1;
 }
 
+static bool wants_port(int nr) { return nr == SYS_bind || nr == SYS_listen || nr == SYS_connect; }
+
 static void handle(struct naru_runner *runner, const struct naru_notice *notice)
 {
+    if (wants_port(notice->nr))
+        naru_loop_catch_up(runner->loop);
     struct naru_call call = {
         .runner = runner,
         .notice = notice,
@@ -295,7 +302,6 @@ int naru_runner_listen(struct naru_runner *runner, int listener)
         .events = EPOLLIN,
         .ready = listener_ready,
         .user = runner,
-        .last = true,
     };
     return naru_watch_add(runner->loop, &runner->listener_watch);
 }
