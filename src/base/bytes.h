@@ -95,6 +95,33 @@ NARU_INLINE void naru_put64(uint8_t *p, uint64_t v)
     memcpy(p, &v, sizeof(v));
 }
 
+/* memcpy, without a call for a few bytes: these are two loads, which meet or overlap. */
+NARU_INLINE void naru_copy(void *to, const void *from, size_t len)
+{
+    const uint8_t *f = from;
+    uint8_t *t = to;
+    if (len > 16) {
+        memcpy(to, from, len);
+    } else if (len >= 8) {
+        uint64_t first, last;
+        memcpy(&first, f, 8);
+        memcpy(&last, f + len - 8, 8);
+        memcpy(t, &first, 8);
+        memcpy(t + len - 8, &last, 8);
+    } else if (len >= 4) {
+        uint32_t first, last;
+        memcpy(&first, f, 4);
+        memcpy(&last, f + len - 4, 4);
+        memcpy(t, &first, 4);
+        memcpy(t + len - 4, &last, 4);
+    } else if (len > 0) {
+        uint8_t first = f[0], middle = f[len / 2], last = f[len - 1];
+        t[0] = first;
+        t[len / 2] = middle;
+        t[len - 1] = last;
+    }
+}
+
 /* The unread rest of a packet.  Parsers take their header off the front. */
 struct naru_span {
     const uint8_t *at;
