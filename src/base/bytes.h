@@ -40,33 +40,6 @@ NARU_INLINE uint64_t naru_be64(uint64_t v)
 }
 #endif
 
-/* memcpy of what is mostly so little that a call would cost more: its ends, which may overlap. */
-NARU_INLINE void naru_copy_few(void *to, const void *from, size_t len)
-{
-    uint8_t *t = to;
-    const uint8_t *f = from;
-    uint64_t w[2];
-    uint32_t h[2];
-    if (len > 16) {
-        memcpy(to, from, len);
-    } else if (len >= 8) {
-        memcpy(&w[0], f, 8);
-        memcpy(&w[1], f + len - 8, 8);
-        memcpy(t, &w[0], 8);
-        memcpy(t + len - 8, &w[1], 8);
-    } else if (len >= 4) {
-        memcpy(&h[0], f, 4);
-        memcpy(&h[1], f + len - 4, 4);
-        memcpy(t, &h[0], 4);
-        memcpy(t + len - 4, &h[1], 4);
-    } else if (len > 0) { /* both ends, and the middle: of one byte all are the same */
-        uint8_t first = f[0], middle = f[len / 2], last = f[len - 1];
-        t[0] = first;
-        t[len / 2] = middle;
-        t[len - 1] = last;
-    }
-}
-
 NARU_INLINE uint16_t naru_get16(const uint8_t *p)
 {
     uint16_t v;
@@ -120,6 +93,33 @@ NARU_INLINE void naru_put64(uint8_t *p, uint64_t v)
 {
     v = naru_be64(v);
     memcpy(p, &v, sizeof(v));
+}
+
+/* memcpy, without a call for a few bytes: these are two loads, which meet or overlap. */
+NARU_INLINE void naru_copy(void *to, const void *from, size_t len)
+{
+    const uint8_t *f = from;
+    uint8_t *t = to;
+    if (len > 16) {
+        memcpy(to, from, len);
+    } else if (len >= 8) {
+        uint64_t first, last;
+        memcpy(&first, f, 8);
+        memcpy(&last, f + len - 8, 8);
+        memcpy(t, &first, 8);
+        memcpy(t + len - 8, &last, 8);
+    } else if (len >= 4) {
+        uint32_t first, last;
+        memcpy(&first, f, 4);
+        memcpy(&last, f + len - 4, 4);
+        memcpy(t, &first, 4);
+        memcpy(t + len - 4, &last, 4);
+    } else if (len > 0) {
+        uint8_t first = f[0], middle = f[len / 2], last = f[len - 1];
+        t[0] = first;
+        t[len / 2] = middle;
+        t[len - 1] = last;
+    }
 }
 
 /* The unread rest of a packet.  Parsers take their header off the front. */

@@ -63,13 +63,10 @@ NARU_FLATTEN int64_t naru_sock_send(struct naru_sock *sock, const struct naru_sl
     return send_any(sock, slice, slice_count, flags, info);
 }
 
-NARU_FLATTEN int64_t naru_sock_recv(struct naru_sock *sock, const struct naru_room *room,
-                                    unsigned room_count, unsigned flags, struct naru_msg_info *info,
-                                    naru_time now)
+/* Any call on a stream. */
+static NARU_NOINLINE int64_t recv_any(struct naru_sock *sock, const struct naru_room *room,
+                                      unsigned room_count, unsigned flags)
 {
-    naru_stack_at(sock->stack, now);
-    if (sock->type != NARU_SOCK_STREAM)
-        return naru_dgram_recv(naru_sock_udp_of(sock), room, room_count, flags, info);
     if (NARU_UNLIKELY((flags & NARU_MSG_ERRQUEUE) != 0))
         return NARU_ERR_AGAIN;
     enum naru_err err = check_reader(sock);
@@ -77,6 +74,24 @@ NARU_FLATTEN int64_t naru_sock_recv(struct naru_sock *sock, const struct naru_ro
         return err;
     struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
     int64_t got = naru_tcp_recv(&st->tcp, room, room_count, flags, sock->stack->now);
+    naru_tcp_settle_user(st);
+    return got;
+}
+
+/* Mostly there is one packet to be read, and nothing else about it. */
+NARU_FLATTEN int64_t naru_sock_recv(struct naru_sock *sock, const struct naru_room *room,
+                                    unsigned room_count, unsigned flags, struct naru_msg_info *info,
+                                    naru_time now)
+{
+    naru_stack_at(sock->stack, now);
+    if (sock->type != NARU_SOCK_STREAM)
+        return naru_dgram_recv(naru_sock_udp_of(sock), room, room_count, flags, info);
+    struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
+    int64_t got = 0;
+    if (NARU_LIKELY(sock->connected && flags == 0 && room_count == 1))
+        got = naru_tcp_quick_recv(&st->tcp, room, sock->stack->now);
+    if (NARU_UNLIKELY(got == 0))
+        return recv_any(sock, room, room_count, flags);
     naru_tcp_settle_user(st);
     return got;
 }

@@ -131,6 +131,12 @@ static inline bool naru_ends_seen(const struct naru_iface *iface, const struct n
            naru_addr_eq(&iface->seen.dst, dst) && naru_addr_eq(&iface->seen.src, src);
 }
 
+/* Frames of this interface may go the short ways, if it is up; nobody watches. */
+static inline bool naru_quick_open(const struct naru_stack *stack, const struct naru_iface *iface)
+{
+    return stack->config.trace == NULL && stack->config.tcp_quick && iface->kind != NARU_IFACE_VLAN;
+}
+
 /* What routers may tell packets of a flow of that hash from others by (RFC 6437), without knowing
  * the hash. */
 static inline uint32_t naru_flow_label(const struct naru_stack *stack, uint32_t hash)
@@ -316,8 +322,8 @@ void naru_input_any(struct naru_stack *stack, struct naru_iface *iface, struct n
 bool naru_is_next_segment(const struct naru_stack *stack, const struct naru_iface *iface,
                           const struct naru_pkt *pkt);
 void naru_next_segment_in(struct naru_stack *stack, struct naru_iface *iface, struct naru_pkt *pkt);
-bool naru_quick_segment_in(struct naru_stack *stack, struct naru_iface *iface, struct naru_pkt *pkt,
-                           enum naru_drop *drop);
+void naru_quick_segment_in(struct naru_stack *stack, struct naru_iface *iface,
+                           struct naru_pkt *pkt);
 enum naru_drop naru_ip_check_ends(const struct naru_stack *stack, struct naru_ip_in *in);
 void naru_trace_frame(struct naru_stack *stack, const struct naru_iface *iface,
                       enum naru_trace_kind kind, const struct naru_slice *slice,

@@ -92,7 +92,7 @@ static bool offload_sane(const struct naru_pkt *pkt)
     return !o->csum_partial || (size_t)o->csum_start + o->csum_offset + 2 <= pkt->len;
 }
 
-/* Any frame, of any interface or (NULL) none. */
+/* Any frame, of any interface or (NULL) none: the long way. */
 NARU_NOINLINE NARU_FLATTEN void naru_input_any(struct naru_stack *stack, struct naru_iface *iface,
                                                struct naru_pkt *pkt)
 {
@@ -115,9 +115,7 @@ NARU_NOINLINE NARU_FLATTEN void naru_input_any(struct naru_stack *stack, struct 
         drop = naru_pkt_drop(pkt, NARU_DROP_IFACE_DOWN);
     else if (NARU_UNLIKELY(!offload_sane(pkt)))
         drop = naru_pkt_drop(pkt, NARU_DROP_OFFLOAD_BAD);
-    else if (NARU_LIKELY(stack->config.trace == NULL && stack->config.tcp_quick) &&
-             (naru_quick_segment_in(stack, iface, pkt, &drop) ||
-              naru_quick_syn_in(stack, iface, pkt, &drop)))
+    else if (naru_quick_open(stack, iface) && naru_quick_syn_in(stack, iface, pkt, &drop))
         ;
     else if (iface->link_layer)
         drop = ethernet_input(stack, iface, pkt);
@@ -130,8 +128,9 @@ NARU_NOINLINE NARU_FLATTEN void naru_input_any(struct naru_stack *stack, struct 
     stack->in_ifindex = 0;
 }
 
-/* Most frames are of the connection that the last one was for, or datagrams.  (All three calls are
- * jumps: this needs no room of its own, and what is asked here costs the other frames little.) */
+/* Most frames are of the connection that the last one was for, or datagrams.  (All of these calls
+ * are jumps: this needs no room of its own.  Each short way leaves to the long one what is not for
+ * it.) */
 NARU_FLATTEN void naru_stack_input(struct naru_stack *stack, unsigned ifindex, struct naru_pkt *pkt,
                                    naru_time now)
 {
@@ -144,5 +143,5 @@ NARU_FLATTEN void naru_stack_input(struct naru_stack *stack, unsigned ifindex, s
     else if (naru_plain_may_be_udp(pkt->data, pkt->len, iface->link_layer))
         naru_udp_quick_input(stack, iface, pkt);
     else
-        naru_input_any(stack, iface, pkt);
+        naru_quick_segment_in(stack, iface, pkt);
 }

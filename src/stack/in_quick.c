@@ -96,31 +96,52 @@ static NARU_NOINLINE enum naru_drop unusual(struct naru_sock_tcp *st, struct nar
     return naru_tcp_connection_in(st, &ip, h, pkt);
 }
 
-/* True: pkt is taken, and *drop its fate.  Not for a stack that is traced. */
-NARU_NOINLINE NARU_FLATTEN bool naru_quick_segment_in(struct naru_stack *stack,
+/* pkt is taken, with that fate. */
+static void fate(struct naru_stack *stack, struct naru_iface *iface, enum naru_drop drop)
+{
+    if (NARU_UNLIKELY(drop != NARU_DROP_NONE)) {
+        iface->rx_drops++;
+        naru_drop_count(stack, drop, 1);
+    }
+}
+
+/* The connection that a segment is for, and the segment; or NULL: not even the headers are usual.
+ */
+static struct naru_sock_tcp *connection_of(struct naru_stack *stack, struct naru_iface *iface,
+                                           struct naru_pkt *pkt, size_t *link_len,
+                                           struct naru_plain_in *in)
+{
+    if (!naru_quick_open(stack, iface) || !parse(iface, pkt, link_len, in) ||
+        !naru_ends_seen(iface, &in->src, &in->dst))
+        return NULL;
+    struct naru_flow *flow = flow_of(stack, iface, pkt, *link_len, in);
+    if (flow == NULL || flow->kind != FLOW_SOCK)
+        return NULL;
+    return naru_sock_tcp_of(NARU_CONTAINER_OF(flow, struct naru_sock, flow));
+}
+
+/* A segment of any connection.  What the driver says of it is sane, and memory is not short. */
+NARU_NOINLINE NARU_FLATTEN void naru_quick_segment_in(struct naru_stack *stack,
                                                       struct naru_iface *iface,
-                                                      struct naru_pkt *pkt, enum naru_drop *drop)
+                                                      struct naru_pkt *pkt)
 {
     struct naru_plain_in in;
     size_t link_len;
-    if (!parse(iface, pkt, &link_len, &in) || !naru_ends_seen(iface, &in.src, &in.dst))
-        return false;
-    struct naru_flow *flow = flow_of(stack, iface, pkt, link_len, &in);
-    if (flow == NULL || flow->kind != FLOW_SOCK)
-        return false;
-    struct naru_sock_tcp *st = naru_sock_tcp_of(NARU_CONTAINER_OF(flow, struct naru_sock, flow));
-    if (st->fast_asked)
-        return false;
-    *drop = NARU_DROP_NONE;
+    struct naru_sock_tcp *st = connection_of(stack, iface, pkt, &link_len, &in);
+    if (st == NULL) {
+        naru_input_any(stack, iface, pkt);
+        return;
+    }
+    iface->rx_packets++;
+    iface->rx_bytes += pkt->len;
     pkt->data += link_len + in.header_len;
     pkt->len = in.payload_len;
-    if (NARU_UNLIKELY(!naru_tcp_quick_input(&st->tcp, &in.tcp, pkt, stack->now))) {
+    if (NARU_LIKELY(naru_tcp_quick_input(&st->tcp, &in.tcp, pkt, stack->now))) {
+        naru_tcp_settle_quick(st);
+    } else {
         struct naru_tcp_hdr copy = in.tcp; /* what has no address is in no memory */
-        *drop = unusual(st, iface, &copy, pkt);
-        return true;
+        fate(stack, iface, unusual(st, iface, &copy, pkt));
     }
-    naru_tcp_settle(st);
-    return true;
 }
 
 /* ---- The next of a connection ---- */
@@ -171,11 +192,7 @@ static NARU_NOINLINE void unusual_next(struct naru_stack *stack, struct naru_ifa
         return;
     }
     take(iface, pkt);
-    enum naru_drop drop = unusual(st, iface, &in.tcp, pkt);
-    if (drop != NARU_DROP_NONE) {
-        iface->rx_drops++;
-        naru_drop_count(stack, drop, 1);
-    }
+    fate(stack, iface, unusual(st, iface, &in.tcp, pkt));
 }
 
 /* What the driver says of the frame is sane, and memory is not short. */

@@ -162,9 +162,7 @@ static struct naru_sock *sock_of(struct naru_stack *stack, const struct naru_ifa
                                  const struct naru_pkt *pkt, const struct naru_plain_udp_in *in,
                                  size_t link_len, struct naru_tuple *tuple)
 {
-    const struct naru_config *config = &stack->config;
     if (!naru_ends_seen(iface, &in->src, &in->dst) || pkt->offload.gso != NARU_GSO_NONE ||
-        config->trace != NULL || !config->tcp_quick || iface->kind == NARU_IFACE_VLAN ||
         !checksum_ok(stack, pkt, in, pkt->data + link_len + in->header_len))
         return NULL;
     *tuple = (struct naru_tuple){
@@ -186,7 +184,7 @@ NARU_NOINLINE NARU_FLATTEN void naru_udp_quick_input(struct naru_stack *stack,
     struct naru_tuple tuple;
     size_t link_len;
     struct naru_sock *sock = NULL;
-    if (parse(iface, pkt, &link_len, &in))
+    if (naru_quick_open(stack, iface) && parse(iface, pkt, &link_len, &in))
         sock = sock_of(stack, iface, pkt, &in, link_len, &tuple);
     if (sock == NULL) {
         naru_input_any(stack, iface, pkt);

@@ -102,6 +102,24 @@ static void pieces_join_at_any_offset(void **state)
     }
 }
 
+/* What is summed with words of 64 bits is as much, and as right, at every length. */
+static void words_of_any_size_agree(void **state)
+{
+    (void)state;
+    uint8_t bytes[96];
+    struct naru_rand r;
+    naru_rand_init(&r, (const uint8_t[32]){ 7 }, 0);
+    for (unsigned i = 0; i < 20000; i++) {
+        size_t len = naru_rand_below(&r, 81);
+        for (size_t n = 0; n < sizeof(bytes); n++)
+            bytes[n] = i % 3 == 0 ? 0xff : (uint8_t)naru_rand_u32(&r);
+        uint64_t wide = naru_csum_behind(1, bytes + 8, len);
+        uint64_t narrow = 1 + (uint64_t)naru_csum_add(0, bytes + 8, len);
+        assert_int_equal(wide % 0xffff, narrow % 0xffff);
+        assert_true(wide != 0);
+    }
+}
+
 static void numbers_count_as_in_the_packet(void **state)
 {
     (void)state;
@@ -169,13 +187,10 @@ static void best_is_the_last(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(example_of_rfc1071),
-        cmocka_unit_test(versions_agree),
-        cmocka_unit_test(nothing_overflows),
-        cmocka_unit_test(pieces_join_at_any_offset),
-        cmocka_unit_test(numbers_count_as_in_the_packet),
-        cmocka_unit_test(pseudo_headers),
-        cmocka_unit_test(finished_sums_verify),
+        cmocka_unit_test(example_of_rfc1071),      cmocka_unit_test(versions_agree),
+        cmocka_unit_test(nothing_overflows),       cmocka_unit_test(pieces_join_at_any_offset),
+        cmocka_unit_test(words_of_any_size_agree), cmocka_unit_test(numbers_count_as_in_the_packet),
+        cmocka_unit_test(pseudo_headers),          cmocka_unit_test(finished_sums_verify),
         cmocka_unit_test(best_is_the_last),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -357,11 +357,11 @@ struct naru_tcp_rare {
 /* At the end of a call that could take anything: is the next one as usual? */
 void naru_tcp_look_usual(struct naru_tcp *c);
 
-/* Each false, or 0, having changed nothing: it is not as usual.  And naru_tcp_quick_input. */
+/* Each false, or 0, having changed nothing: it is not as usual.  And naru_tcp_quick_input
+ * and naru_tcp_quick_recv. */
 bool naru_tcp_quick_output(struct naru_tcp *c, const struct naru_tcp_room *room,
                            struct naru_tcp_segment *out, naru_time now);
 bool naru_tcp_quick_tick(struct naru_tcp *c, naru_time now);
-int64_t naru_tcp_quick_recv(struct naru_tcp *c, const struct naru_room *room, naru_time now);
 
 /* quick_life.c: the same as naru_tcp_quick_input for what opens and closes; and FIN alone. */
 bool naru_tcp_quick_life(struct naru_tcp *c, const struct naru_tcp_hdr *h, struct naru_pkt *pkt,

@@ -443,7 +443,7 @@ int64_t naru_tcp_quick_send(struct naru_tcp *c, const struct naru_slice *slice, 
     }
     if (c->rare != NULL)
         naru_tcp_rate_written(c, now);
-    naru_copy_few(naru_block_data(b) + b->end, slice->at, len);
+    naru_copy(naru_block_data(b) + b->end, slice->at, len);
     b->end += len;
     c->snd.end = naru_seq_add(c->snd.end, len);
     c->due |= NARU_TCP_DUE_DATA;
@@ -456,7 +456,7 @@ int64_t naru_tcp_quick_recv(struct naru_tcp *c, const struct naru_room *room, na
     if (c->slow != 0 || p == NULL || p != c->rcv_last || room->len < p->len)
         return 0;
     uint32_t len = p->len;
-    memcpy(room->at, p->data, len);
+    naru_copy(room->at, p->data, len);
     c->rcv_first = c->rcv_last = NULL;
     c->rcv.unread = c->rcv_truesize = 0;
     naru_pktpool_put(p);

@@ -276,6 +276,9 @@ int64_t naru_tcp_send(struct naru_tcp *c, const struct naru_slice *slice, unsign
 int64_t naru_tcp_quick_send(struct naru_tcp *c, const struct naru_slice *slice, naru_time now);
 int64_t naru_tcp_recv(struct naru_tcp *c, const struct naru_room *room, unsigned room_count,
                       unsigned flags, naru_time now);
+/* The same into one room, where all that can be read is one packet that fits, and nothing is
+ * special; else 0, and nothing has happened. */
+int64_t naru_tcp_quick_recv(struct naru_tcp *c, const struct naru_room *room, naru_time now);
 int naru_tcp_recv_view(struct naru_tcp *c, struct naru_slice *slice, unsigned max, naru_time now);
 void naru_tcp_recv_consume(struct naru_tcp *c, size_t len, naru_time now);
 int naru_tcp_send_reserve(struct naru_tcp *c, struct naru_room *room, unsigned max, naru_time now);
