@@ -46,7 +46,7 @@ static bool whole(const struct naru_stack *stack, struct naru_pkt *pkt,
     return true;
 }
 
-/* Two in a row are for flow: the next may be, too. */
+/* Two in a row are alike: the next may be, too. */
 static void learn(const struct naru_stack *stack, struct naru_iface *iface, struct naru_flow *flow,
                   const struct naru_pkt *pkt, size_t link_len, const struct naru_plain_in *in)
 {
@@ -55,6 +55,7 @@ static void learn(const struct naru_stack *stack, struct naru_iface *iface, stru
     iface->last.flow = flow;
     iface->last.flows_gone = stack->flows_gone;
     iface->last.fib_gen = stack->fib.generation;
+    iface->last.ends = flow->tuple;
     naru_plain_learn(&iface->last.like, pkt->data, link_len, in);
 }
 
@@ -71,17 +72,21 @@ static struct naru_flow *flow_of(struct naru_stack *stack, struct naru_iface *if
         .zone = naru_zone_on(iface, &in->src),
         .proto = NARU_PROTO_TCP,
     };
-    const uint8_t *payload = pkt->data + link_len + in->header_len;
+    const struct naru_flow *before = stack->last_flow;
     struct naru_flow *flow = naru_flow_last(stack, &tuple);
-    if (flow != NULL) {
-        if (!whole(stack, pkt, in, payload))
-            return NULL;
-        learn(stack, iface, flow, pkt, link_len, in);
-        return flow;
+    uint32_t hash = 0;
+    if (flow == NULL) {
+        hash = naru_tuple_hash(stack, &tuple);
+        naru_table_prefetch(&stack->flows, hash); /* it comes while the sum is made */
     }
-    uint32_t hash = naru_tuple_hash(stack, &tuple);
-    naru_table_prefetch(&stack->flows, hash); /* it comes while the sum is made */
-    return whole(stack, pkt, in, payload) ? naru_flow_of(stack, &tuple, hash) : NULL;
+    if (!whole(stack, pkt, in, pkt->data + link_len + in->header_len))
+        return NULL;
+    if (flow == NULL)
+        flow = naru_flow_of(stack, &tuple, hash);
+    if (flow != NULL && (flow == before || pkt->len == iface->last.len))
+        learn(stack, iface, flow, pkt, link_len, in);
+    iface->last.len = pkt->len;
+    return flow;
 }
 
 /* A segment with the usual headers for a connection that is not as usual: from here on the way is
@@ -144,16 +149,38 @@ NARU_NOINLINE NARU_FLATTEN void naru_quick_segment_in(struct naru_stack *stack,
     }
 }
 
-/* ---- The next of a connection ---- */
+/* ---- The next from one end to another ---- */
 
-/* A frame of the connection that the one before was for, in everything that says so.  Where one
- * was learned, the short way was open; it is as long as the interface is up. */
+/* A frame between the same ends as one before, and as long.  Where one was learned, the short way
+ * was open; it is as long as the interface is up. */
 bool naru_is_next_segment(const struct naru_stack *stack, const struct naru_iface *iface,
                           const struct naru_pkt *pkt)
 {
-    return iface->last.flow != NULL && iface->last.flows_gone == stack->flows_gone &&
-           iface->last.fib_gen == stack->fib.generation &&
+    return iface->last.flow != NULL && iface->last.fib_gen == stack->fib.generation &&
            naru_plain_is_like(&iface->last.like, pkt->data, pkt->len);
+}
+
+/* The one that it is for, where that is not the one before; NULL: none. */
+static NARU_NOINLINE struct naru_flow *other_flow(struct naru_stack *stack,
+                                                  const struct naru_iface *iface,
+                                                  const uint8_t *tcp)
+{
+    struct naru_tuple tuple = iface->last.ends;
+    tuple.remote_port = naru_get16(tcp);
+    tuple.local_port = naru_get16(tcp + 2);
+    struct naru_flow *flow = naru_flow_last(stack, &tuple);
+    if (flow == NULL)
+        flow = naru_flow_find(stack, &tuple, naru_tuple_hash(stack, &tuple));
+    return flow != NULL && flow->kind == FLOW_SOCK ? flow : NULL;
+}
+
+static struct naru_flow *next_flow(struct naru_stack *stack, const struct naru_iface *iface,
+                                   const uint8_t *tcp)
+{
+    if (NARU_LIKELY(naru_plain_ports_like(&iface->last.like, tcp) &&
+                    iface->last.flows_gone == stack->flows_gone))
+        return iface->last.flow;
+    return other_flow(stack, iface, tcp);
 }
 
 /* The checksum of such a one. */
@@ -201,7 +228,12 @@ NARU_NOINLINE NARU_FLATTEN void naru_next_segment_in(struct naru_stack *stack,
 {
     const struct naru_plain_like *like = &iface->last.like;
     const uint8_t *tcp = pkt->data + like->tcp_at;
-    struct naru_flow *flow = stack->last_flow = iface->last.flow;
+    struct naru_flow *flow = next_flow(stack, iface, tcp);
+    if (NARU_UNLIKELY(flow == NULL)) {
+        naru_quick_segment_in(stack, iface, pkt);
+        return;
+    }
+    stack->last_flow = flow;
     struct naru_sock_tcp *st = naru_sock_tcp_of(NARU_CONTAINER_OF(flow, struct naru_sock, flow));
     struct naru_tcp_news news;
     if (NARU_UNLIKELY(!naru_plain_news(tcp, &news) || !whole_like(stack, like, pkt, tcp) ||

@@ -310,11 +310,14 @@ struct naru_iface {
         uint32_t fib_gen;
         struct naru_addr src, dst;
     } seen;
-    /* ... and whose the last segment was, if it had two in a row. */
+    /* ... and what the next segment may be like, since two in a row were: of one flow, or of one
+     * length. */
     struct {
-        struct naru_flow *flow; /* good while neither of these has changed */
-        uint32_t fib_gen;
+        struct naru_flow *flow; /* good while flows_gone has not changed; NULL: nothing is known */
+        uint32_t fib_gen;       /* all is good while this has not */
+        uint32_t len;           /* of the last frame that was like none before */
         uint64_t flows_gone;
+        struct naru_tuple ends; /* but for the ports */
         struct naru_plain_like like;
     } last;
 

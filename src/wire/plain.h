@@ -257,8 +257,9 @@ _Static_assert(NARU_PLAIN_WORDS * 8 >= NARU_ETH_LEN + NARU_IPV6_LEN + 2 &&
                "everything before the ports is compared, and no frame is shorter");
 
 /*
- * What packets of one connection have in common while their length stays the same: everything up
- * to the ports, but for the identification and the checksum of IPv4.
+ * What packets from one end to another have in common while their length stays the same: everything
+ * up to the ports, but for the identification and the checksum of IPv4; and, of one connection, the
+ * ports.
  */
 struct naru_plain_like {
     NARU_ALIGNED(16) uint64_t mask[NARU_PLAIN_WORDS + 1];
@@ -318,7 +319,6 @@ NARU_INLINE bool naru_plain_ip_sum_like(const struct naru_plain_like *l, const u
 NARU_INLINE bool naru_plain_is_like(const struct naru_plain_like *l, const uint8_t *p, size_t len)
 {
     uint64_t differs = 0;
-    uint32_t ports;
     if (len < l->len)
         return false;
     for (unsigned i = 0; i < NARU_PLAIN_WORDS; i++) {
@@ -326,9 +326,15 @@ NARU_INLINE bool naru_plain_is_like(const struct naru_plain_like *l, const uint8
         memcpy(&word, p + (size_t)8 * i, sizeof(word));
         differs |= (word & l->mask[i]) ^ l->word[i];
     }
-    memcpy(&ports, p + l->tcp_at, sizeof(ports));
-    return (differs | (ports ^ l->ports)) == 0 &&
-           (!l->v4 || naru_plain_ip_sum_like(l, p + l->link_len));
+    return differs == 0 && (!l->v4 || naru_plain_ip_sum_like(l, p + l->link_len));
+}
+
+/* The ports of such a one are those of l, too; tcp is where they are. */
+NARU_INLINE bool naru_plain_ports_like(const struct naru_plain_like *l, const uint8_t *tcp)
+{
+    uint32_t ports;
+    memcpy(&ports, tcp, sizeof(ports));
+    return ports == l->ports;
 }
 
 /* What naru_plain_parse4 or 6 would say of such a frame, but for the addresses. */

@@ -260,7 +260,8 @@ static bool compare_like(const struct naru_plain_like *l, const struct naru_plai
                          const uint8_t *packet, size_t len)
 {
     struct naru_plain_in one, two;
-    if (!naru_plain_is_like(l, packet, len) || !naru_plain_parse_like(l, packet, &one))
+    if (!naru_plain_is_like(l, packet, len) || !naru_plain_ports_like(l, packet + l->tcp_at) ||
+        !naru_plain_parse_like(l, packet, &one))
         return false;
     assert_true(parse(packet, len, *packet >> 4 == 6, &two));
     assert_same_segment(&one.tcp, &two.tcp);
