@@ -270,7 +270,9 @@ NARU_NOINLINE void naru_wheel_cancel(struct naru_wheel *w, struct naru_timer *t)
 
 NARU_NOINLINE void naru_wheel_park(struct naru_wheel *w, struct naru_timer *t)
 {
-    if (t->place == NARU_TIMER_LISTED || t->place == NARU_TIMER_PAGED)
+    if (t->place == NARU_TIMER_PAGED)
+        unlink_timer(w, t);
+    else if (t->place == NARU_TIMER_LISTED)
         leave_instant(w, t);
     t->at = NARU_NEVER;
 }
@@ -348,12 +350,8 @@ static void place_pages(struct naru_wheel *w, struct naru_timer_page *last)
         for (unsigned i = 0; more && i < NARU_TIMER_PAGE_TIMERS; i++)
             NARU_PREFETCH(next->timer[i]);
         for (unsigned i = 0; i < NARU_TIMER_PAGE_TIMERS; i++) {
-            struct naru_timer *t = page->timer[i];
-            if (t == NULL)
-                continue;
-            t->place = NARU_TIMER_AT_REST;
-            if (t->at != NARU_NEVER)
-                place(w, t);
+            if (page->timer[i] != NULL)
+                place(w, page->timer[i]);
         }
         naru_pool_put(w->page_pool, page);
     }

@@ -15,8 +15,7 @@
  * addresses in pages of a pool that the owner gives.  Timers of many connections are in no cache: a
  * list would fetch them one after the other, each to know the next, while pages tell what to ask
  * for; and a timer that goes away, as nearly all do before their slot is opened, is gone from its
- * page without a look at it.  One that is parked keeps its entry: most are soon set again, to an
- * instant that the slot takes.  Without memory for a page there is always the list.
+ * page without a look at it.  Without memory for a page there is always the list.
  *
  * Such wheels put the timers that were armed last nowhere yet: they wait in a short line, as most
  * of them are set anew or cancelled at once, which then costs nothing.  The next ones push them out
@@ -36,7 +35,7 @@
 enum naru_timer_place {
     NARU_TIMER_AT_REST,
     NARU_TIMER_LISTED, /* in the list of a slot, armed or parked */
-    NARU_TIMER_PAGED,  /* in a page of a slot, armed or parked */
+    NARU_TIMER_PAGED,  /* in a page of a slot, armed */
     NARU_TIMER_YOUNG,  /* in the line of those armed last, or parked there */
 };
 
@@ -134,8 +133,8 @@ NARU_INLINE void naru_wheel_arm_earlier(struct naru_wheel *w, struct naru_timer 
 void naru_wheel_cancel(struct naru_wheel *w, struct naru_timer *t);
 
 /*
- * t will not fire, but stays where it is so that arming it again later is cheap: for timers that
- * are set and cleared with every packet.  Before its memory goes away it must still be cancelled.
+ * t will not fire, but may stay listed so that arming it again later is cheap: for timers that are
+ * set and cleared with every packet.  Before its memory goes away it must still be cancelled.
  */
 void naru_wheel_park(struct naru_wheel *w, struct naru_timer *t);
 

@@ -178,7 +178,7 @@ static void pages_hold_what_is_armed(void **state)
     assert_int_equal(pages.count, (N + NARU_TIMER_PAGE_TIMERS - 1) / NARU_TIMER_PAGE_TIMERS);
     for (unsigned i = 0; i < N; i++) {
         if (i % 10 != 7)
-            naru_wheel_cancel(w, &t[i]);
+            naru_wheel_park(w, &t[i]);
         assert_true(naru_wheel_check(w));
     }
     assert_int_equal(pages.count, N / 10);
@@ -222,43 +222,6 @@ static void the_young_come_into_no_slot(void **state)
     assert_int_equal(t[1].place, NARU_TIMER_AT_REST);
     assert_int_equal(w->levels_used, 0);
     assert_true(naru_wheel_check(w));
-    naru_pool_deinit(&pages);
-}
-
-/* One that is parked keeps its entry, until its slot is opened or it is set to another. */
-static void pages_keep_what_is_parked(void **state)
-{
-    (void)state;
-    struct test_alloc alloc;
-    struct naru_mem mem;
-    struct naru_pool pages;
-    struct naru_timer t[2];
-    struct naru_wheel *w = &wheel;
-
-    test_mem_init(&mem, &alloc, UINT64_MAX);
-    naru_wheel_pages_init(&pages, &mem);
-    naru_wheel_init(w, 0, &pages);
-    for (unsigned i = 0; i < NARU_ARRAY_LEN(t); i++) {
-        naru_timer_init(&t[i], 0);
-        naru_wheel_arm(w, &t[i], NARU_MS(100));
-    }
-    push_out(w);
-    struct naru_timer **entry = t[1].entry;
-    naru_wheel_park(w, &t[0]);
-    naru_wheel_park(w, &t[1]);
-    assert_true(naru_wheel_check(w));
-    assert_true(naru_wheel_next(w) == NARU_NEVER);
-    naru_wheel_arm(w, &t[1], NARU_MS(300));
-    assert_ptr_equal(t[1].entry, entry);
-    assert_true(naru_wheel_next(w) == NARU_MS(300));
-    assert_null(naru_wheel_expire(w, NARU_MS(200)));
-    assert_int_equal(t[0].place, NARU_TIMER_AT_REST);
-    assert_int_equal(pages.count, 1);
-    naru_wheel_arm(w, &t[0], NARU_MS(250));
-    assert_ptr_equal(naru_wheel_expire(w, NARU_MS(299)), &t[0]);
-    assert_null(naru_wheel_expire(w, NARU_MS(299)));
-    assert_ptr_equal(naru_wheel_expire(w, NARU_MS(300)), &t[1]);
-    assert_int_equal(pages.count, 0);
     naru_pool_deinit(&pages);
 }
 
@@ -425,7 +388,6 @@ int main(void)
         cmocka_unit_test(time_going_back_is_no_time),
         cmocka_unit_test(rearming_wakes_rarely),
         cmocka_unit_test(pages_hold_what_is_armed),
-        cmocka_unit_test(pages_keep_what_is_parked),
         cmocka_unit_test(the_young_come_into_no_slot),
         cmocka_unit_test(pages_do_not_grow_with_time),
         cmocka_unit_test(wheel_twin),
