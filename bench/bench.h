@@ -74,6 +74,7 @@ extern const struct bench_beside bench_lwip_bulk, bench_lwip_rr; /* if built wit
 double bench_bulk_ns(void *state, double seconds); /* a segment */
 double bench_bulk_gb(void *state, double seconds); /* a second */
 double bench_rr_ns(void *state, double seconds);
+double bench_rr_flight_ns(void *state, double seconds);
 double bench_rr_bytes(void *state, double seconds);  /* an endpoint */
 double bench_rr_memory(void *state, double seconds); /* MB of both stacks */
 double bench_churn_rate(void *state, double seconds);

@@ -20,6 +20,7 @@
 #define BYTES(setup_) \
     .unit = "GB/s", .setup = (setup_), .measure = bench_bulk_gb, .more = true, .limit = true
 #define ROUNDS(setup_) .unit = "ns/round", .setup = (setup_), .measure = bench_rr_ns
+#define FLIGHT(setup_) .unit = "ns/round", .setup = (setup_), .measure = bench_rr_flight_ns
 #define CONNECTIONS(setup_) \
     .unit = "connections/s", .setup = (setup_), .measure = bench_churn_rate, .more = true
 
@@ -35,12 +36,16 @@ const struct bench_row bench_rows[] = {
     { "bulk-9000", BYTES(&bench_bulk_9000), .target = 14 },
     { "rr-1", ROUNDS(&bench_rr_1), .target = 150, .beside = LWIP(bench_lwip_rr) },
     { "rr-64", ROUNDS(&bench_rr_64), .target = 170 },
+    { "rr-64-flight", FLIGHT(&bench_rr_64) },
     { "rr-random-100", ROUNDS(&bench_rr_100) },
     { "rr-random-10k", ROUNDS(&bench_rr_10k), .target = 300 },
+    { "rr-random-10k-flight", FLIGHT(&bench_rr_10k) },
     { "rr-random-100k", ROUNDS(&bench_rr_100k) },
+    { "rr-random-100k-flight", FLIGHT(&bench_rr_100k) },
     { "idle-bytes", .unit = "bytes/endpoint", .setup = &bench_rr_100k, .measure = bench_rr_bytes,
       .exact = true, .target = 400 },
     { "rr-random-1m", ROUNDS(&bench_rr_1m), .target = 700 },
+    { "rr-random-1m-flight", FLIGHT(&bench_rr_1m) },
     { "memory-1m", .unit = "MB", .setup = &bench_rr_1m, .measure = bench_rr_memory, .exact = true,
       .target = 1000 },
     { "churn-tw100k", CONNECTIONS(&bench_churn_1), .target = 2e6 },

@@ -132,6 +132,13 @@ enum naru_err naru_sock_answer_datagram(struct naru_sock *sock, const struct nar
                                         enum naru_answer answer, naru_time now);
 
 /*
+ * A hint that sock will soon be called: the memory that this takes is asked for now.  A program
+ * that has many sockets ready, and says so of the one after the next, does not wait for each of
+ * them.
+ */
+void naru_sock_prefetch(const struct naru_sock *sock);
+
+/*
  * STREAM: copies as much as fits into the send buffer and returns that count (> 0), AGAIN when none
  * fits, PIPE after shutdown, NOTCONN, or the error that ended the connection (once, then PIPE).
  * DGRAM: all or nothing; info may be NULL on a connected socket.  MSGSIZE, DESTADDRREQ, NETUNREACH,

@@ -18,6 +18,8 @@ static enum naru_err check_reader(const struct naru_sock *sock)
     return err == NARU_OK && naru_sock_tcp_of(sock)->connect_waits ? NARU_ERR_AGAIN : err;
 }
 
+void naru_sock_prefetch(const struct naru_sock *sock) { naru_connection_prefetch(sock); }
+
 /* Without memory a sender waits as if the buffer were full. */
 static int64_t or_wait(struct naru_sock *sock, int64_t result)
 {

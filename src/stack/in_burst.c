@@ -50,23 +50,34 @@ static bool alike(const struct naru_iface *iface, const struct naru_pkt *a,
     return *x == *y && memcmp(x + 8, y + 8, NARU_IPV6_LEN - 4) == 0;
 }
 
+/*
+ * In flow[i]: the one that pkt[i] may be for, by its hash; NULL: nobody knows, or the one before.
+ * What a step has asked for comes while the others take theirs.
+ */
 static void foresee(const struct naru_stack *stack, const struct naru_iface *iface,
-                    struct naru_pkt *const *pkt, unsigned count)
+                    struct naru_pkt *const *pkt, unsigned count, struct naru_flow **flow)
 {
     uint32_t hash[AHEAD];
-    unsigned found = 0;
+    bool known[AHEAD];
     struct naru_tuple tuple = { 0 };
     for (unsigned i = 0; i < count; i++) {
-        if ((i > 0 && alike(iface, pkt[i - 1], pkt[i])) || !guess_tuple(iface, pkt[i], &tuple))
+        known[i] =
+            (i == 0 || !alike(iface, pkt[i - 1], pkt[i])) && guess_tuple(iface, pkt[i], &tuple);
+        if (!known[i])
             continue;
-        hash[found] = naru_tuple_hash(stack, &tuple);
-        naru_table_prefetch(&stack->flows, hash[found++]);
+        hash[i] = naru_tuple_hash(stack, &tuple);
+        naru_table_prefetch(&stack->flows, hash[i]);
     }
-    for (unsigned i = 0; i < found; i++) {
+    for (unsigned i = 0; i < count; i++) {
         struct naru_table_iter it;
-        const struct naru_flow *flow = naru_table_first(&stack->flows, hash[i], &it);
-        if (flow != NULL)
-            naru_connection_prefetch(flow);
+        flow[i] = known[i] ? naru_table_first(&stack->flows, hash[i], &it) : NULL;
+        if (flow[i] != NULL)
+            naru_connection_prefetch(flow[i]);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        if (flow[i] != NULL && flow[i]->kind == FLOW_SOCK && flow[i]->tuple.proto == NARU_PROTO_TCP)
+            NARU_PREFETCH(naru_sock_tcp_of(NARU_CONTAINER_OF(flow[i], struct naru_sock, flow))
+                              ->tcp.snd_first); /* what is acknowledged lies there */
     }
 }
 
@@ -74,9 +85,15 @@ static NARU_NOINLINE void several(struct naru_stack *stack, unsigned ifindex,
                                   struct naru_pkt *const *pkt, unsigned count, naru_time now)
 {
     const struct naru_iface *iface = naru_iface_of(stack, ifindex);
+    struct naru_flow *flow[AHEAD] = { NULL };
+    uint64_t gone = 0;
     for (unsigned i = 0; i < count; i++) {
-        if (i % AHEAD == 0 && iface != NULL)
-            foresee(stack, iface, pkt + i, NARU_MIN(count - i, (unsigned)AHEAD));
+        if (i % AHEAD == 0 && iface != NULL) {
+            foresee(stack, iface, pkt + i, NARU_MIN(count - i, (unsigned)AHEAD), flow);
+            gone = stack->flows_gone;
+        }
+        if (flow[i % AHEAD] != NULL && gone == stack->flows_gone)
+            stack->last_flow = flow[i % AHEAD]; /* only a hint, too */
         naru_stack_input(stack, ifindex, pkt[i], now);
     }
 }

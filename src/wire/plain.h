@@ -258,8 +258,8 @@ _Static_assert(NARU_PLAIN_WORDS * 8 >= NARU_ETH_LEN + NARU_IPV6_LEN + 2 &&
 
 /*
  * What packets from one end to another have in common while their length stays the same: everything
- * up to the ports, but for the identification and the checksum of IPv4; and, of one connection, the
- * ports.
+ * up to the ports, but for the identification and the checksum of IPv4, and the flow label of IPv6;
+ * and, of one connection, the ports.
  */
 struct naru_plain_like {
     NARU_ALIGNED(16) uint64_t mask[NARU_PLAIN_WORDS + 1];
@@ -297,6 +297,8 @@ NARU_INLINE void naru_plain_learn(struct naru_plain_like *l, const uint8_t *p, s
         l->ip_sum = naru_be16(naru_csum_fold_words(pseudo + naru_get32(ip) + naru_get16(ip + 6) +
                                                    naru_get16(ip + 8)));
     } else {
+        mask[link_len + 1] = 0xf0; /* a flow's label */
+        memset(mask + link_len + 2, 0, 2);
         pseudo = naru_plain_pseudo6(ip);
     }
     l->tcp_sum = naru_be16(naru_csum_fold_words(pseudo + NARU_PROTO_TCP + tcp_len));

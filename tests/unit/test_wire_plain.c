@@ -303,8 +303,9 @@ static void reads_what_is_alike(void **state)
             assert_true(compare_like(&like, &in, packet, len));
             assert_false(compare_like(&like, &in, packet, naru_rand_below(&r, (uint32_t)len)));
             for (unsigned bit = 0; bit < 8 * (v6 ? 44u : 24u); bit++) {
+                bool label = v6 && (bit / 8 == 2 || bit / 8 == 3 || (bit / 8 == 1 && bit % 8 < 4));
                 packet[bit / 8] ^= (uint8_t)(1 << bit % 8);
-                assert_false(compare_like(&like, &in, packet, len));
+                assert_int_equal(compare_like(&like, &in, packet, len), label);
                 packet[bit / 8] ^= (uint8_t)(1 << bit % 8);
             }
             packet[naru_rand_below(&r, (uint32_t)len)] ^= (uint8_t)(1 << naru_rand_below(&r, 8));
