@@ -20,7 +20,7 @@ struct fixed {
     struct naru_sock *listener, *client, *server;
     struct naru_sock *udp[2];
     struct naru_sock *many[CONNECTIONS][2]; /* rr-64: clients and servers */
-    uint32_t forged, answers; /* SYNs so far */
+    uint32_t forged, answers;               /* SYNs so far */
 };
 
 struct fixed_row {

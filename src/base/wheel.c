@@ -173,20 +173,24 @@ static void young_put(struct naru_wheel *w, struct naru_timer *t)
     w->young_first = NARU_MIN(w->young_first, t->at);
 }
 
-/* The one that has waited longest goes into its slot. */
-static void young_settle(struct naru_wheel *w)
+/* The one that has waited longest goes into its slot; false: there is none. */
+static bool young_settle(struct naru_wheel *w)
 {
-    struct naru_timer *t = NARU_CONTAINER_OF(naru_list_pop(&w->young), struct naru_timer, node);
+    struct naru_list_node *n = naru_list_pop(&w->young);
+    if (n == NULL)
+        return false;
+    struct naru_timer *t = NARU_CONTAINER_OF(n, struct naru_timer, node);
     w->young_count--;
     t->place = NARU_TIMER_AT_REST;
     if (t->at != NARU_NEVER)
         place(w, t);
+    return true;
 }
 
 static void young_settle_all(struct naru_wheel *w)
 {
-    while (w->young_count > 0)
-        young_settle(w);
+    while (young_settle(w))
+        ;
     w->young_first = NARU_NEVER;
 }
 
@@ -258,7 +262,7 @@ NARU_NOINLINE void naru_wheel_arm(struct naru_wheel *w, struct naru_timer *t, na
     }
     young_put(w, t);
     if (w->young_count > NARU_WHEEL_YOUNG)
-        young_settle(w);
+        (void)young_settle(w);
 }
 
 NARU_NOINLINE void naru_wheel_cancel(struct naru_wheel *w, struct naru_timer *t)
