@@ -26,21 +26,30 @@ struct rr {
     uint64_t before, after; /* memory of both stacks, before the connections and after */
 };
 
-void bench_round(struct bench_pair *pair, struct naru_sock *client, struct naru_sock *server)
+static void say(struct bench_pair *pair, struct naru_sock *sock)
 {
     uint8_t byte = 'x';
     struct naru_slice slice = { &byte, 1 };
-    struct naru_room room = { &byte, 1 };
-    if (naru_sock_send(client, &slice, 1, 0, NULL, pair->now) != 1)
+    if (naru_sock_send(sock, &slice, 1, 0, NULL, pair->now) != 1)
         bench_die("rr: send");
+}
+
+static void hear(struct bench_pair *pair, struct naru_sock *sock)
+{
+    uint8_t byte;
+    struct naru_room room = { &byte, 1 };
+    if (naru_sock_recv(sock, &room, 1, 0, NULL, pair->now) != 1)
+        bench_die("rr: lost");
+}
+
+void bench_round(struct bench_pair *pair, struct naru_sock *client, struct naru_sock *server)
+{
+    say(pair, client);
     bench_pair_pass(pair, 0);
-    if (naru_sock_recv(server, &room, 1, 0, NULL, pair->now) != 1)
-        bench_die("rr: request lost");
-    if (naru_sock_send(server, &slice, 1, 0, NULL, pair->now) != 1)
-        bench_die("rr: send back");
+    hear(pair, server);
+    say(pair, server);
     bench_pair_pass(pair, 1);
-    if (naru_sock_recv(client, &room, 1, 0, NULL, pair->now) != 1)
-        bench_die("rr: response lost");
+    hear(pair, client);
 }
 
 static uint64_t memory_used(const struct rr *r)
@@ -106,22 +115,6 @@ double bench_rr_ns(void *state, double seconds)
         end = bench_now();
     } while (end - start < seconds);
     return (end - start) * 1e9 / (double)rounds;
-}
-
-static void say(struct bench_pair *pair, struct naru_sock *sock)
-{
-    uint8_t byte = 'x';
-    struct naru_slice slice = { &byte, 1 };
-    if (naru_sock_send(sock, &slice, 1, 0, NULL, pair->now) != 1)
-        bench_die("rr: send");
-}
-
-static void hear(struct bench_pair *pair, struct naru_sock *sock)
-{
-    uint8_t byte;
-    struct naru_room room = { &byte, 1 };
-    if (naru_sock_recv(sock, &room, 1, 0, NULL, pair->now) != 1)
-        bench_die("rr: lost");
 }
 
 /* So many requests, then as many responses, as clients and a server do that have as many ready. */

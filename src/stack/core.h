@@ -208,6 +208,16 @@ static inline bool naru_stack_pressed(const struct naru_stack *stack)
 void naru_drop_count(struct naru_stack *stack, enum naru_drop reason, unsigned count);
 enum naru_drop naru_pkt_drop(struct naru_pkt *pkt, enum naru_drop reason);
 
+/* A frame that came in on iface has been taken, or dropped for that reason. */
+static inline void naru_frame_fate(struct naru_stack *stack, struct naru_iface *iface,
+                                   enum naru_drop drop)
+{
+    if (NARU_UNLIKELY(drop != NARU_DROP_NONE)) {
+        iface->rx_drops++;
+        naru_drop_count(stack, drop, 1);
+    }
+}
+
 /* iface.c */
 unsigned naru_iface_first_up(const struct naru_stack *stack);
 bool naru_iface_has_broadcast(const struct naru_iface *iface, const struct naru_addr *addr);
@@ -415,6 +425,7 @@ void naru_train_begin(struct naru_iface *iface, struct naru_sock_tcp *st,
 bool naru_train_frame(struct naru_stack *stack, struct naru_iface *iface, struct naru_frame *frame);
 void naru_tcp_settle(struct naru_sock_tcp *st);
 void naru_tcp_settle_quick(struct naru_sock_tcp *st);
+void naru_tcp_settle_apart(struct naru_sock_tcp *st);
 void naru_tcp_settle_user(struct naru_sock_tcp *st);
 unsigned naru_tcp_sock_level(const struct naru_sock_tcp *st);
 struct naru_sock_tcp *naru_tcp_sock_new(struct naru_stack *stack);

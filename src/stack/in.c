@@ -121,10 +121,7 @@ NARU_NOINLINE NARU_FLATTEN void naru_input_any(struct naru_stack *stack, struct 
         drop = ethernet_input(stack, iface, pkt);
     else
         drop = bare_ip_input(stack, iface, pkt);
-    if (drop != NARU_DROP_NONE) {
-        iface->rx_drops++;
-        naru_drop_count(stack, drop, 1);
-    }
+    naru_frame_fate(stack, iface, drop);
     stack->in_ifindex = 0;
 }
 

@@ -101,15 +101,6 @@ static NARU_NOINLINE enum naru_drop unusual(struct naru_sock_tcp *st, struct nar
     return naru_tcp_connection_in(st, &ip, h, pkt);
 }
 
-/* pkt is taken, with that fate. */
-static void fate(struct naru_stack *stack, struct naru_iface *iface, enum naru_drop drop)
-{
-    if (NARU_UNLIKELY(drop != NARU_DROP_NONE)) {
-        iface->rx_drops++;
-        naru_drop_count(stack, drop, 1);
-    }
-}
-
 /* The connection that a segment is for, and the segment; or NULL: not even the headers are usual.
  */
 static struct naru_sock_tcp *connection_of(struct naru_stack *stack, struct naru_iface *iface,
@@ -145,7 +136,7 @@ NARU_NOINLINE NARU_FLATTEN void naru_quick_segment_in(struct naru_stack *stack,
         naru_tcp_settle_quick(st);
     } else {
         struct naru_tcp_hdr copy = in.tcp; /* what has no address is in no memory */
-        fate(stack, iface, unusual(st, iface, &copy, pkt));
+        naru_frame_fate(stack, iface, unusual(st, iface, &copy, pkt));
     }
 }
 
@@ -219,7 +210,7 @@ static NARU_NOINLINE void unusual_next(struct naru_stack *stack, struct naru_ifa
         return;
     }
     take(iface, pkt);
-    fate(stack, iface, unusual(st, iface, &in.tcp, pkt));
+    naru_frame_fate(stack, iface, unusual(st, iface, &in.tcp, pkt));
 }
 
 /* What the driver says of the frame is sane, and memory is not short. */

@@ -104,8 +104,6 @@ static NARU_NOINLINE void build_other(struct naru_sock_tcp *st, const struct nar
     build(st, iface, shape, lone, frame);
 }
 
-static NARU_NOINLINE void settle(struct naru_sock_tcp *st) { naru_tcp_settle(st); }
-
 /* The next segment of st, in iface's ready list, as a frame; false, and nothing has happened:
  * somebody has to look.  It was all that st had to say. */
 NARU_INLINE bool lone_segment(struct naru_stack *stack, struct naru_iface *iface,
@@ -128,7 +126,7 @@ NARU_INLINE bool lone_segment(struct naru_stack *stack, struct naru_iface *iface
     st->s.tx_list = TX_NONE;
     /* Of the timers that of retransmission alone may be earlier now, and that of the ACK is off. */
     if (lone.len == 0 || NARU_UNLIKELY(st->tcp.timer[NARU_TCP_TIMER_RETRANSMIT] < st->timer.at))
-        settle(st);
+        naru_tcp_settle_apart(st);
     return true;
 }
 

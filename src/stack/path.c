@@ -35,8 +35,7 @@ static void path_set(struct naru_stack *stack, struct naru_path *path, const str
 static bool same_way(struct naru_stack *stack, struct naru_path *path,
                      const struct naru_fib_entry *entry)
 {
-    if (!entry->has_gateway || stack->last_entry != entry ||
-        path->fib_gen != stack->fib.generation || path->pmtu_gen != stack->pmtu.generation ||
+    if (!entry->has_gateway || stack->last_entry != entry || !naru_path_current(stack, path) ||
         naru_table_count(&stack->pmtu.table) != 0)
         return false;
     path->ifindex = entry->ifindex;
@@ -101,8 +100,7 @@ NARU_NOINLINE struct naru_path *naru_path_to(struct naru_stack *stack, const str
                                              unsigned ifindex)
 {
     struct naru_path *path = &stack->last_path;
-    bool good = path->ifindex != 0 && path->fib_gen == stack->fib.generation &&
-                path->pmtu_gen == stack->pmtu.generation;
+    bool good = path->ifindex != 0 && naru_path_current(stack, path);
     if (good && stack->last_ifindex == ifindex && naru_addr_eq(&stack->last_dst, dst))
         return path;
     path->ifindex = 0;

@@ -323,14 +323,15 @@ void naru_tcp_settle_quick(struct naru_sock_tcp *st)
     settle_deadline(st, naru_tcp_quick_deadline(c));
 }
 
-static NARU_NOINLINE void settle_all(struct naru_sock_tcp *st) { naru_tcp_settle(st); }
+/* The same, out of the way of who seldom needs it. */
+NARU_NOINLINE void naru_tcp_settle_apart(struct naru_sock_tcp *st) { naru_tcp_settle(st); }
 
 /* The same after a user's call, which moves no timer of a connection that goes on. */
 void naru_tcp_settle_user(struct naru_sock_tcp *st)
 {
     const struct naru_tcp *c = &st->tcp;
     if (NARU_UNLIKELY(c->state != NARU_TCP_ESTABLISHED || c->events != 0))
-        settle_all(st);
+        naru_tcp_settle_apart(st);
     else if (c->due != 0 && st->s.tx_list == TX_NONE)
         settle_output(st);
 }

@@ -99,6 +99,14 @@ static void finish_slices(const struct naru_tcp_segment *segment, struct naru_fr
     frame->len = header_len + segment->len;
 }
 
+/* To the device. */
+static void leave_checksum(struct naru_frame *frame, size_t tcp_at)
+{
+    frame->offload.csum_partial = 1;
+    frame->offload.csum_start = (uint16_t)tcp_at;
+    frame->offload.csum_offset = NARU_TCP_CHECKSUM_AT;
+}
+
 /*
  * Over the TCP header and the slices: every segment carries a checksum (there is no off switch;
  * MUST-2).
@@ -113,9 +121,7 @@ static void finish_checksum(const struct naru_sock_tcp *st, const struct naru_if
         naru_csum_pseudo(&t->local, &t->remote, NARU_PROTO_TCP, (uint32_t)tcp_len + segment->len);
     if (iface->offload & NARU_OFFLOAD_TX_CSUM) {
         naru_put16(tcp + NARU_TCP_CHECKSUM_AT, naru_csum_fold(sum));
-        frame->offload.csum_partial = 1;
-        frame->offload.csum_start = (uint16_t)tcp_at;
-        frame->offload.csum_offset = NARU_TCP_CHECKSUM_AT;
+        leave_checksum(frame, tcp_at);
         return;
     }
     naru_tcp_checksum_set(tcp, naru_tcp_checksum(st->s.stack->csum, sum, tcp, tcp_len,
@@ -154,6 +160,24 @@ static NARU_NOINLINE void build_any(struct naru_sock_tcp *st, struct naru_iface 
     finish_slices(segment, frame, end, along);
 }
 
+/* Its headers, where it has none but those of wire/plain.h or plain_syn.h. */
+static struct naru_plain plain_of(const struct naru_sock_tcp *st, const struct naru_iface *iface,
+                                  const uint8_t mac[6], const struct naru_tcp_segment *segment)
+{
+    const struct naru_tuple *t = &st->s.flow.tuple;
+    return (struct naru_plain){
+        .dst_mac = iface->link_layer ? mac : NULL,
+        .src_mac = iface->mac,
+        .src = &t->local,
+        .dst = &t->remote,
+        .tcp = &segment->hdr,
+        .tos = (uint8_t)(st->s.tos | segment->hdr.ecn),
+        .hop_limit = hop_limit_of(st, iface),
+        .csum_partial = (iface->offload & NARU_OFFLOAD_TX_CSUM) != 0,
+        .payload_len = segment->len,
+    };
+}
+
 /* The same for the headers of wire/plain.h. */
 static void build_plain(struct naru_sock_tcp *st, const struct naru_iface *iface,
                         const uint8_t mac[6], const struct naru_tcp_segment *segment,
@@ -164,18 +188,8 @@ static void build_plain(struct naru_sock_tcp *st, const struct naru_iface *iface
     size_t link_len = iface->link_layer ? NARU_ETH_LEN : 0;
     size_t end = link_len + (v4 ? NARU_PLAIN_LEN4 : NARU_PLAIN_LEN6);
     size_t along = rides_along(segment, NARU_FRAME_HEAD - NARU_ETH_LEN - NARU_PLAIN_LEN6);
-    struct naru_plain plain = {
-        .dst_mac = iface->link_layer ? mac : NULL,
-        .src_mac = iface->mac,
-        .src = &t->local,
-        .dst = &t->remote,
-        .tcp = &segment->hdr,
-        .tos = (uint8_t)(st->s.tos | segment->hdr.ecn),
-        .hop_limit = hop_limit_of(st, iface),
-        .csum_partial = (iface->offload & NARU_OFFLOAD_TX_CSUM) != 0,
-        .payload_len = segment->len,
-        .ends = naru_plain_ends(&t->local, &t->remote),
-    };
+    struct naru_plain plain = plain_of(st, iface, mac, segment);
+    plain.ends = naru_plain_ends(&t->local, &t->remote);
     if (along != 0)
         plain.payload_sum =
             naru_csum_as_words(naru_csum_few(frame->head + end, segment->slice[0].at, along));
@@ -188,11 +202,8 @@ static void build_plain(struct naru_sock_tcp *st, const struct naru_iface *iface
         plain.flow_label = naru_flow_label(st->s.stack, st->s.flow.hash);
         naru_plain_emit6(frame->head, &plain);
     }
-    if (plain.csum_partial) {
-        frame->offload.csum_partial = 1;
-        frame->offload.csum_start = (uint16_t)(end - NARU_PLAIN_TCP_LEN);
-        frame->offload.csum_offset = NARU_TCP_CHECKSUM_AT;
-    }
+    if (plain.csum_partial)
+        leave_checksum(frame, end - NARU_PLAIN_TCP_LEN);
     finish_slices(segment, frame, end, along);
 }
 
@@ -201,24 +212,11 @@ static NARU_NOINLINE void build_bare(struct naru_sock_tcp *st, const struct naru
                                      const uint8_t mac[6], const struct naru_tcp_segment *segment,
                                      struct naru_frame *frame)
 {
-    const struct naru_tuple *t = &st->s.flow.tuple;
     size_t link_len = iface->link_layer ? NARU_ETH_LEN : 0;
-    struct naru_plain plain = {
-        .dst_mac = iface->link_layer ? mac : NULL,
-        .src_mac = iface->mac,
-        .src = &t->local,
-        .dst = &t->remote,
-        .tcp = &segment->hdr,
-        .tos = (uint8_t)(st->s.tos | segment->hdr.ecn),
-        .hop_limit = hop_limit_of(st, iface),
-        .flow_label = naru_flow_label(st->s.stack, st->s.flow.hash),
-        .csum_partial = (iface->offload & NARU_OFFLOAD_TX_CSUM) != 0,
-    };
-    if (plain.csum_partial) {
-        frame->offload.csum_partial = 1;
-        frame->offload.csum_start = (uint16_t)(link_len + naru_tcp_ip_len(t));
-        frame->offload.csum_offset = NARU_TCP_CHECKSUM_AT;
-    }
+    struct naru_plain plain = plain_of(st, iface, mac, segment);
+    plain.flow_label = naru_flow_label(st->s.stack, st->s.flow.hash);
+    if (plain.csum_partial)
+        leave_checksum(frame, link_len + naru_tcp_ip_len(&st->s.flow.tuple));
     finish_slices(segment, frame, naru_plain_syn_frame(frame->head, &plain), 0);
 }
 

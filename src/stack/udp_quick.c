@@ -196,9 +196,5 @@ NARU_NOINLINE NARU_FLATTEN void naru_udp_quick_input(struct naru_stack *stack,
     pkt->len = in.payload_len;
     pkt->offload = (struct naru_offload){ 0 };
     struct naru_ip_in ip = { .iface = iface, .tos = in.tos, .hop_limit = in.hop_limit };
-    enum naru_drop drop = naru_udp_queue(naru_sock_udp_of(sock), &ip, &tuple, pkt);
-    if (NARU_UNLIKELY(drop != NARU_DROP_NONE)) {
-        iface->rx_drops++;
-        naru_drop_count(stack, drop, 1);
-    }
+    naru_frame_fate(stack, iface, naru_udp_queue(naru_sock_udp_of(sock), &ip, &tuple, pkt));
 }

@@ -33,9 +33,8 @@ struct naru_plain_cursor {
 
 NARU_INLINE void naru_plain_word(struct naru_plain_cursor *w, uint32_t word)
 {
-    naru_put32(w->at, word);
+    w->sum = naru_plain_put(w->at, word, w->sum);
     w->at += 4;
-    w->sum += word;
 }
 
 NARU_INLINE void naru_plain_syn_options(struct naru_plain_cursor *w, const struct naru_tcp_hdr *h)
@@ -78,15 +77,6 @@ NARU_INLINE uint32_t naru_plain_syn_emit(uint8_t *at, const struct naru_tcp_hdr 
     naru_put32(at + 12, flags);
     naru_put32(at + 16, checksum << 16 | h->urg);
     return len;
-}
-
-/* The sum of two addresses of one family. */
-NARU_INLINE uint64_t naru_plain_pseudo(const struct naru_addr *a, const struct naru_addr *b)
-{
-    if (naru_addr_is_v4(a))
-        return (uint64_t)naru_addr_v4_bits(a) + naru_addr_v4_bits(b);
-    return naru_plain_words(naru_addr_hi(a)) + naru_plain_words(naru_addr_lo(a)) +
-           naru_plain_words(naru_addr_hi(b)) + naru_plain_words(naru_addr_lo(b));
 }
 
 /* The whole frame, and its length; of p all counts but the payload. */

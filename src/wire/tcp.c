@@ -3,6 +3,8 @@
  */
 #include "wire/tcp.h"
 
+#include "wire/plain_syn.h"
+
 #include <string.h>
 
 enum {
@@ -30,17 +32,8 @@ enum {
 };
 enum { USER_TIMEOUT_MINUTES = 0x8000 };
 
-/* Kinds and lengths as they stand together in a SYN. */
-enum {
-    SYN_LINUX_LEN = 20,
-    MSS_AND_LEN = 0x0204,
-    SACK_OK_TS = 0x0402080a,
-    NOP_WSCALE = 0x010303,
-};
-
-#define NOP_NOP_TS                                                           \
-    ((uint32_t)NARU_TCP_KIND_NOP << 24 | (uint32_t)NARU_TCP_KIND_NOP << 16 | \
-     (uint32_t)NARU_TCP_KIND_TS << 8 | TS_LEN)
+/* All that Linux and we offer in a SYN. */
+enum { SYN_OFFER_LEN = 20 };
 
 /* ---- Parse ---- */
 
@@ -161,10 +154,11 @@ static NARU_NOINLINE void options_parse(const uint8_t *p, const uint8_t *end,
 /* Those of nearly every SYN: MSS alone, or all that Linux and we offer.  False: others. */
 static bool syn_options_parse(const uint8_t *p, size_t len, struct naru_tcp_hdr *h)
 {
-    if ((len != MSS_LEN && len != SYN_LINUX_LEN) || naru_get32(p) >> 16 != MSS_AND_LEN)
+    if ((len != MSS_LEN && len != SYN_OFFER_LEN) || (naru_get32(p) & 0xffff0000u) != NARU_PLAIN_MSS)
         return false;
-    if (len == SYN_LINUX_LEN) {
-        if (naru_get32(p + 4) != SACK_OK_TS || naru_get32(p + 16) >> 8 != NOP_WSCALE)
+    if (len == SYN_OFFER_LEN) {
+        if (naru_get32(p + 4) != NARU_PLAIN_SACK_OK_TS ||
+            (naru_get32(p + 16) & 0xffffff00u) != NARU_PLAIN_NOP_WSCALE)
             return false;
         h->ts_val = naru_get32(p + 8);
         h->ts_ecr = naru_get32(p + 12);
@@ -202,7 +196,7 @@ enum naru_drop naru_tcp_parse(struct naru_span *in, struct naru_tcp_hdr *h)
 
     /* What nearly every segment has. */
     if (NARU_LIKELY(header_len == NARU_TCP_LEN + NARU_TCP_TS_LEN) &&
-        NARU_LIKELY(naru_get32(p + OPTIONS) == NOP_NOP_TS)) {
+        NARU_LIKELY(naru_get32(p + OPTIONS) == NARU_PLAIN_NOP_NOP_TS)) {
         h->ts_val = naru_get32(p + OPTIONS + 4);
         h->ts_ecr = naru_get32(p + OPTIONS + 8);
         h->opts = NARU_TCP_OPT_TS;
@@ -387,7 +381,7 @@ size_t naru_tcp_emit(uint8_t *at, const struct naru_tcp_hdr *h)
     naru_put32(at + OFFSET_FLAGS, flags << 16 | h->wnd);
     naru_put32(at + CHECKSUM, (uint32_t)h->checksum << 16 | h->urg);
     if (NARU_LIKELY(h->opts == NARU_TCP_OPT_TS)) {
-        naru_put32(at + OPTIONS, NOP_NOP_TS);
+        naru_put32(at + OPTIONS, NARU_PLAIN_NOP_NOP_TS);
         ts_emit(at + OPTIONS + 4, h);
     } else {
         options_emit(at + OPTIONS, h);

@@ -41,15 +41,6 @@ static bool usual_state(const struct naru_tcp *c)
            (c->opt_flags & SPECIAL_OPTIONS) == 0;
 }
 
-static bool nothing_lost(const struct naru_tcp *c)
-{
-    return c->loss == NULL && c->ooo == NULL && c->ecn == 0 &&
-           (c->sacked | c->lost | c->retrans | c->reno) == 0 &&
-           (c->retransmits | c->backoff | c->probes) == 0 && c->soft_error == 0 &&
-           c->timer[NARU_TCP_TIMER_GIVE_UP] == NARU_NEVER &&
-           c->timer[NARU_TCP_TIMER_PACE] == NARU_NEVER;
-}
-
 static bool nothing_rare(const struct naru_tcp *c)
 {
     const struct naru_tcp_rare *m = c->rare;
@@ -59,8 +50,8 @@ static bool nothing_rare(const struct naru_tcp *c)
 void naru_tcp_look_usual(struct naru_tcp *c)
 {
     const struct naru_config *config = c->env->config;
-    bool usual = usual_state(c) && nothing_lost(c) && nothing_rare(c) && config->tcp_quick &&
-                 config->tcp_quickack && !config->tcp_bsd &&
+    bool usual = usual_state(c) && naru_tcp_nothing_lost(c) && nothing_rare(c) &&
+                 config->tcp_quick && config->tcp_quickack && !config->tcp_bsd &&
                  naru_tcp_notsent_lowat(c) == UINT32_MAX && c->urgent == NARU_TCP_URGENT_NONE &&
                  naru_seq_before_eq(c->snd_up, c->snd.una);
     naru_tcp_set_slow(c, NARU_TCP_SLOW_ODD, !usual);

@@ -6,6 +6,15 @@
 
 #include "proto/tcp/internal.h"
 
+NARU_INLINE bool naru_tcp_nothing_lost(const struct naru_tcp *c)
+{
+    return c->loss == NULL && c->ooo == NULL && c->ecn == 0 &&
+           (c->sacked | c->lost | c->retrans | c->reno) == 0 &&
+           (c->retransmits | c->backoff | c->probes) == 0 && c->soft_error == 0 &&
+           c->timer[NARU_TCP_TIMER_GIVE_UP] == NARU_NEVER &&
+           c->timer[NARU_TCP_TIMER_PACE] == NARU_NEVER;
+}
+
 /* What of a header without any other option is news. */
 NARU_INLINE struct naru_tcp_news naru_tcp_news_of(const struct naru_tcp_hdr *h)
 {

@@ -23,12 +23,8 @@ static bool usual(const struct naru_tcp *c)
 {
     const struct naru_config *config = c->env->config;
     return (c->slow & ~(unsigned)(NARU_TCP_SLOW_STATE | NARU_TCP_SLOW_ODD)) == 0 &&
-           (c->flags & SPECIAL) == 0 &&
-           (c->ecn | c->fastopen | c->urgent | c->retransmits | c->backoff | c->probes) == 0 &&
-           c->ca_state == NARU_CA_OPEN && c->soft_error == 0 &&
-           (c->sacked | c->lost | c->retrans | c->reno) == 0 && c->rare == NULL &&
-           c->loss == NULL && c->ooo == NULL && c->timer[NARU_TCP_TIMER_PACE] == NARU_NEVER &&
-           c->timer[NARU_TCP_TIMER_GIVE_UP] == NARU_NEVER &&
+           (c->flags & SPECIAL) == 0 && (c->fastopen | c->urgent) == 0 &&
+           c->ca_state == NARU_CA_OPEN && naru_tcp_nothing_lost(c) && c->rare == NULL &&
            naru_seq_before_eq(c->snd_up, c->snd.una) && config->tcp_quick && !config->tcp_bsd;
 }
 
