@@ -66,7 +66,7 @@ static void finished(struct naru_tcp *c)
 static bool give(struct naru_tcp *c, uint32_t from, uint32_t len, naru_time now)
 {
     struct naru_pkt *pkt = naru_pktpool_get(&host.pktpool, 0, NARU_MAX(len, 256u));
-    struct naru_tcp_hdr h = { .seq = naru_seq_add(c->irs, 1 + from),
+    struct naru_tcp_hdr h = { .seq = naru_seq_add(naru_tcp_irs(c), 1 + from),
                               .ack = c->snd.nxt,
                               .flags = NARU_TCP_ACK,
                               .wnd = 65535 };
@@ -81,7 +81,7 @@ static bool give(struct naru_tcp *c, uint32_t from, uint32_t len, naru_time now)
 static void check_blocks(struct naru_tcp *c, uint32_t next)
 {
     struct naru_tcp_sack block[NARU_TCP_SACK_MAX];
-    naru_seq base = naru_seq_add(c->irs, 1);
+    naru_seq base = naru_seq_add(naru_tcp_irs(c), 1);
     unsigned count = naru_tcp_ooo_blocks(c, block, NARU_TCP_SACK_MAX);
     for (unsigned i = 0; i < count; i++) {
         uint32_t left = naru_seq_len(base, block[i].left);
@@ -109,7 +109,7 @@ static void receiving(struct input *in, unsigned how)
             from = next + from % 4096; /* near what is expected */
         from = NARU_MIN(from, (uint32_t)SPACE - 1);
         len = NARU_MIN(len, (uint32_t)SPACE - from);
-        uint32_t right = naru_seq_len(naru_seq_add(c.irs, 1), c.rcv.nxt) + 60000;
+        uint32_t right = naru_seq_len(naru_seq_add(naru_tcp_irs(&c), 1), c.rcv.nxt) + 60000;
         if (act >= 128 && act < 192 && from + len < right)
             from = NARU_MIN(next, (uint32_t)SPACE - len); /* exactly what is expected */
         if (from + len < right && give(&c, from, len, now))
@@ -117,7 +117,7 @@ static void receiving(struct input *in, unsigned how)
         naru_tcp_check(&c);
         while (twin[next] == 1)
             next++;
-        CHECK(next == naru_seq_len(naru_seq_add(c.irs, 1), c.rcv.nxt));
+        CHECK(next == naru_seq_len(naru_seq_add(naru_tcp_irs(&c), 1), c.rcv.nxt));
         check_blocks(&c, next);
         while (naru_tcp_output(&c, NULL, &out, now)) {
         }
@@ -139,11 +139,11 @@ enum { SACKED = 1, LOST = 2 };
 static void compare(struct naru_tcp *c, uint32_t una, uint32_t nxt)
 {
     uint32_t sacked = 0;
-    naru_seq base = naru_seq_add(c->iss, 1);
+    naru_seq base = naru_seq_add(naru_tcp_iss(c), 1);
     naru_tcp_sent_check(c);
     for (uint32_t i = una; i < nxt; i++)
         sacked += (twin[i] & SACKED) != 0;
-    CHECK(sacked == c->sacked);
+    CHECK(sacked == c->more->sacked);
     for (unsigned i = 0; i < naru_tcp_sent_count(c); i++) {
         const struct naru_tcp_sent *r = naru_tcp_sent_at(c, i);
         bool is_sacked = (r->flags & NARU_TCP_SENT_SACKED) != 0;
@@ -169,7 +169,7 @@ static void scoreboard(struct input *in)
     naru_time now = NARU_SEC(1);
     uint32_t una = 0, nxt = 0;
     established(&c, 0);
-    naru_seq base = naru_seq_add(c.iss, 1);
+    naru_seq base = naru_seq_add(naru_tcp_iss(&c), 1);
     while (in->len > 0 && nxt + MSS < SPACE) {
         unsigned act = take8(in);
         now += NARU_MS(1);

@@ -167,18 +167,18 @@ static void answered(struct naru_sock_tcp *st, const struct naru_tcp_hdr *h)
     struct naru_stack *stack = st->s.stack;
     const struct naru_tuple *t = &st->s.flow.tuple;
     const struct naru_tcp *c = &st->tcp;
-    bool data = (c->fastopen & NARU_TCP_FASTOPEN_DATA) != 0;
+    bool data = (c->more->fastopen & NARU_TCP_FASTOPEN_DATA) != 0;
     st->fast_asked = false;
     if (!(h->flags & NARU_TCP_SYN) || c->state < NARU_TCP_ESTABLISHED)
         return;
     bool cookie = (h->opts & NARU_TCP_OPT_FASTOPEN) != 0 && h->cookie_len > 0;
     struct naru_fastopen_news news = {
         .cookie = h->cookie,
-        .cookie_len = cookie && (c->fastopen & NARU_TCP_FASTOPEN_OPTION) ? h->cookie_len : 0,
+        .cookie_len = cookie && (c->more->fastopen & NARU_TCP_FASTOPEN_OPTION) ? h->cookie_len : 0,
         .experimental = (h->opts & NARU_TCP_OPT_FASTOPEN_EXP) != 0,
         .mss = h->opts & NARU_TCP_OPT_MSS ? h->mss : 0,
         .lost =
-            !cookie && data && c->segments_retrans > 0 && !(c->fastopen & NARU_TCP_FASTOPEN_TAKEN),
+            !cookie && data && c->more->segments_retrans > 0 && !(c->more->fastopen & NARU_TCP_FASTOPEN_TAKEN),
     };
     naru_fastopen_learn(&stack->fast_cache, &t->local, &t->remote, &news, stack->now);
 }

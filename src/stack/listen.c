@@ -145,7 +145,7 @@ static struct naru_sock_tcp *make_child(struct naru_sock_tcp *listener,
     child->fast_no_cookie = listener->fast_no_cookie;
     child->s.connected = true;
     child->listener = listener;
-    if (!naru_flow_add(stack, &child->s.flow, hash)) {
+    if (!naru_tcp_prepare(&child->tcp) || !naru_flow_add(stack, &child->s.flow, hash)) {
         child->listener = NULL;
         naru_tcp_sock_release(child);
         return NULL;

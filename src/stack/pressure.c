@@ -22,6 +22,7 @@ static void give_back(struct naru_stack *stack)
     naru_blockpool_trim(&stack->blocks);
     (void)naru_pool_trim(&stack->timer_pages);
     (void)naru_pool_trim(&stack->tcp_pool);
+    (void)naru_pool_trim(&stack->tcp.more_pool);
     (void)naru_pool_trim(&stack->udp_pool);
     (void)naru_pool_trim(&stack->time_wait_pool);
     (void)naru_pool_trim(&stack->bucket_pool);

@@ -233,6 +233,7 @@ void naru_stack_free(struct naru_stack *stack)
     naru_table_deinit(&stack->ports);
     naru_pool_deinit(&stack->timer_pages);
     naru_pool_deinit(&stack->tcp_pool);
+    naru_tcp_env_deinit(&stack->tcp);
     naru_pool_deinit(&stack->udp_pool);
     naru_pool_deinit(&stack->time_wait_pool);
     naru_pool_deinit(&stack->bucket_pool);

@@ -41,6 +41,7 @@ void tcp_host_stop(struct tcp_host *h)
     NARU_ASSERT(h->env.ooo_bytes == 0);
     NARU_ASSERT(h->pktpool.outstanding == 0);
     NARU_ASSERT(h->blockpool.outstanding == 0);
+    naru_tcp_env_deinit(&h->env);
     naru_pktpool_deinit(&h->pktpool);
     naru_blockpool_deinit(&h->blockpool);
     NARU_ASSERT(h->mem.used == 0);

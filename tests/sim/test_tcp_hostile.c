@@ -28,13 +28,13 @@ static naru_seq near(const struct naru_tcp *c)
         c->snd.nxt,
         c->snd.end,
         c->rcv.nxt,
-        c->irs,
-        c->iss,
+        naru_tcp_irs(c),
+        naru_tcp_iss(c),
         c->rcv.ack,
-        c->high_sacked,
+        c->more->high_sacked,
         naru_seq_add(c->rcv.nxt, c->rcv.wnd),
         naru_seq_add(c->snd.una, c->snd.wnd),
-        c->recover,
+        c->more->recover,
     };
     naru_seq at = marks[below(NARU_ARRAY_LEN(marks))];
     switch (below(8)) {

@@ -498,7 +498,7 @@ static void icmp_ends_no_connection(void **state)
             assert_int_equal(answers(&lab), 0);
             assert_int_equal(lab_state(sock), NARU_TCP_ESTABLISHED);
             bool quench = type_code[f][i] == 0x0400 && f == 0;
-            assert_int_equal(naru_sock_tcp_of(sock)->tcp.soft_error != 0, !quench);
+            assert_int_equal(naru_sock_tcp_of(sock)->tcp.more->soft_error != 0, !quench);
             assert_int_equal(naru_stack_drops(lab.stack[1], NARU_DROP_ICMP_IGNORED), quench);
             assert_int_equal(get(sock, NARU_OPT_ERROR), NARU_OK);
             naru_sock_abort(sock, lab.now);

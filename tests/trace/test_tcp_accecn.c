@@ -151,15 +151,26 @@ TEST(answered_again)
     tcp_play_end(&p);
 }
 
+/* What every opening needs is there, and nothing else. */
+static void nothing_to_spare(struct tcp_play *p)
+{
+    struct naru_tcp_setup how = { .mss = 1460, .mss_default = 536 };
+    struct naru_tcp c;
+    naru_tcp_init(&c, &p->host.env, &how, 0);
+    assert_true(naru_tcp_prepare(&c));
+    naru_tcp_deinit(&c);
+    p->host.fail_every = 1;
+}
+
 TEST(without_memory_there_is_rfc_3168_or_nothing)
 {
     BEGIN(ACCURATE);
-    p.host.fail_every = 1;
+    nothing_to_spare(&p);
     tcp_play(&p, "+0 connect\n"
                  "+0 > SEW 0:0(0)\n");
     tcp_play_end(&p);
     begin(&p, NARU_ECN_MODE_ACCURATE);
-    p.host.fail_every = 1;
+    nothing_to_spare(&p);
     tcp_play(&p, "+0 < SEWA 0:0(0) win 65535 <mss 1460>\n"
                  "+0 > S. 0:0(0) ack 1\n");
     tcp_play_end(&p);

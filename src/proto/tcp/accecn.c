@@ -64,7 +64,7 @@ uint16_t naru_tcp_accecn_reflected(uint8_t ecn)
 /* Both agree; the peer's SYN or SYN,ACK came with that codepoint. */
 void naru_tcp_accecn_begin(struct naru_tcp *c, uint8_t ecn)
 {
-    struct naru_tcp_rare *x = c->rare;
+    struct naru_tcp_rare *x = c->more->rare;
     x->r.cep = x->s.cep = x->told_cep = CEP_FIRST;
     x->r.bytes[NARU_TCP_E0B] = x->s.bytes[NARU_TCP_E0B] = E0B_FIRST;
     x->r.bytes[NARU_TCP_E1B] = x->s.bytes[NARU_TCP_E1B] = E1B_FIRST;
@@ -83,7 +83,7 @@ static void check_reflected(struct naru_tcp *c, uint32_t ace)
 /* The SYN,ACK, which agrees. */
 void naru_tcp_accecn_answered(struct naru_tcp *c, unsigned flags)
 {
-    struct naru_tcp_rare *x = c->rare;
+    struct naru_tcp_rare *x = c->more->rare;
     check_reflected(c, ace_of(flags));
     x->reflect = true;
     x->option_due = true;
@@ -96,14 +96,14 @@ void naru_tcp_accecn_answered(struct naru_tcp *c, unsigned flags)
 bool naru_tcp_accecn_first(struct naru_tcp *c, const struct naru_tcp_hdr *h, uint32_t len)
 {
     uint32_t ace = ace_of(h->flags);
-    c->rare->first_seen = true;
+    c->more->rare->first_seen = true;
     if (ace == 0)
         c->ecn |= NARU_TCP_ECN_UNMARKED; /* 3.2.2.4 */
     if (!(c->flags & NARU_TCP_F_PASSIVE) || len > 0 || ace == 0)
         return ace != 0;
     check_reflected(c, ace);
     if (ace == 6)
-        c->rare->s.cep = ace;
+        c->more->rare->s.cep = ace;
     return false;
 }
 
@@ -116,7 +116,7 @@ NARU_NOINLINE void naru_tcp_accecn_in(struct naru_tcp *c, const struct naru_tcp_
     static const uint8_t counter[] = {
         [NARU_ECN_ECT0] = NARU_TCP_E0B, [NARU_ECN_CE] = NARU_TCP_CEB, [NARU_ECN_ECT1] = NARU_TCP_E1B
     };
-    struct naru_tcp_rare *x = c->rare;
+    struct naru_tcp_rare *x = c->more->rare;
     if (h->ecn == NARU_ECN_NOT_ECT)
         return;
     c->ecn |= NARU_TCP_ECN_SEEN;
@@ -132,7 +132,7 @@ NARU_NOINLINE void naru_tcp_accecn_in(struct naru_tcp *c, const struct naru_tcp_
 /* Takes the counters of an option; *ceb: bytes newly known to have come with CE.  False: none. */
 static bool take_option(struct naru_tcp *c, const struct naru_tcp_hdr *h, uint32_t *ceb)
 {
-    struct naru_tcp_rare *x = c->rare;
+    struct naru_tcp_rare *x = c->more->rare;
     bool first1 = (h->opts & NARU_TCP_OPT_ACCECN_FIRST1) != 0, has_ceb = false;
     if (!(h->opts & NARU_TCP_OPT_ACCECN) || h->accecn_count == 0 || x->option_zeroed)
         return false;
@@ -174,7 +174,7 @@ static uint32_t marks(struct naru_tcp_rare *x, uint32_t told, uint32_t packets, 
 NARU_NOINLINE bool naru_tcp_accecn_acked(struct naru_tcp *c, const struct naru_tcp_hdr *h,
                                          const struct naru_tcp_acked *a)
 {
-    struct naru_tcp_rare *x = c->rare;
+    struct naru_tcp_rare *x = c->more->rare;
     uint32_t ceb = 0, packets = naru_tcp_segments(a->delivered, c->snd.mss);
     bool newer = (h->opts & NARU_TCP_OPT_TS) && (int32_t)(h->ts_val - x->ace_ts) > 0;
     bool counts = x->first_seen || naru_tcp_accecn_first(c, h, a->payload_len);
@@ -206,7 +206,7 @@ static unsigned counters_that_fit(size_t used)
 /* Bytes of it on the next segment with data, behind so many of other options. */
 NARU_NOINLINE uint32_t naru_tcp_accecn_len(const struct naru_tcp *c, uint32_t used)
 {
-    unsigned n = c->rare->option_due ? counters_that_fit(used) : 0;
+    unsigned n = c->more->rare->option_due ? counters_that_fit(used) : 0;
     return n == 0 ? 0 : (uint32_t)naru_round_up(2u + 3u * n, 4);
 }
 
@@ -226,7 +226,7 @@ static void put_option(struct naru_tcp_rare *x, struct naru_tcp_hdr *h)
 
 NARU_NOINLINE void naru_tcp_accecn_put(struct naru_tcp *c, struct naru_tcp_segment *out)
 {
-    struct naru_tcp_rare *x = c->rare;
+    struct naru_tcp_rare *x = c->more->rare;
     struct naru_tcp_hdr *h = &out->hdr;
     bool syn = (h->flags & NARU_TCP_SYN) != 0;
     if (h->flags & NARU_TCP_RST)

@@ -66,7 +66,7 @@ void naru_tcp_tell_writer(struct naru_tcp *c, naru_time now)
         return;
     if (naru_tcp_ready(c) & NARU_READY_WRITE) {
         c->flags &= ~(uint32_t)NARU_TCP_F_NO_SPACE;
-        if (c->rare != NULL && c->rare->limit == NARU_TCP_LIMIT_SNDBUF)
+        if (c->more->rare != NULL && c->more->rare->limit == NARU_TCP_LIMIT_SNDBUF)
             naru_tcp_rate_limit(c, NARU_TCP_LIMIT_NONE, now);
         naru_tcp_event(c, NARU_READY_WRITE);
     }
@@ -79,8 +79,8 @@ static void advance(struct naru_tcp *c, naru_seq ack, struct naru_tcp_acked *a)
     c->snd.una = ack;
     naru_tcp_sent_pop(c, ack, a);
     naru_tcp_sndq_acked(c);
-    if (naru_seq_before(c->snd_up, ack))
-        c->snd_up = ack;
+    if (!naru_tcp_is_calm(c) && naru_seq_before(c->more->snd_up, ack))
+        c->more->snd_up = ack;
     if (naru_seq_before(c->snd.sml, ack))
         c->snd.sml = ack;
 }
@@ -106,16 +106,16 @@ void naru_tcp_ack_process(struct naru_tcp *c, struct naru_tcp_seg *s)
                                 .echo = s->h->ts_ecr,
                                 .echo_known = echoes(c, s->h) };
     c->last_ack_recv = s->now;
-    if (NARU_UNLIKELY(c->sacked > 0)) {
+    if (NARU_UNLIKELY(c->more->sacked > 0)) {
         a.sacked_before = true;
-        a.fack = c->high_sacked;
+        a.fack = c->more->high_sacked;
     }
     if (naru_seq_after(s->ack, c->snd.una)) {
         advance(c, s->ack, &a);
         c->progress |= NARU_TCP_PROGRESS_ANSWERED;
     }
     bool window_changed = update_window(c, s);
-    if ((s->h->opts & NARU_TCP_OPT_SACK) && (c->flags & NARU_TCP_F_SACK))
+    if ((s->h->opts & NARU_TCP_OPT_SACK) && (c->flags & NARU_TCP_F_SACK) && naru_tcp_more_need(c))
         naru_tcp_sack_input(c, s->h, s->ack, &a);
     a.dup = duplicate(c, s, window_changed, &a);
     naru_tcp_measure(c, &a);
@@ -124,13 +124,14 @@ void naru_tcp_ack_process(struct naru_tcp *c, struct naru_tcp_seg *s)
             ((c->opt_flags & NARU_TCP_SET_NODELAY) || naru_tcp_flight(c) == 0))
             c->flags |= NARU_TCP_F_PUSHED; /* MSG_MORE waits no longer than for this */
         naru_tcp_timer_acked(c, s->now);
-        c->soft_error = 0;
+        if (!naru_tcp_is_calm(c))
+            c->more->soft_error = 0;
     }
     bool unblocked = persist_ends(c, s->now);
     if (NARU_UNLIKELY(c->ecn != 0))
         a.ece = naru_tcp_ecn_acked(c, s->h, &a);
-    if (NARU_UNLIKELY(a.dup || a.sacked > 0 || a.dsack || a.ece ||
-                      (c->slow & NARU_TCP_SLOW_LOSS))) {
+    bool amiss = a.dup || a.sacked > 0 || a.dsack || a.ece || (c->slow & NARU_TCP_SLOW_LOSS);
+    if (NARU_UNLIKELY(amiss) && naru_tcp_more_need(c)) { /* else RTO notices */
         a.plain = a.acked == 0 && a.sacked == 0 && s->len == 0 && !s->fin && !window_changed;
         naru_tcp_recover_acked(c, &a, s->now);
         if (a.acked > 0 && !(c->flags & NARU_TCP_F_REO))
@@ -139,7 +140,7 @@ void naru_tcp_ack_process(struct naru_tcp *c, struct naru_tcp_seg *s)
         naru_tcp_pull_along(c);
     }
     c->delivered += naru_tcp_segments(a.delivered, c->snd.mss);
-    if (NARU_UNLIKELY(c->rare != NULL))
+    if (NARU_UNLIKELY(c->more->rare != NULL))
         naru_tcp_rate_acked(c, &a);
     if (a.acked > 0) {
         if (!naru_tcp_reduces(c))
@@ -181,7 +182,7 @@ static bool fin_acked(struct naru_tcp *c, struct naru_tcp_seg *s)
 static bool in_syn_received(struct naru_tcp *c, struct naru_tcp_seg *s)
 {
     /* "If SND.UNA < SEG.ACK =< SND.NXT, then enter ESTABLISHED" */
-    naru_seq first = naru_seq_add(c->iss, 1);
+    naru_seq first = naru_seq_add(c->more->iss, 1);
     if (naru_seq_len(first, s->ack) > naru_seq_len(first, c->snd.nxt) ||
         (c->flags & NARU_TCP_F_DEFERRED)) {
         s->drop = NARU_DROP_TCP_SYN_RECEIVED_BAD_ACK;

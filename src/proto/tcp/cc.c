@@ -13,8 +13,7 @@ static const struct naru_tcp_cc_ops *ops(const struct naru_tcp *c)
 
 void naru_tcp_cc_init(struct naru_tcp *c, naru_time now)
 {
-    for (unsigned i = 0; i < NARU_ARRAY_LEN(c->cc); i++)
-        c->cc[i] = 0;
+    naru_tcp_cc_begin(c);
     c->cwnd = NARU_TCP_IW * c->snd.mss;
     if (c->flags & NARU_TCP_F_SYN_RETRANSMITTED)
         c->cwnd = c->snd.mss; /* RFC 5681 3.1 */
@@ -22,7 +21,21 @@ void naru_tcp_cc_init(struct naru_tcp *c, naru_time now)
     c->cwnd_used = 0;
     c->cwnd_used_seq = c->snd.nxt;
     c->last_sent = now;
+}
+
+void naru_tcp_cc_begin(struct naru_tcp *c)
+{
+    for (unsigned i = 0; i < NARU_ARRAY_LEN(c->more->cc); i++)
+        c->more->cc[i] = 0;
     ops(c)->init(c);
+}
+
+bool naru_tcp_cc_is_new(const struct naru_tcp *c)
+{
+    uint32_t any = 0;
+    for (unsigned i = 0; i < NARU_ARRAY_LEN(c->more->cc); i++)
+        any |= i == NARU_TCP_CC_ROUND_END ? 0 : c->more->cc[i];
+    return any == 0;
 }
 
 /* Was the window the limit?  In slow start half used is enough, since it doubles. */
@@ -36,7 +49,7 @@ static bool limited(const struct naru_tcp *c)
 /* Slow start, congestion avoidance and exponential RTO backoff are implemented (MUST-19). */
 void naru_tcp_cc_acked(struct naru_tcp *c, uint32_t bytes, naru_time now)
 {
-    if (!limited(c))
+    if (!limited(c) || !naru_tcp_more_need(c))
         return;
     if (c->cwnd < c->ssthresh) {
         uint32_t n = NARU_MIN(bytes, c->ssthresh - c->cwnd);
@@ -83,8 +96,8 @@ void naru_tcp_cc_undo(struct naru_tcp *c)
         return;
     c->flags &= ~(uint32_t)NARU_TCP_F_UNDO;
     c->ecn &= (uint8_t)~NARU_TCP_ECN_CWR;
-    c->cwnd = NARU_MAX(c->cwnd, c->loss->undo_cwnd);
-    c->ssthresh = NARU_MAX(c->ssthresh, c->loss->undo_ssthresh);
+    c->cwnd = NARU_MAX(c->cwnd, c->more->loss->undo_cwnd);
+    c->ssthresh = NARU_MAX(c->ssthresh, c->more->loss->undo_ssthresh);
     ops(c)->undo(c);
 }
 
@@ -94,7 +107,8 @@ void naru_tcp_cc_idle(struct naru_tcp *c, naru_time now)
     uint32_t restart = NARU_MIN(c->cwnd, NARU_TCP_IW * c->snd.mss);
     if (span <= rto)
         return;
-    if (c->ssthresh < NARU_TCP_SSTHRESH_INF) /* else nothing of its own has begun */
+    if (c->ssthresh < NARU_TCP_SSTHRESH_INF &&
+        !naru_tcp_is_calm(c)) /* else nothing of its own has begun */
         ops(c)->idle(c, span);
     if (!c->env->config->tcp_idle_restart)
         return;

@@ -2,13 +2,16 @@
  * Congestion control behind one interface of facts.
  *
  * recover.c and ack.c tell what happened; an algorithm answers by moving cwnd and ssthresh (bytes).
- * Its state lives in c->cc, a fixed area that init clears.  One file each: cc_reno.c (RFC 5681,
- * 6582), cc_cubic.c (RFC 9438) with cc_hystart.c (RFC 9406).
+ * Its state lives in c->more->cc, a fixed area that init clears.  One file each: cc_reno.c (RFC
+ * 5681, 6582), cc_cubic.c (RFC 9438) with cc_hystart.c (RFC 9406).
  */
 #ifndef NARU_PROTO_TCP_CC_H
 #define NARU_PROTO_TCP_CC_H
 
 #include "proto/tcp/internal.h"
+
+/* The place of a number of sequence, where a round of HyStart++ ends; another one's may be 0. */
+enum { NARU_TCP_CC_ROUND_END = 4 };
 
 struct naru_tcp_cc_ops {
     void (*init)(struct naru_tcp *c);

@@ -3,14 +3,14 @@
 
 enum { ACKED }; /* bytes acknowledged since cwnd last grew */
 
-static void init(struct naru_tcp *c) { c->cc[ACKED] = 0; }
+static void init(struct naru_tcp *c) { c->more->cc[ACKED] = 0; }
 
 static void avoid(struct naru_tcp *c, uint32_t bytes, naru_time now)
 {
     (void)now;
-    c->cc[ACKED] += bytes;
-    if (c->cc[ACKED] >= c->cwnd) {
-        c->cc[ACKED] -= c->cwnd;
+    c->more->cc[ACKED] += bytes;
+    if (c->more->cc[ACKED] >= c->cwnd) {
+        c->more->cc[ACKED] -= c->cwnd;
         c->cwnd += c->snd.mss;
     }
 }
@@ -18,7 +18,7 @@ static void avoid(struct naru_tcp *c, uint32_t bytes, naru_time now)
 static uint32_t ssthresh(struct naru_tcp *c, naru_time now)
 {
     (void)now;
-    c->cc[ACKED] = 0;
+    c->more->cc[ACKED] = 0;
     return c->cwnd / 2;
 }
 

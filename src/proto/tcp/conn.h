@@ -1,10 +1,10 @@
 /*
  * One TCP connection: the transmission control block of RFC 9293 3.3.1, by the RFC's names.
  *
- * First comes what every usual segment touches, in either direction, then the rest; the lists and
- * buffers that only a busy connection needs are pointers to objects that an idle one does not own:
- * blocks of the send buffer, records of what is in flight beyond one range, ranges out of order,
- * options that differ from the stack's.
+ * First comes what every usual segment touches, in either direction, then the rest.  What only a
+ * busy connection needs, or one about which something is not usual, are pointers to objects that an
+ * idle one does not own: blocks of the send buffer, options that differ from the stack's, and
+ * struct naru_tcp_more.
  *
  * The stack reads state, due, events and progress, and clears events and progress; everything else
  * belongs to this folder.
@@ -82,8 +82,9 @@ enum naru_tcp_timer {
     NARU_TCP_TIMER_RETRANSMIT, /* RTO, PTO, reordering, zero-window probes: timer.c */
     NARU_TCP_TIMER_ACK,        /* delayed acknowledgement, window update */
     NARU_TCP_TIMER_IDLE,       /* keep-alive; FIN-WAIT-2 without a holder; 2 MSL */
-    NARU_TCP_TIMER_GIVE_UP,    /* user timeout (RFC 5482) */
-    NARU_TCP_TIMER_PACE,       /* the next segment may go: cork, pacing */
+    NARU_TCP_TIMERS_OFTEN, /* these every connection has, the others are in struct naru_tcp_more */
+    NARU_TCP_TIMER_GIVE_UP = NARU_TCP_TIMERS_OFTEN, /* user timeout (RFC 5482) */
+    NARU_TCP_TIMER_PACE,                            /* the next segment may go: cork, pacing */
     NARU_TCP_TIMERS,
 };
 
@@ -105,15 +106,56 @@ enum naru_tcp_sent_flag {
     NARU_TCP_SENT_EVEN = 16,   /* its segments have the size snd.mss, but the last */
 };
 
+/*
+ * What a connection has of its own while something about it is not usual, or was: from its first
+ * SYN until it is established and calm, around losses, holes and urgent data, while its window
+ * grows, with the pieces that few connections need.  All the others share the one object of their
+ * stack in which nothing is amiss, and which nobody writes to: more.c.
+ */
+struct naru_tcp_more {
+    struct naru_tcp_ring *ring; /* of ranges in flight; NULL: c->sent is all */
+    struct naru_tcp_rare *rare; /* what few connections need; NULL: not this one */
+    struct naru_tcp_ooo *ooo;   /* NULL: nothing is out of order */
+    struct naru_tcp_loss *loss; /* NULL: nothing was lost lately */
+    naru_time timer[NARU_TCP_TIMERS - NARU_TCP_TIMERS_OFTEN];
+    struct naru_block *snd_rtx_block; /* a place kept at the next retransmission */
+    uint32_t sacked, lost, retrans;   /* bytes of [una, nxt) with that flag */
+    uint32_t reno;       /* without SACK: bytes that duplicate acknowledgements stand for */
+    uint8_t retransmits; /* of the same data, unanswered */
+    uint8_t backoff;
+    uint8_t probes;
+    int8_t soft_error; /* what ICMP said, told if the connection times out */
+    uint8_t fastopen;  /* enum naru_tcp_fastopen_fact */
+    uint8_t urgent_byte;
+    uint8_t reo_wnd_mult;        /* RFC 8985 6.2 step 4: quarters of min_rtt, beyond the first */
+    uint8_t reo_wnd_persist;     /* recoveries for which it stays */
+    uint16_t reordering;         /* segments by which the path is known to reorder; 0: DupThresh */
+    uint16_t reord_seen;         /* how often it was seen; stays at its largest value */
+    uint16_t ooo_in, dsack_dups; /* stay at their largest value */
+    uint32_t retransmitted;      /* bytes */
+    uint32_t segments_retrans;
+    uint32_t cc[9]; /* the congestion control's own */
+
+    /* Numbers of sequence; those of the shared object mean nothing. */
+    naru_seq iss, irs;
+    naru_seq snd_eor; /* with F_EOR: no segment reaches across it */
+    naru_seq snd_up;  /* one beyond the last urgent byte sent (RFC 6093) */
+    naru_seq rcv_up;  /* the last urgent byte announced by the peer */
+    naru_seq recover; /* end of the loss episode (RFC 6582, RFC 6675) */
+    naru_seq high_sacked, lost_upto, rtx_next;
+    naru_seq dsack_start, dsack_end; /* to be told with the next ACK (RFC 2883) */
+};
+
 struct naru_tcp {
     struct naru_tcp_env *env;
-    uint8_t state;      /* enum naru_tcp_state; changed by enter() alone */
-    uint8_t due;        /* enum naru_tcp_due */
-    uint8_t events;     /* enum naru_ready: edges since the stack last looked */
-    uint8_t progress;   /* enum naru_tcp_progress: what other machines want to know */
-    uint16_t opt_flags; /* enum naru_tcp_set_flag */
-    uint8_t slow;       /* 0: all is as usual (quick.c); else why not: enum naru_tcp_slow */
-    uint8_t ca_state;   /* enum naru_ca_state */
+    struct naru_tcp_more *more; /* its own, or the one that all share */
+    uint8_t state;              /* enum naru_tcp_state; changed by enter() alone */
+    uint8_t due;                /* enum naru_tcp_due */
+    uint8_t events;             /* enum naru_ready: edges since the stack last looked */
+    uint8_t progress;           /* enum naru_tcp_progress: what other machines want to know */
+    uint16_t opt_flags;         /* enum naru_tcp_set_flag */
+    uint8_t slow;               /* 0: all is as usual (quick.c); else why not: enum naru_tcp_slow */
+    uint8_t ca_state;           /* enum naru_ca_state */
 
     struct {
         naru_seq una; /* oldest unacknowledged */
@@ -155,20 +197,18 @@ struct naru_tcp {
     /* Receive queue: in order, linked by next. */
     struct naru_pkt *rcv_first, *rcv_last;
 
-    /* Send buffer: a chain of blocks, with places kept at nxt and at the next retransmission. */
-    struct naru_block *snd_first, *snd_last, *snd_nxt_block, *snd_rtx_block;
+    /* Send buffer: a chain of blocks, with a place kept at nxt. */
+    struct naru_block *snd_first, *snd_last, *snd_nxt_block;
     uint32_t sndbuf; /* bytes of payload */
 
     uint32_t srtt, rttvar, rto; /* microseconds (RFC 6298) */
 
     /* What is in flight: one range in place, a ring of ranges when there are more. */
     struct naru_tcp_sent sent;
-    struct naru_tcp_ring *ring;
 
-    naru_time timer[NARU_TCP_TIMERS];
+    naru_time timer[NARU_TCP_TIMERS_OFTEN];
 
     const struct naru_tcp_opts *own_opts; /* perhaps in common with others; NULL: the stack's */
-    struct naru_tcp_rare *rare;           /* what few connections need; NULL: not this one */
     uint64_t bytes_received, bytes_acked;
     naru_time last_sent, last_recv, last_ack_recv; /* data, data, any acceptable segment */
     uint32_t rcv_ssthresh; /* the window grows up to this, and this with what arrives */
@@ -180,50 +220,22 @@ struct naru_tcp {
     naru_seq cwnd_used_seq;
     uint32_t min_rtt; /* microseconds */
     uint32_t delivered, segments_in, segments_out, data_in, data_out;
-    uint8_t urgent;      /* enum naru_tcp_urgent */
-    uint8_t pingpong;    /* the user answers: acknowledgements ride on data */
-    uint8_t burst;       /* segments built since output last said no */
-    uint8_t retransmits; /* of the same data, unanswered */
-    uint8_t backoff;
-    uint8_t probes;
-    uint8_t ecn;                /* enum naru_tcp_ecn_fact; 0: no ECN */
-    int8_t soft_error;          /* what ICMP said, told if the connection times out */
-    struct naru_tcp_ooo *ooo;   /* NULL: nothing is out of order */
-    struct naru_tcp_loss *loss; /* NULL: nothing was lost lately */
-    naru_seq snd_up;            /* one beyond the last urgent byte sent (RFC 6093) */
-    uint32_t space;             /* bytes copied per round trip, since space_seq */
+    uint8_t urgent;   /* enum naru_tcp_urgent */
+    uint8_t pingpong; /* the user answers: acknowledgements ride on data */
+    uint8_t burst;    /* segments built since output last said no */
+    uint8_t ecn;      /* enum naru_tcp_ecn_fact; 0: no ECN */
+    uint32_t space;   /* bytes copied per round trip, since space_seq */
 
-    /* ---- 376 bytes up to here; what follows is for what is not usual (quick.c) ---- */
+    /* ---- what follows is for what is not usual (quick.c), or when it begins and ends ---- */
 
-    uint32_t sacked, lost, retrans; /* bytes of [una, nxt) with that flag */
-    uint32_t reno; /* without SACK: bytes that duplicate acknowledgements stand for */
     naru_seq space_seq;
-    naru_seq iss, irs;
-    naru_seq snd_eor; /* with F_EOR: no segment reaches across it */
-    naru_seq high_sacked, lost_upto, rtx_next;
-    naru_seq dsack_start, dsack_end; /* to be told with the next ACK (RFC 2883) */
-    uint32_t cc[9];                  /* the congestion control's own */
-    naru_seq rcv_up;                 /* the last urgent byte announced by the peer */
-    naru_seq recover;                /* end of the loss episode (RFC 6582, RFC 6675) */
-    uint16_t reordering;     /* segments by which the path is known to reorder; 0: DupThresh */
-    uint16_t reord_seen;     /* how often it was seen; stays at its largest value */
-    uint8_t reo_wnd_mult;    /* RFC 8985 6.2 step 4: quarters of min_rtt, beyond the first */
-    uint8_t reo_wnd_persist; /* recoveries for which it stays */
-    int8_t error;            /* enum naru_err for the user, told once; only in CLOSED */
-    uint8_t fastopen;        /* enum naru_tcp_fastopen_fact */
-    uint32_t challenge_ms;   /* last challenge ACK, and last answer to an old segment */
-    uint32_t retransmitted;  /* bytes */
-    uint32_t segments_retrans;
-    uint16_t ooo_in, dsack_dups; /* stay at their largest value */
-    uint16_t mss_path;           /* payload the path carries, options not counted */
-    uint16_t mss_peer;           /* the peer's MSS option, or the default */
+    uint32_t challenge_ms; /* last challenge ACK, and last answer to an old segment */
+    uint16_t mss_path;     /* payload the path carries, options not counted */
+    uint16_t mss_peer;     /* the peer's MSS option, or the default */
     uint16_t mss_advertised;
-    uint8_t urgent_byte;
+    int8_t error;       /* enum naru_err for the user, told once; only in CLOSED */
     uint8_t congestion; /* enum naru_congestion */
 };
-
-_Static_assert(offsetof(struct naru_tcp, sacked) == 376 && sizeof(struct naru_tcp) <= 504,
-               "what each segment touches lies together");
 
 enum naru_tcp_fact {
     NARU_TCP_F_PASSIVE = 1 << 0,            /* came from LISTEN */

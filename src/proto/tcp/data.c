@@ -42,7 +42,7 @@ static void want_ack(struct naru_tcp *c, naru_time now)
     bool second = c->env->config->tcp_bsd && c->timer[NARU_TCP_TIMER_ACK] != NARU_NEVER;
     if (second || (c->flags & NARU_TCP_F_DSACK_DUE) ||
         naru_seq_len(c->rcv.ack, c->rcv.nxt) > c->rcv.mss || naru_tcp_acks_at_once(c) ||
-        c->ooo != NULL)
+        c->more->ooo != NULL)
         c->due |= NARU_TCP_DUE_ACK;
     else
         naru_tcp_timer_ack_wanted(c, now);
@@ -62,9 +62,11 @@ bool naru_tcp_step_urg(struct naru_tcp *c, struct naru_tcp_seg *s)
     naru_seq up = naru_seq_add(s->h->seq, (s->h->flags & NARU_TCP_SYN ? 1u : 0u) + s->h->urg - 1u);
     if (naru_seq_before(up, c->rcv.nxt))
         return true; /* passed already */
-    if (c->urgent != NARU_TCP_URGENT_NONE && naru_seq_before_eq(up, c->rcv_up))
+    if (c->urgent != NARU_TCP_URGENT_NONE && naru_seq_before_eq(up, c->more->rcv_up))
         return true;
-    c->rcv_up = up;
+    if (!naru_tcp_more_need(c))
+        return true; /* the mark is lost, its byte is not */
+    c->more->rcv_up = up;
     c->urgent = NARU_TCP_URGENT_ANNOUNCED;
     naru_tcp_event(c, NARU_READY_URGENT);
     return true;
@@ -73,9 +75,9 @@ bool naru_tcp_step_urg(struct naru_tcp *c, struct naru_tcp_seg *s)
 /* The urgent byte passes by. */
 static NARU_NOINLINE void note_urgent(struct naru_tcp *c, const struct naru_pkt *pkt)
 {
-    if (!naru_seq_in(c->rcv_up, c->rcv.nxt, pkt->len))
+    if (!naru_seq_in(c->more->rcv_up, c->rcv.nxt, pkt->len))
         return;
-    c->urgent_byte = pkt->data[naru_seq_len(c->rcv.nxt, c->rcv_up)];
+    c->more->urgent_byte = pkt->data[naru_seq_len(c->rcv.nxt, c->more->rcv_up)];
     c->urgent = NARU_TCP_URGENT_HERE;
     naru_tcp_event(c, NARU_READY_URGENT);
 }
@@ -139,14 +141,15 @@ bool naru_tcp_step_text(struct naru_tcp *c, struct naru_tcp_seg *s)
     if (NARU_UNLIKELY(c->ecn != 0))
         naru_tcp_ecn_data(c, s->h);
     if (!naru_seq_eq(s->seq, c->rcv.nxt)) {
-        c->ooo_in = (uint16_t)(c->ooo_in + (c->ooo_in < UINT16_MAX));
+        if (naru_tcp_more_need(c) && c->more->ooo_in < UINT16_MAX)
+            c->more->ooo_in++;
         c->due |= NARU_TCP_DUE_ACK;
         s->drop = naru_tcp_ooo_add(c, s->seq, pkt);
         return true;
     }
     naru_tcp_rcvwnd_rtt(c, s->h->ts_ecr, len, s->now);
     naru_tcp_in_order(c, pkt);
-    if (c->ooo != NULL) {
+    if (c->more->ooo != NULL) {
         c->due |= NARU_TCP_DUE_ACK; /* it fills a hole, or part of one */
         if (naru_tcp_ooo_drain(c)) {
             s->fin = true;

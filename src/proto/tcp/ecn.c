@@ -53,7 +53,7 @@ static NARU_NOINLINE uint16_t offer(struct naru_tcp *c)
     c->ecn |= NARU_TCP_ECN_ASKED;
     if (asks_accurate(mode(c)) && naru_tcp_rare_need(c) != NULL)
         c->ecn |= NARU_TCP_ECN_ASKED_ACCURATE;
-    if (c->retransmits > tries(c)) {
+    if (c->more->retransmits > tries(c)) {
         if (c->ecn & NARU_TCP_ECN_ASKED_ACCURATE)
             c->ecn |= NARU_TCP_ECN_UNMARKED; /* RFC 9768 3.1.5 */
         return 0;
@@ -69,11 +69,11 @@ uint16_t naru_tcp_ecn_syn_flags(struct naru_tcp *c, bool answer)
         return NARU_TCP_ECE;
     if (!(c->ecn & NARU_TCP_ECN_ACCURATE))
         return 0;
-    if (c->retransmits > 1) { /* RFC 9768 3.1.4.2 */
+    if (c->more->retransmits > 1) { /* RFC 9768 3.1.4.2 */
         c->ecn |= NARU_TCP_ECN_UNMARKED;
         return 0;
     }
-    return naru_tcp_accecn_reflected(c->rare->syn_ecn);
+    return naru_tcp_accecn_reflected(c->more->rare->syn_ecn);
 }
 
 /* The peer's SYN, to a listener or crossing ours.  What is new in it is as if it were accurate
@@ -109,7 +109,7 @@ void naru_tcp_ecn_synack_in(struct naru_tcp *c, const struct naru_tcp_hdr *h)
         c->ecn |= before & NARU_TCP_ECN_UNMARKED;
         naru_tcp_accecn_answered(c, answer);
     }
-    if (!(c->ecn & NARU_TCP_ECN_ACCURATE) && c->fastopen == 0)
+    if (!(c->ecn & NARU_TCP_ECN_ACCURATE) && c->more->fastopen == 0)
         naru_tcp_rare_spare(c);
 }
 
@@ -143,7 +143,7 @@ NARU_NOINLINE bool naru_tcp_ecn_acked(struct naru_tcp *c, const struct naru_tcp_
     if (!(c->ecn & NARU_TCP_ECN_CLASSIC) || !(h->flags & NARU_TCP_ECE))
         return false;
     if (naru_tcp_rare_need(c) != NULL)
-        c->rare->delivered_ce += naru_tcp_segments(a->delivered, c->snd.mss);
+        c->more->rare->delivered_ce += naru_tcp_segments(a->delivered, c->snd.mss);
     return true;
 }
 
@@ -167,8 +167,9 @@ NARU_NOINLINE void naru_tcp_ecn_mark_segment(struct naru_tcp *c, struct naru_tcp
         h->flags |= NARU_TCP_ECE;
     if (!fresh || out->len == 0 || !(c->ecn & (NARU_TCP_ECN_CLASSIC | NARU_TCP_ECN_ACCURATE)))
         return;
-    bool again = (c->fastopen & NARU_TCP_FASTOPEN_DATA) && /* with SYN they were sent before */
-                 naru_seq_before(h->seq, c->rare->syn_end);
+    bool again =
+        (c->more->fastopen & NARU_TCP_FASTOPEN_DATA) && /* with SYN they were sent before */
+        naru_seq_before(h->seq, c->more->rare->syn_end);
     if (!(c->ecn & NARU_TCP_ECN_UNMARKED) && !again)
         h->ecn = NARU_ECN_ECT0;
     if (c->ecn & NARU_TCP_ECN_CWR) {
@@ -181,6 +182,6 @@ NARU_NOINLINE void naru_tcp_ecn_mark_segment(struct naru_tcp *c, struct naru_tcp
 NARU_NOINLINE bool naru_tcp_ecn_stands_alone(const struct naru_tcp *c)
 {
     if (c->ecn & NARU_TCP_ECN_ACCURATE)
-        return (naru_tcp_accecn_ace(c->rare->r.cep) & NARU_TCP_CWR) != 0;
+        return (naru_tcp_accecn_ace(c->more->rare->r.cep) & NARU_TCP_CWR) != 0;
     return (c->ecn & NARU_TCP_ECN_CWR) != 0;
 }

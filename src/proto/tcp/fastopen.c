@@ -26,9 +26,9 @@ int64_t naru_tcp_open_fast(struct naru_tcp *c, naru_seq iss, const struct naru_t
     naru_tcp_open(c, iss, now);
     if (naru_tcp_rare_need(c) == NULL)
         return 0; /* an ordinary SYN */
-    c->rare->fastopen = *how;
+    c->more->rare->fastopen = *how;
     if (how->option)
-        c->fastopen |= NARU_TCP_FASTOPEN_OPTION;
+        c->more->fastopen |= NARU_TCP_FASTOPEN_OPTION;
     uint32_t mss = c->mss_path;
     if (how->mss != 0)
         mss = NARU_MIN(mss, (uint32_t)how->mss);
@@ -36,13 +36,13 @@ int64_t naru_tcp_open_fast(struct naru_tcp *c, naru_seq iss, const struct naru_t
         taken = naru_tcp_sndq_write(c, slice, slice_count,
                                     NARU_MIN(mss - (uint32_t)OPTION_SPACE, naru_tcp_sndq_room(c)));
     if (taken > 0)
-        c->fastopen |= NARU_TCP_FASTOPEN_DATA;
+        c->more->fastopen |= NARU_TCP_FASTOPEN_DATA;
     return NARU_MAX(taken, (int64_t)0);
 }
 
 uint32_t naru_tcp_syn_data(const struct naru_tcp *c)
 {
-    return c->fastopen & NARU_TCP_FASTOPEN_DATA ? c->rare->syn_data : 0;
+    return c->more->fastopen & NARU_TCP_FASTOPEN_DATA ? c->more->rare->syn_data : 0;
 }
 
 /* Into the first SYN. */
@@ -50,8 +50,8 @@ void naru_tcp_fastopen_put_data(struct naru_tcp *c, struct naru_tcp_segment *out
 {
     uint32_t len = naru_seq_len(c->snd.nxt, c->snd.end);
     out->slice_count = naru_tcp_sndq_slices(c, c->snd.nxt, &len, out->slice, NARU_TCP_SLICES);
-    out->len = c->rare->syn_data = len;
-    c->rare->syn_end = naru_seq_add(c->snd.nxt, len);
+    out->len = c->more->rare->syn_data = len;
+    c->more->rare->syn_end = naru_seq_add(c->snd.nxt, len);
 }
 
 /* SYN,ACK acknowledges SYN and maybe data. */
@@ -59,9 +59,9 @@ void naru_tcp_fastopen_answered(struct naru_tcp *c, naru_seq ack)
 {
     if (naru_seq_eq(ack, c->snd.nxt))
         return;
-    c->snd.nxt = c->snd.sml = c->rtx_next = c->snd_up = ack;
-    c->high_sacked = c->lost_upto = ack;
-    c->fastopen |= NARU_TCP_FASTOPEN_TAKEN;
+    c->snd.nxt = c->snd.sml = c->more->rtx_next = c->more->snd_up = ack;
+    c->more->high_sacked = c->more->lost_upto = ack;
+    c->more->fastopen |= NARU_TCP_FASTOPEN_TAKEN;
     naru_tcp_sndq_acked(c);
 }
 
@@ -71,8 +71,8 @@ bool naru_tcp_offer_cookie(struct naru_tcp *c, const struct naru_tcp_fastopen *h
 {
     if (naru_tcp_rare_need(c) == NULL)
         return false;
-    c->rare->fastopen = *how;
-    c->fastopen |= NARU_TCP_FASTOPEN_OPTION;
+    c->more->rare->fastopen = *how;
+    c->more->fastopen |= NARU_TCP_FASTOPEN_OPTION;
     return true;
 }
 
@@ -81,11 +81,11 @@ bool naru_tcp_accept_fast(struct naru_tcp *c, struct naru_pkt *pkt, naru_time no
     uint32_t len = pkt == NULL ? 0 : pkt->len;
     if (naru_tcp_rare_need(c) == NULL || (len > 0 && !naru_tcp_may_keep(c)))
         return false;
-    c->fastopen |= NARU_TCP_FASTOPEN_EARLY;
-    c->snd.sml = c->iss; /* nothing small is out */
+    c->more->fastopen |= NARU_TCP_FASTOPEN_EARLY;
+    c->snd.sml = c->more->iss; /* nothing small is out */
     naru_tcp_cc_init(c, now);
     if (len > 0) {
-        c->fastopen |= NARU_TCP_FASTOPEN_TAKEN;
+        c->more->fastopen |= NARU_TCP_FASTOPEN_TAKEN;
         c->data_in++;
         /* The first window begins behind these data, as it would had they come after it. */
         c->rcv_ssthresh = NARU_MIN(c->rcv_ssthresh + len, c->rcv.buf);
@@ -99,13 +99,13 @@ bool naru_tcp_accept_fast(struct naru_tcp *c, struct naru_pkt *pkt, naru_time no
 /* SYN,ACK has gone: its round trip is measured apart, the records are for data. */
 void naru_tcp_fastopen_sent(struct naru_tcp *c, bool again, naru_time now)
 {
-    c->rare->synack_again = again;
+    c->more->rare->synack_again = again;
     if (!again)
-        c->rare->synack_at = now;
+        c->more->rare->synack_at = now;
 }
 
 void naru_tcp_fastopen_complete(struct naru_tcp *c, naru_time now)
 {
-    if (!c->rare->synack_again)
-        naru_tcp_rtt_sample(c, naru_tcp_us(now - c->rare->synack_at));
+    if (!c->more->rare->synack_again)
+        naru_tcp_rtt_sample(c, naru_tcp_us(now - c->more->rare->synack_at));
 }

@@ -8,7 +8,7 @@
 
 static bool uto_due(const struct naru_tcp *c)
 {
-    return NARU_UNLIKELY(c->rare != NULL) && c->rare->uto_due;
+    return NARU_UNLIKELY(c->more->rare != NULL) && c->more->rare->uto_due;
 }
 
 /* SACK blocks that fit beside the other options. */
@@ -23,10 +23,11 @@ static NARU_NOINLINE void put_sack(struct naru_tcp *c, struct naru_tcp_hdr *h)
 {
     unsigned max = sack_max(c), count = 0;
     if (c->flags & NARU_TCP_F_DSACK_DUE) {
-        h->sack[count++] = (struct naru_tcp_sack){ .left = c->dsack_start, .right = c->dsack_end };
+        h->sack[count++] =
+            (struct naru_tcp_sack){ .left = c->more->dsack_start, .right = c->more->dsack_end };
         c->flags &= ~(uint32_t)NARU_TCP_F_DSACK_DUE;
     }
-    if (c->ooo != NULL)
+    if (c->more->ooo != NULL)
         count += naru_tcp_ooo_blocks(c, h->sack + count, max - count);
     h->sack_count = (uint8_t)count;
     if (count > 0)
@@ -42,7 +43,7 @@ static uint32_t sack_len(const struct naru_tcp *c)
 uint32_t naru_tcp_options_len(const struct naru_tcp *c)
 {
     uint32_t len = 0;
-    if ((c->flags & NARU_TCP_F_SACK) && (c->ooo != NULL || (c->flags & NARU_TCP_F_DSACK_DUE)))
+    if ((c->flags & NARU_TCP_F_SACK) && (c->more->ooo != NULL || (c->flags & NARU_TCP_F_DSACK_DUE)))
         len = sack_len(c);
     if (uto_due(c))
         len += 4;
@@ -61,7 +62,7 @@ static NARU_NOINLINE void put_syn_options(const struct naru_tcp *c, struct naru_
         return;
     h->opts |= NARU_TCP_OPT_MSS;
     h->mss = c->mss_advertised;
-    if (offer && config->tcp_syn_plain != 0 && c->retransmits >= config->tcp_syn_plain)
+    if (offer && config->tcp_syn_plain != 0 && c->more->retransmits >= config->tcp_syn_plain)
         return; /* an answer to an earlier one may still bring what that offered */
     if (offer ? config->tcp_sack : (c->flags & NARU_TCP_F_SACK) != 0)
         h->opts |= NARU_TCP_OPT_SACK_OK;
@@ -71,8 +72,8 @@ static NARU_NOINLINE void put_syn_options(const struct naru_tcp *c, struct naru_
     }
     if (offer && config->tcp_timestamps)
         h->opts |= NARU_TCP_OPT_TS;
-    if ((c->fastopen & NARU_TCP_FASTOPEN_OPTION) && !(c->flags & NARU_TCP_F_SYN_SENT)) {
-        const struct naru_tcp_fastopen *f = &c->rare->fastopen;
+    if ((c->more->fastopen & NARU_TCP_FASTOPEN_OPTION) && !(c->flags & NARU_TCP_F_SYN_SENT)) {
+        const struct naru_tcp_fastopen *f = &c->more->rare->fastopen;
         h->opts |= NARU_TCP_OPT_FASTOPEN | (f->experimental ? NARU_TCP_OPT_FASTOPEN_EXP : 0);
         h->cookie = f->cookie;
         h->cookie_len = f->cookie_len;
@@ -116,17 +117,17 @@ void naru_tcp_header(struct naru_tcp *c, struct naru_tcp_hdr *h, naru_seq seq, u
         h->ack = c->rcv.nxt;
         h->ts_ecr = c->ts_recent;
         if (!syn && (c->flags & NARU_TCP_F_SACK) && !(flags & NARU_TCP_RST) &&
-            (c->ooo != NULL || (c->flags & NARU_TCP_F_DSACK_DUE)))
+            (c->more->ooo != NULL || (c->flags & NARU_TCP_F_DSACK_DUE)))
             put_sack(c, h);
         if (uto_due(c) && !syn && !(flags & NARU_TCP_RST)) {
             naru_tcp_uto_put(c, h);
-            c->rare->uto_due = false;
+            c->more->rare->uto_due = false;
         }
         naru_tcp_ack_sent(c);
     }
-    bool urgent = naru_seq_after(c->snd_up, c->snd.una); /* a probe's number is before SND.UNA */
-    if (urgent && naru_seq_after(c->snd_up, seq) && !syn && !(flags & NARU_TCP_RST)) {
-        uint32_t up = naru_seq_len(seq, c->snd_up); /* RFC 6093 2.1: the octet after it */
+    bool urgent = naru_tcp_up_ahead(c, c->snd.una); /* a probe's number is before SND.UNA */
+    if (urgent && naru_seq_after(c->more->snd_up, seq) && !syn && !(flags & NARU_TCP_RST)) {
+        uint32_t up = naru_seq_len(seq, c->more->snd_up); /* RFC 6093 2.1: the octet after it */
         if (up <= UINT16_MAX) {
             h->flags |= NARU_TCP_URG;
             h->urg = (uint16_t)up;

@@ -87,9 +87,9 @@ static void trim_front(struct naru_tcp *c, struct naru_tcp_seg *s)
     }
     old = NARU_MIN(old, s->len);
     if (old > 0) {
-        if (c->flags & NARU_TCP_F_SACK) {
-            c->dsack_start = s->seq;
-            c->dsack_end = naru_seq_add(s->seq, old);
+        if ((c->flags & NARU_TCP_F_SACK) && naru_tcp_more_need(c)) {
+            c->more->dsack_start = s->seq;
+            c->more->dsack_end = naru_seq_add(s->seq, old);
             c->flags |= NARU_TCP_F_DSACK_DUE;
         }
         naru_pkt_pull(s->pkt, old);
@@ -127,7 +127,7 @@ static bool acceptable(const struct naru_tcp *c, naru_seq seq, uint32_t seg_len)
 static bool crossing_syn(const struct naru_tcp *c, const struct naru_tcp_seg *s)
 {
     return c->state == NARU_TCP_SYN_RECEIVED && s->syn && s->has_ack &&
-           !(c->flags & NARU_TCP_F_PASSIVE) && naru_seq_eq(s->seq, c->irs) &&
+           !(c->flags & NARU_TCP_F_PASSIVE) && naru_seq_eq(s->seq, c->more->irs) &&
            naru_seq_eq(s->ack, c->snd.nxt);
 }
 
@@ -169,7 +169,7 @@ static bool step_seq(struct naru_tcp *c, struct naru_tcp_seg *s)
             s->drop = NARU_DROP_TCP_RST_IGNORED;
             return false;
         }
-        if (c->state == NARU_TCP_SYN_RECEIVED && s->syn && naru_seq_eq(s->seq, c->irs)) {
+        if (c->state == NARU_TCP_SYN_RECEIVED && s->syn && naru_seq_eq(s->seq, c->more->irs)) {
             c->due |= c->flags & NARU_TCP_F_DEFERRED ? 0 : NARU_TCP_DUE_SYN;
             return false; /* our SYN, ACK was lost: say it again */
         }
@@ -310,7 +310,7 @@ static void otherwise(struct naru_tcp *c, struct naru_tcp_seg *s)
         return;
     if (s->h->opts & NARU_TCP_OPT_USER_TIMEOUT)
         naru_tcp_uto_input(c, s->h, s->now);
-    if (opening && c->ooo != NULL)
+    if (opening && c->more->ooo != NULL)
         take_queued(c, s);
     if (!naru_tcp_step_urg(c, s))
         return;

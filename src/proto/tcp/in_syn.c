@@ -8,7 +8,7 @@ NARU_NOINLINE void naru_tcp_established(struct naru_tcp *c, struct naru_tcp_seg 
     c->snd.wnd_max = NARU_MAX(c->snd.wnd_max, s->wnd);
     c->snd.wl1 = s->seq;
     c->snd.wl2 = s->ack;
-    bool early = (c->fastopen & NARU_TCP_FASTOPEN_EARLY) != 0; /* data may be out already */
+    bool early = (c->more->fastopen & NARU_TCP_FASTOPEN_EARLY) != 0; /* data may be out already */
     if (early)
         naru_tcp_fastopen_complete(c, s->now);
     else if (!(c->sent.flags & NARU_TCP_SENT_EVER))

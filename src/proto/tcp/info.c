@@ -20,6 +20,7 @@ void naru_tcp_env_init(struct naru_tcp_env *env, const struct naru_config *confi
     naru_siphash_key_init(&env->name_key, rand);
     naru_tcp_cookie_init(env);
     env->ooo_max = config->ooo_memory_max;
+    naru_tcp_more_init(env);
     if (config->tcp_window_scale)
         while (env->wscale < 14 && config->tcp_rcvbuf_max >> env->wscale > 65535u)
             env->wscale++;
@@ -38,6 +39,8 @@ void naru_tcp_env_init(struct naru_tcp_env *env, const struct naru_config *confi
         .ecn = config->tcp_ecn,
     };
 }
+
+void naru_tcp_env_deinit(struct naru_tcp_env *env) { naru_pool_deinit(&env->more_pool); }
 
 struct naru_tcp_secret naru_tcp_secret(const struct naru_tcp_env *env,
                                        const struct naru_hash_tuple *tuple)
@@ -64,25 +67,26 @@ static void info_sending(const struct naru_tcp *c, struct naru_tcp_info *info)
     uint32_t flight = naru_tcp_synchronized(c) ? naru_tcp_flight(c) : 0;
     info->snd_mss = c->snd.mss;
     info->unacked_segments = in_segments(c, flight);
-    info->sacked_segments = in_segments(c, c->flags & NARU_TCP_F_SACK ? c->sacked : c->reno);
-    info->lost_segments = in_segments(c, c->lost);
-    info->retrans_segments = in_segments(c, c->retrans);
-    info->reordering_segments = NARU_MAX((uint32_t)c->reordering, NARU_TCP_DUPTHRESH);
-    info->reord_seen = c->reord_seen;
+    info->sacked_segments =
+        in_segments(c, c->flags & NARU_TCP_F_SACK ? c->more->sacked : c->more->reno);
+    info->lost_segments = in_segments(c, c->more->lost);
+    info->retrans_segments = in_segments(c, c->more->retrans);
+    info->reordering_segments = NARU_MAX((uint32_t)c->more->reordering, NARU_TCP_DUPTHRESH);
+    info->reord_seen = c->more->reord_seen;
     info->snd_cwnd_segments = c->cwnd / c->snd.mss;
     info->snd_ssthresh_segments =
         c->ssthresh >= NARU_TCP_SSTHRESH_INF ? INT32_MAX : c->ssthresh / c->snd.mss;
     info->snd_wnd = c->snd.wnd;
     info->bytes_acked = c->bytes_acked;
-    info->bytes_retrans = c->retransmitted;
-    info->bytes_sent = c->bytes_acked + flight + c->retransmitted;
+    info->bytes_retrans = c->more->retransmitted;
+    info->bytes_sent = c->bytes_acked + flight + c->more->retransmitted;
     info->notsent_bytes = naru_tcp_synchronized(c) ? naru_tcp_unsent_new(c) : 0;
-    info->total_retrans_segments = c->segments_retrans;
+    info->total_retrans_segments = c->more->segments_retrans;
     info->delivered_segments = c->delivered;
-    info->dsack_dups = c->dsack_dups;
-    info->retransmits = c->retransmits;
-    info->probes = c->probes;
-    info->backoff = c->backoff;
+    info->dsack_dups = c->more->dsack_dups;
+    info->retransmits = c->more->retransmits;
+    info->probes = c->more->probes;
+    info->backoff = c->more->backoff;
     info->rto = naru_tcp_rto(c);
     info->rtt = NARU_US((naru_time)c->srtt);
     info->rttvar = NARU_US((naru_time)c->rttvar);
@@ -99,8 +103,8 @@ void naru_tcp_get_info(const struct naru_tcp *c, struct naru_tcp_info *info, nar
     info->window_scale = (c->flags & NARU_TCP_F_WSCALE) != 0;
     info->ecn = (c->ecn & (NARU_TCP_ECN_CLASSIC | NARU_TCP_ECN_ACCURATE)) != 0;
     info->ecn_seen = (c->ecn & NARU_TCP_ECN_SEEN) != 0;
-    info->syn_data = (c->fastopen & NARU_TCP_FASTOPEN_TAKEN) != 0;
-    info->delivered_ce_segments = c->rare == NULL ? 0 : c->rare->delivered_ce;
+    info->syn_data = (c->more->fastopen & NARU_TCP_FASTOPEN_TAKEN) != 0;
+    info->delivered_ce_segments = c->more->rare == NULL ? 0 : c->more->rare->delivered_ce;
     info->snd_wscale = c->snd.wscale;
     info->rcv_wscale = c->rcv.wscale;
     info_sending(c, info);
@@ -117,7 +121,7 @@ void naru_tcp_get_info(const struct naru_tcp *c, struct naru_tcp_info *info, nar
     info->segments_out = c->segments_out;
     info->data_segments_in = c->data_in;
     info->data_segments_out = c->data_out;
-    info->rcv_ooo_segments = c->ooo_in;
+    info->rcv_ooo_segments = c->more->ooo_in;
     info->bytes_received = c->bytes_received;
     info->last_data_sent = c->data_out > 0 ? c->last_sent : 0;
     info->last_data_recv = c->last_recv;
@@ -134,8 +138,8 @@ void naru_tcp_get_trace(const struct naru_tcp *c, struct naru_trace_tcp *out)
         .in_flight = naru_tcp_flight(c),
         .snd_wnd = c->snd.wnd,
         .rcv_wnd = c->rcv.wnd,
-        .iss = c->iss.v,
-        .irs = c->irs.v,
+        .iss = naru_tcp_iss(c).v,
+        .irs = naru_tcp_irs(c).v,
         .srtt = NARU_US((naru_time)c->srtt),
         .rto = naru_tcp_rto(c),
     };

@@ -11,7 +11,8 @@
  *   ecn.c accecn.c                 marks instead of drops
  *   fastopen.c                     data with SYN
  *   state.c user.c opt.c info.c    life, user calls
- *   rare.c rate.c pace.c           what few connections need: how fast, and when
+ *   more.c rare.c                  what connections need that are not calm, and what few do
+ *   rate.c pace.c                  how fast, and when
  *   mtu.c uto.c                    how much at once, for how long
  *   tw.c cookie.c reset.c          answers without a connection
  */
@@ -39,6 +40,7 @@
 #define NARU_TCP_ORPHAN_RETRIES 8u
 #define NARU_TCP_SSTHRESH_INF   0x7fffffffu
 #define NARU_TCP_MSS_MIN        48u
+#define NARU_TCP_RETRY          NARU_MS(100) /* a timer without memory to act */
 
 #define NARU_TCP_NO_TIME INT64_MIN
 
@@ -92,6 +94,27 @@ NARU_INLINE uint32_t naru_tcp_segments(uint32_t len, uint32_t mss)
     return len <= mss ? len > 0 : (len + mss - 1) / mss;
 }
 
+/* more.c: c->more is the one that all share, and never written to. */
+NARU_INLINE bool naru_tcp_is_calm(const struct naru_tcp *c) { return c->more == &c->env->calm; }
+
+void naru_tcp_more_init(struct naru_tcp_env *env);
+bool naru_tcp_more_make(struct naru_tcp *c);
+void naru_tcp_more_free(struct naru_tcp *c);
+void naru_tcp_more_check(const struct naru_tcp_env *env);
+void naru_tcp_more_spare(struct naru_tcp *c); /* all is usual: if it is of no use any more */
+
+/* False: c->more is to be written to, and there is no memory for one of its own. */
+NARU_MUST_USE NARU_INLINE bool naru_tcp_more_need(struct naru_tcp *c)
+{
+    return NARU_LIKELY(!naru_tcp_is_calm(c)) || naru_tcp_more_make(c);
+}
+
+/* The user has urgent data to send (RFC 9293 3.8.5). */
+NARU_INLINE bool naru_tcp_up_ahead(const struct naru_tcp *c, naru_seq of)
+{
+    return !naru_tcp_is_calm(c) && naru_seq_after(c->more->snd_up, of);
+}
+
 /* FlightSize. */
 NARU_INLINE uint32_t naru_tcp_flight(const struct naru_tcp *c)
 {
@@ -101,8 +124,8 @@ NARU_INLINE uint32_t naru_tcp_flight(const struct naru_tcp *c)
 /* RFC 6675 pipe: what is thought to be in the network. */
 NARU_INLINE uint32_t naru_tcp_pipe(const struct naru_tcp *c)
 {
-    uint32_t in_flight = naru_tcp_flight(c) - c->sacked - c->lost + c->retrans;
-    return in_flight > c->reno ? in_flight - c->reno : 0;
+    uint32_t in_flight = naru_tcp_flight(c) - c->more->sacked - c->more->lost + c->more->retrans;
+    return in_flight > c->more->reno ? in_flight - c->more->reno : 0;
 }
 
 /* Bytes of the user's that were never sent. */
@@ -144,7 +167,7 @@ NARU_INLINE bool naru_tcp_reduces(const struct naru_tcp *c)
 NARU_INLINE bool naru_tcp_is_open(const struct naru_tcp *c)
 {
     return naru_tcp_synchronized(c) ||
-           (c->state == NARU_TCP_SYN_RECEIVED && (c->fastopen & NARU_TCP_FASTOPEN_EARLY));
+           (c->state == NARU_TCP_SYN_RECEIVED && (c->more->fastopen & NARU_TCP_FASTOPEN_EARLY));
 }
 
 /* States in which data and FIN of ours may still be on their way. */
@@ -371,10 +394,12 @@ bool naru_tcp_quick_fin(struct naru_tcp *c, struct naru_tcp_segment *out, naru_t
 /* Lest these fall behind SND.UNA by half the circle. */
 NARU_INLINE void naru_tcp_pull_along(struct naru_tcp *c)
 {
-    if (naru_seq_before(c->recover, c->snd.una))
-        c->recover = c->snd.una;
-    if (naru_seq_before(c->snd_up, c->snd.una))
-        c->snd_up = c->snd.una;
+    if (naru_tcp_is_calm(c))
+        return;
+    if (naru_seq_before(c->more->recover, c->snd.una))
+        c->more->recover = c->snd.una;
+    if (naru_seq_before(c->more->snd_up, c->snd.una))
+        c->more->snd_up = c->snd.una;
 }
 
 /* It may be special from here on. */
@@ -400,8 +425,9 @@ uint64_t naru_tcp_pacing_rate(const struct naru_tcp *c); /* bytes a second; 0: n
 NARU_INLINE void naru_tcp_rate_sent(struct naru_tcp *c, naru_seq start, naru_seq end, naru_time now)
 {
     bool alone = naru_seq_eq(start, c->snd.una);
-    if (c->rare == NULL ? alone && naru_seq_len(start, end) <= c->snd.mss
-                        : c->rare->marked && !alone && c->rare->limit == NARU_TCP_LIMIT_NONE)
+    if (c->more->rare == NULL
+            ? alone && naru_seq_len(start, end) <= c->snd.mss
+            : c->more->rare->marked && !alone && c->more->rare->limit == NARU_TCP_LIMIT_NONE)
         return;
     naru_tcp_rate_mark(c, start, end, now);
 }
@@ -475,7 +501,7 @@ void naru_tcp_recover_sent(struct naru_tcp *c, naru_seq start, uint32_t len, nar
 
 /* ---- rack.c: losses by time (RFC 8985 6) ---- */
 
-/* c->loss, made if need be; NULL without memory. */
+/* c->more->loss, made if need be; NULL without memory. */
 struct naru_tcp_loss *naru_tcp_loss_need(struct naru_tcp *c);
 void naru_tcp_loss_free(struct naru_tcp *c);
 void naru_tcp_loss_trim(struct naru_tcp *c); /* all is acknowledged: is it still of use? */
@@ -536,7 +562,7 @@ NARU_INLINE bool naru_tcp_ecn_alone(const struct naru_tcp *c)
 
 /* ---- accecn.c (RFC 9768) ---- */
 
-/* c->rare, made if need be; NULL without memory. */
+/* c->more->rare, made if need be; NULL without memory. */
 struct naru_tcp_rare *naru_tcp_rare_need(struct naru_tcp *c);
 void naru_tcp_rare_free(struct naru_tcp *c);
 void naru_tcp_rare_spare(struct naru_tcp *c); /* before anything was sent: is it of use? */
@@ -675,6 +701,8 @@ uint32_t naru_tcp_options_len(const struct naru_tcp *c);
 /* ---- cc.c: congestion control, one interface of facts ---- */
 
 void naru_tcp_cc_init(struct naru_tcp *c, naru_time now);
+void naru_tcp_cc_begin(struct naru_tcp *c); /* its own state, as of one established just now */
+bool naru_tcp_cc_is_new(const struct naru_tcp *c); /* and still so */
 void naru_tcp_cc_acked(struct naru_tcp *c, uint32_t bytes, naru_time now);
 void naru_tcp_cc_loss(struct naru_tcp *c, naru_time now); /* ssthresh for recovery */
 void naru_tcp_cc_ece(struct naru_tcp *c, naru_time now);  /* the same, for good */

@@ -37,7 +37,7 @@ static void resize(struct naru_tcp *c)
 
 static void begin(struct naru_tcp *c, naru_time now)
 {
-    struct naru_tcp_rare *m = c->rare;
+    struct naru_tcp_rare *m = c->more->rare;
     uint32_t high = NARU_MIN((uint32_t)c->mss_path, (uint32_t)c->mss_peer);
     m->mtu_search = true;
     m->mtu_limit = m->mtu_high = (uint16_t)high;
@@ -64,7 +64,7 @@ static bool large(struct naru_tcp *c)
         return false;
     const struct naru_tcp_sent *r = naru_tcp_sent_at(c, 0);
     uint32_t len = NARU_MIN(naru_seq_len(r->start, r->end), (uint32_t)c->snd.mss);
-    if (c->rare != NULL && c->rare->mtu_search)
+    if (c->more->rare != NULL && c->more->rare->mtu_search)
         return len >= c->snd.mss;
     return len > c->env->config->tcp_base_mss;
 }
@@ -72,12 +72,12 @@ static bool large(struct naru_tcp *c)
 NARU_NOINLINE void naru_tcp_mtu_timeout(struct naru_tcp *c, naru_time now)
 {
     const struct naru_config *config = c->env->config;
-    if (c->rare != NULL)
-        c->rare->mtu_probe = 0; /* nothing can be said of it */
-    if (config->tcp_mtu_probing == 0 || c->retransmits <= SUSPECT || c->snd.wnd == 0 || !large(c) ||
-        naru_tcp_rare_need(c) == NULL)
+    if (c->more->rare != NULL)
+        c->more->rare->mtu_probe = 0; /* nothing can be said of it */
+    if (config->tcp_mtu_probing == 0 || c->more->retransmits <= SUSPECT || c->snd.wnd == 0 ||
+        !large(c) || naru_tcp_rare_need(c) == NULL)
         return;
-    struct naru_tcp_rare *m = c->rare;
+    struct naru_tcp_rare *m = c->more->rare;
     if (!m->mtu_search) {
         begin(c, now);
         m->mtu_alarm = true;
@@ -91,16 +91,16 @@ NARU_NOINLINE void naru_tcp_mtu_timeout(struct naru_tcp *c, naru_time now)
 
 NARU_NOINLINE void naru_tcp_mtu_false_alarm(struct naru_tcp *c)
 {
-    if (c->rare == NULL || !c->rare->mtu_alarm)
+    if (c->more->rare == NULL || !c->more->rare->mtu_alarm)
         return;
-    c->rare->mtu_alarm = c->rare->mtu_search = false;
+    c->more->rare->mtu_alarm = c->more->rare->mtu_search = false;
     resize(c);
 }
 
 /* The stack's word: a link, ICMP, or what was found here and has gone round. */
 void naru_tcp_mtu_told(struct naru_tcp *c, uint16_t mss, naru_time now)
 {
-    struct naru_tcp_rare *m = c->rare;
+    struct naru_tcp_rare *m = c->more->rare;
     if (mss == m->mtu_told)
         return;
     m->mtu_limit = m->mtu_high = mss;
@@ -112,7 +112,7 @@ void naru_tcp_mtu_told(struct naru_tcp *c, uint16_t mss, naru_time now)
 
 static void search_again(struct naru_tcp *c, naru_time now)
 {
-    struct naru_tcp_rare *m = c->rare;
+    struct naru_tcp_rare *m = c->more->rare;
     if (now - m->mtu_at < NARU_MS((naru_time)c->env->config->tcp_mtu_probe_ms))
         return;
     m->mtu_high = (uint16_t)NARU_MIN((uint32_t)m->mtu_limit, (uint32_t)c->mss_peer);
@@ -121,9 +121,9 @@ static void search_again(struct naru_tcp *c, naru_time now)
 
 uint32_t naru_tcp_mtu_probe_len(struct naru_tcp *c, naru_time now)
 {
-    struct naru_tcp_rare *m = c->rare;
+    struct naru_tcp_rare *m = c->more->rare;
     uint32_t mss = c->snd.mss;
-    if (m->mtu_probe != 0 || c->ca_state != NARU_CA_OPEN || c->sacked > 0 ||
+    if (m->mtu_probe != 0 || c->ca_state != NARU_CA_OPEN || c->more->sacked > 0 ||
         c->cwnd < CWND_MIN * mss || naru_tcp_options_len(c) != 0)
         return 0;
     if (m->mtu_high < m->mtu_low + NARROW) {
@@ -140,7 +140,7 @@ uint32_t naru_tcp_mtu_probe_len(struct naru_tcp *c, naru_time now)
 
 void naru_tcp_mtu_probe_sent(struct naru_tcp *c, naru_seq start, uint32_t len)
 {
-    struct naru_tcp_rare *m = c->rare;
+    struct naru_tcp_rare *m = c->more->rare;
     m->mtu_probe = (uint16_t)(len + (c->flags & NARU_TCP_F_TIMESTAMPS ? NARU_TCP_TS_LEN : 0));
     m->mtu_start = start;
     m->mtu_end = naru_seq_add(start, len);
@@ -148,7 +148,7 @@ void naru_tcp_mtu_probe_sent(struct naru_tcp *c, naru_seq start, uint32_t len)
 
 bool naru_tcp_mtu_probe_lost(struct naru_tcp *c)
 {
-    struct naru_tcp_rare *m = c->rare;
+    struct naru_tcp_rare *m = c->more->rare;
     if (m->mtu_probe == 0 || !naru_seq_eq(c->snd.una, m->mtu_start))
         return false;
     m->mtu_high = (uint16_t)(m->mtu_probe - 1);
@@ -158,7 +158,7 @@ bool naru_tcp_mtu_probe_lost(struct naru_tcp *c)
 
 static void tell(struct naru_tcp *c)
 {
-    struct naru_tcp_rare *m = c->rare;
+    struct naru_tcp_rare *m = c->more->rare;
     m->mtu_alarm = false;
     if (m->mtu_low == m->mtu_told)
         return;
@@ -168,7 +168,7 @@ static void tell(struct naru_tcp *c)
 
 void naru_tcp_mtu_acked(struct naru_tcp *c, const struct naru_tcp_acked *a)
 {
-    struct naru_tcp_rare *m = c->rare;
+    struct naru_tcp_rare *m = c->more->rare;
     if (m->mtu_probe != 0 && naru_seq_after_eq(c->snd.una, m->mtu_end)) {
         m->mtu_low = m->mtu_probe;
         m->mtu_probe = 0;
@@ -179,4 +179,4 @@ void naru_tcp_mtu_acked(struct naru_tcp *c, const struct naru_tcp_acked *a)
     }
 }
 
-uint16_t naru_tcp_mtu_found(const struct naru_tcp *c) { return c->rare->mtu_told; }
+uint16_t naru_tcp_mtu_found(const struct naru_tcp *c) { return c->more->rare->mtu_told; }

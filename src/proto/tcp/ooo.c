@@ -58,13 +58,13 @@ static uint32_t ranges_max(const struct naru_tcp *c)
 /* Makes room for one more range; false at the bound or without memory. */
 static NARU_NOINLINE bool grow(struct naru_tcp *c)
 {
-    struct naru_tcp_ooo *old = c->ooo;
+    struct naru_tcp_ooo *old = c->more->ooo;
     if (old != NULL && old->count >= ranges_max(c))
         return false;
     if (old != NULL && old->count < old->size)
         return true;
     uint32_t size = old == NULL ? SIZE_MIN : old->size * 4;
-    if (size > SIZE_MOST)
+    if (size > SIZE_MOST || !naru_tcp_more_need(c))
         return false;
     struct naru_tcp_ooo *o = naru_mem_alloc(c->env->mem, ooo_bytes(size));
     if (o == NULL)
@@ -78,19 +78,19 @@ static NARU_NOINLINE bool grow(struct naru_tcp *c)
         naru_mem_free(c->env->mem, old, ooo_bytes(old->size));
     }
     o->size = size;
-    c->ooo = o;
+    c->more->ooo = o;
     return true;
 }
 
 static void charge(struct naru_tcp *c, struct naru_pkt *pkt)
 {
-    c->ooo->truesize += (uint32_t)naru_pkt_truesize(pkt);
+    c->more->ooo->truesize += (uint32_t)naru_pkt_truesize(pkt);
     c->env->ooo_bytes += naru_pkt_truesize(pkt);
 }
 
 static void discharge(struct naru_tcp *c, struct naru_pkt *pkt)
 {
-    c->ooo->truesize -= (uint32_t)naru_pkt_truesize(pkt);
+    c->more->ooo->truesize -= (uint32_t)naru_pkt_truesize(pkt);
     c->env->ooo_bytes -= naru_pkt_truesize(pkt);
 }
 
@@ -124,24 +124,24 @@ static void close_place(struct naru_tcp_ooo *o, uint32_t i)
 
 static void drop_range(struct naru_tcp *c, uint32_t i)
 {
-    struct range *r = range_at(c->ooo, i);
+    struct range *r = range_at(c->more->ooo, i);
     while (r->first != NULL) {
         struct naru_pkt *pkt = r->first;
         r->first = pkt->next;
         discharge(c, pkt);
         naru_pktpool_put(pkt);
     }
-    close_place(c->ooo, i);
+    close_place(c->more->ooo, i);
 }
 
 /* The object goes when nothing is in it. */
 static void settle(struct naru_tcp *c)
 {
-    struct naru_tcp_ooo *o = c->ooo;
+    struct naru_tcp_ooo *o = c->more->ooo;
     bool any = o != NULL && (o->count > 0 || o->fin_known);
     if (o != NULL && !any) {
         naru_mem_free(c->env->mem, o, ooo_bytes(o->size));
-        c->ooo = NULL;
+        c->more->ooo = NULL;
     }
     naru_tcp_set_slow(c, NARU_TCP_SLOW_OOO, any);
 }
@@ -150,8 +150,8 @@ static void dsack(struct naru_tcp *c, naru_seq start, naru_seq end)
 {
     if (!(c->flags & NARU_TCP_F_SACK) || (c->flags & NARU_TCP_F_DSACK_DUE))
         return; /* of a segment with several, the first (RFC 2883 4.2) */
-    c->dsack_start = start;
-    c->dsack_end = end;
+    c->more->dsack_start = start;
+    c->more->dsack_end = end;
     c->flags |= NARU_TCP_F_DSACK_DUE;
 }
 
@@ -218,7 +218,7 @@ static void prepend(struct naru_tcp *c, struct range *r, struct naru_pkt *pkt)
 /* Joins range i with the next if they touch. */
 static void join(struct naru_tcp *c, uint32_t i)
 {
-    struct naru_tcp_ooo *o = c->ooo;
+    struct naru_tcp_ooo *o = c->more->ooo;
     if (i + 1 >= o->count)
         return;
     struct range *r = range_at(o, i), *next = range_at(o, i + 1);
@@ -236,7 +236,7 @@ static void join(struct naru_tcp *c, uint32_t i)
  */
 static bool trim(struct naru_tcp *c, uint32_t i, naru_seq *seq, struct naru_pkt *pkt)
 {
-    struct naru_tcp_ooo *o = c->ooo;
+    struct naru_tcp_ooo *o = c->more->ooo;
     naru_seq end = naru_seq_add(*seq, pkt->len);
     if (i < o->count && naru_seq_before_eq(range_of(o, i)->start, *seq)) {
         naru_seq known = naru_seq_min(range_of(o, i)->end, end);
@@ -264,7 +264,7 @@ static bool trim(struct naru_tcp *c, uint32_t i, naru_seq *seq, struct naru_pkt 
 /* What is new goes to a range that it touches, or becomes one; false: there are too many. */
 static bool put(struct naru_tcp *c, naru_seq seq, struct naru_pkt *pkt)
 {
-    struct naru_tcp_ooo *o = c->ooo;
+    struct naru_tcp_ooo *o = c->more->ooo;
     uint32_t i = find(o, seq);
     naru_seq end = naru_seq_add(seq, pkt->len);
     if (i < o->count && naru_seq_eq(range_of(o, i)->end, seq)) {
@@ -289,14 +289,14 @@ NARU_NOINLINE enum naru_drop naru_tcp_ooo_add(struct naru_tcp *c, naru_seq seq,
 {
     size_t truesize = naru_pkt_truesize(pkt);
     uint64_t own_max = (uint64_t)c->rcv.buf * 2 + NARU_PKT_ROOM_SUPER;
-    uint32_t own = c->ooo == NULL ? 0 : c->ooo->truesize;
+    uint32_t own = c->more->ooo == NULL ? 0 : c->more->ooo->truesize;
     enum naru_drop why = NARU_DROP_NONE;
     if (own + truesize > own_max || c->env->ooo_bytes + truesize > c->env->ooo_max ||
         naru_mem_pressure(c->env->mem) != NARU_MEM_NORMAL)
         why = NARU_DROP_TCP_OOO_LIMIT;
-    else if (!grow(c) && c->ooo == NULL)
+    else if (!grow(c) && c->more->ooo == NULL)
         why = NARU_DROP_NO_MEMORY;
-    else if (!trim(c, find(c->ooo, seq), &seq, pkt))
+    else if (!trim(c, find(c->more->ooo, seq), &seq, pkt))
         why = NARU_DROP_TCP_DUPLICATE;
     if (why != NARU_DROP_NONE) {
         naru_pktpool_put(pkt);
@@ -315,16 +315,16 @@ NARU_NOINLINE enum naru_drop naru_tcp_ooo_add(struct naru_tcp *c, naru_seq seq,
 
 NARU_NOINLINE void naru_tcp_ooo_fin(struct naru_tcp *c, naru_seq fin)
 {
-    if (c->ooo == NULL && !grow(c))
+    if (c->more->ooo == NULL && !grow(c))
         return;
-    c->ooo->fin = fin;
-    c->ooo->fin_known = true;
+    c->more->ooo->fin = fin;
+    c->more->ooo->fin_known = true;
     settle(c);
 }
 
 NARU_NOINLINE bool naru_tcp_ooo_drain(struct naru_tcp *c)
 {
-    struct naru_tcp_ooo *o = c->ooo;
+    struct naru_tcp_ooo *o = c->more->ooo;
     if (o == NULL)
         return false;
     while (o->count > 0 && naru_seq_before_eq(range_of(o, 0)->start, c->rcv.nxt)) {
@@ -356,7 +356,7 @@ NARU_NOINLINE bool naru_tcp_ooo_drain(struct naru_tcp *c)
 
 unsigned naru_tcp_ooo_blocks(const struct naru_tcp *c, struct naru_tcp_sack *block, unsigned max)
 {
-    const struct naru_tcp_ooo *o = c->ooo;
+    const struct naru_tcp_ooo *o = c->more->ooo;
     unsigned count = 0;
     for (unsigned k = 0; o != NULL && count < max && k < o->recent_count; k++) {
         uint32_t i = find(o, naru_seq_add(o->recent[k], 1));     /* not one that only ends there */
@@ -369,22 +369,22 @@ unsigned naru_tcp_ooo_blocks(const struct naru_tcp *c, struct naru_tcp_sack *blo
 
 NARU_NOINLINE unsigned naru_tcp_ooo_ranges(const struct naru_tcp *c)
 {
-    return c->ooo == NULL ? 0 : c->ooo->count;
+    return c->more->ooo == NULL ? 0 : c->more->ooo->count;
 }
 
 NARU_NOINLINE void naru_tcp_ooo_free(struct naru_tcp *c)
 {
-    if (c->ooo == NULL)
+    if (c->more->ooo == NULL)
         return;
-    while (c->ooo->count > 0)
-        drop_range(c, c->ooo->count - 1);
-    c->ooo->fin_known = false;
+    while (c->more->ooo->count > 0)
+        drop_range(c, c->more->ooo->count - 1);
+    c->more->ooo->fin_known = false;
     settle(c);
 }
 
 void naru_tcp_ooo_check(const struct naru_tcp *c)
 {
-    const struct naru_tcp_ooo *o = c->ooo;
+    const struct naru_tcp_ooo *o = c->more->ooo;
     uint64_t truesize = 0;
     if (o == NULL)
         return;

@@ -287,7 +287,7 @@ enum naru_err naru_tcp_set(struct naru_tcp *c, enum naru_opt opt, int64_t value,
 /* The application can find out whether and how much urgent data remains (MUST-33). */
 static bool at_mark(const struct naru_tcp *c)
 {
-    return c->urgent != NARU_TCP_URGENT_NONE && naru_seq_eq(c->rcv_up, naru_tcp_copied(c));
+    return c->urgent != NARU_TCP_URGENT_NONE && naru_seq_eq(c->more->rcv_up, naru_tcp_copied(c));
 }
 
 enum naru_err naru_tcp_get(struct naru_tcp *c, enum naru_opt opt, int64_t *value)

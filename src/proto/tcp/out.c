@@ -30,7 +30,7 @@ static uint32_t wnd_room(const struct naru_tcp *c)
  * (MUST-17, SHLD-7, MAY-16). */
 static bool small_ok(struct naru_tcp *c, bool fin, naru_time now)
 {
-    if (fin || naru_seq_after(c->snd_up, c->snd.nxt) ||
+    if (fin || naru_tcp_up_ahead(c, c->snd.nxt) ||
         (c->flags & (NARU_TCP_F_PUSHED | NARU_TCP_F_TLP_DUE)))
         return true;
     if ((c->opt_flags & NARU_TCP_SET_CORK) || (c->flags & NARU_TCP_F_MORE)) {
@@ -48,8 +48,8 @@ static uint32_t to_record_end(struct naru_tcp *c)
     uint32_t unsent = naru_tcp_unsent_new(c);
     if (!(c->flags & NARU_TCP_F_EOR))
         return unsent;
-    if (naru_seq_before(c->snd.nxt, c->snd_eor))
-        return naru_seq_len(c->snd.nxt, c->snd_eor);
+    if (naru_seq_before(c->snd.nxt, c->more->snd_eor))
+        return naru_seq_len(c->snd.nxt, c->more->snd_eor);
     c->flags &= ~(uint32_t)NARU_TCP_F_EOR;
     return unsent;
 }
@@ -155,8 +155,8 @@ static void count_out(struct naru_tcp *c, const struct naru_tcp_segment *out)
     c->segments_out += n - 1;
     c->data_out += out->len > 0 ? n : 0;
     if (out->retransmit) {
-        c->segments_retrans += n;
-        c->retransmitted += out->len;
+        c->more->segments_retrans += n;
+        c->more->retransmitted += out->len;
         c->env->counters.retransmits += n;
     }
 }
@@ -174,7 +174,7 @@ void naru_tcp_data_sent(struct naru_tcp *c, bool by_cwnd, naru_time now)
 static NARU_NOINLINE void told_loss(struct naru_tcp *c, uint32_t len, naru_time now)
 {
     if (naru_tcp_reduces(c))
-        c->loss->prr_out += len;
+        c->more->loss->prr_out += len;
     if (c->flags & NARU_TCP_F_TLP_DUE) {
         naru_tcp_tlp_sent(c, false);
         naru_tcp_timer_retransmitted(c, now);
@@ -193,7 +193,7 @@ static bool build_new(struct naru_tcp *c, struct naru_tcp_segment *out, struct p
     uint16_t flags = NARU_TCP_ACK;
     if (fin)
         flags |= NARU_TCP_FIN;
-    bool record = (c->flags & NARU_TCP_F_EOR) && naru_seq_eq(end, c->snd_eor);
+    bool record = (c->flags & NARU_TCP_F_EOR) && naru_seq_eq(end, c->more->snd_eor);
     bool burst_end = len > p->mss || (p->last && c->burst > 0) || naru_seq_eq(end, c->snd.end);
     if (len > 0 && (record || (burst_end && !(c->flags & NARU_TCP_F_MORE))))
         flags |= NARU_TCP_PSH;
@@ -223,7 +223,7 @@ static bool build_new(struct naru_tcp *c, struct naru_tcp_segment *out, struct p
         c->burst++;
     }
     naru_tcp_data_sent(c, p->by_cwnd, now);
-    if (NARU_UNLIKELY(c->loss != NULL))
+    if (NARU_UNLIKELY(c->more->loss != NULL))
         told_loss(c, naru_seq_len(seq, end), now);
     count_out(c, out);
     return true;
@@ -283,7 +283,7 @@ static bool new_data(struct naru_tcp *c, const struct naru_tcp_room *room,
         return false;
     if (naru_tcp_flight(c) == 0)
         naru_tcp_cc_idle(c, now);
-    if (c->rare != NULL && NARU_UNLIKELY(c->rare->mtu_search) && mtu_probe(c, out, now))
+    if (c->more->rare != NULL && NARU_UNLIKELY(c->more->rare->mtu_search) && mtu_probe(c, out, now))
         return true;
     if (NARU_UNLIKELY(c->opt_flags & NARU_TCP_SET_PACING))
         return paced_data(c, room, out, now);
@@ -300,7 +300,7 @@ static NARU_NOINLINE bool retransmit(struct naru_tcp *c, const struct naru_tcp_r
 {
     uint32_t mss = c->snd.mss - naru_tcp_options_len(c), max = mss;
     uint32_t cwnd_room = naru_tcp_minus(c->cwnd, naru_tcp_pipe(c));
-    bool probe = (c->flags & NARU_TCP_F_TLP_DUE) && c->lost <= c->retrans;
+    bool probe = (c->flags & NARU_TCP_F_TLP_DUE) && c->more->lost <= c->more->retrans;
     bool force = probe || (c->flags & NARU_TCP_F_FORCE);
     if (!naru_tcp_synchronized(c) || (!force && cwnd_room < mss && naru_tcp_pipe(c) > 0))
         return false;
@@ -363,7 +363,7 @@ static NARU_COLD bool reset(struct naru_tcp *c, struct naru_tcp_segment *out, na
     bool refused = (c->flags & NARU_TCP_F_DEFERRED) != 0; /* as if nobody had listened */
     c->due = 0;
     bare(c, out, refused ? naru_seq_of(0) : c->snd.nxt, NARU_TCP_RST | NARU_TCP_ACK, now);
-    c->timer[NARU_TCP_TIMER_ACK] = NARU_NEVER;
+    naru_tcp_timer_ack_sent(c);
     return true;
 }
 
@@ -374,14 +374,14 @@ static NARU_NOINLINE bool syn(struct naru_tcp *c, struct naru_tcp_segment *out, 
     if (c->state != NARU_TCP_SYN_SENT && !answer)
         return false;
     unsigned flags = NARU_TCP_SYN | (answer ? NARU_TCP_ACK : 0u);
-    bare(c, out, c->iss, (uint16_t)(flags | naru_tcp_ecn_syn_flags(c, answer)), now);
+    bare(c, out, c->more->iss, (uint16_t)(flags | naru_tcp_ecn_syn_flags(c, answer)), now);
     c->segments_out -= (c->flags & NARU_TCP_F_PASSIVE) != 0;
     out->retransmit = (c->flags & NARU_TCP_F_SYN_SENT) != 0;
     naru_tcp_ecn_mark(c, out, false);
-    if (!answer && !out->retransmit && (c->fastopen & NARU_TCP_FASTOPEN_DATA))
+    if (!answer && !out->retransmit && (c->more->fastopen & NARU_TCP_FASTOPEN_DATA))
         naru_tcp_fastopen_put_data(c, out);
     c->flags |= NARU_TCP_F_SYN_SENT;
-    if (answer && (c->fastopen & NARU_TCP_FASTOPEN_EARLY))
+    if (answer && (c->more->fastopen & NARU_TCP_FASTOPEN_EARLY))
         naru_tcp_fastopen_sent(c, out->retransmit, now);
     else if (out->retransmit)
         c->sent.flags = NARU_TCP_SENT_EVER;

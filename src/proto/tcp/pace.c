@@ -32,7 +32,7 @@ NARU_NOINLINE bool naru_tcp_pace_wait(struct naru_tcp *c, naru_time now)
 
 NARU_NOINLINE void naru_tcp_pace_sent(struct naru_tcp *c, uint32_t len, naru_time now)
 {
-    struct naru_tcp_rare *m = c->rare;
+    struct naru_tcp_rare *m = c->more->rare;
     uint64_t rate = naru_tcp_pacing_rate(c);
     if (m == NULL || rate == 0 || c->data_out <= NARU_TCP_IW)
         return;
@@ -49,7 +49,7 @@ uint32_t naru_tcp_pace_quantum(const struct naru_tcp *c)
 
 void naru_tcp_pace_changed(struct naru_tcp *c, naru_time now)
 {
-    struct naru_tcp_rare *m = c->rare;
+    struct naru_tcp_rare *m = c->more->rare;
     if (m == NULL)
         return;
     m->pace_at = now; /* what was put off by another rate */

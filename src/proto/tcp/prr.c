@@ -12,19 +12,19 @@
 
 void naru_tcp_prr_begin(struct naru_tcp *c, uint32_t prior_cwnd)
 {
-    if (c->loss == NULL) {
+    if (c->more->loss == NULL) {
         c->cwnd = c->ssthresh;
         return;
     }
-    c->loss->prr_delivered = c->loss->prr_out = 0;
-    c->loss->recover_fs = NARU_MAX(prior_cwnd, (uint32_t)c->snd.mss);
+    c->more->loss->prr_delivered = c->more->loss->prr_out = 0;
+    c->more->loss->recover_fs = NARU_MAX(prior_cwnd, (uint32_t)c->snd.mss);
 }
 
 static uint32_t minus(uint32_t a, uint32_t b) { return a > b ? a - b : 0; }
 
 NARU_NOINLINE void naru_tcp_prr_acked(struct naru_tcp *c, uint32_t delivered, bool safe)
 {
-    struct naru_tcp_loss *l = c->loss;
+    struct naru_tcp_loss *l = c->more->loss;
     uint32_t mss = c->snd.mss, pipe = naru_tcp_pipe(c), count;
     if (l == NULL || delivered == 0)
         return;

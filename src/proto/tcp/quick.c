@@ -43,7 +43,7 @@ static bool usual_state(const struct naru_tcp *c)
 
 static bool nothing_rare(const struct naru_tcp *c)
 {
-    const struct naru_tcp_rare *m = c->rare;
+    const struct naru_tcp_rare *m = c->more->rare;
     return m == NULL || (!m->mtu_search && !m->uto_due && !m->pacing);
 }
 
@@ -53,8 +53,10 @@ void naru_tcp_look_usual(struct naru_tcp *c)
     bool usual = usual_state(c) && naru_tcp_nothing_lost(c) && nothing_rare(c) &&
                  config->tcp_quick && config->tcp_quickack && !config->tcp_bsd &&
                  naru_tcp_notsent_lowat(c) == UINT32_MAX && c->urgent == NARU_TCP_URGENT_NONE &&
-                 naru_seq_before_eq(c->snd_up, c->snd.una);
+                 !naru_tcp_up_ahead(c, c->snd.una);
     naru_tcp_set_slow(c, NARU_TCP_SLOW_ODD, !usual);
+    if (usual)
+        naru_tcp_more_spare(c);
 }
 
 static bool memory_short(const struct naru_tcp *c)
@@ -67,7 +69,7 @@ static bool memory_short(const struct naru_tcp *c)
 /* All that was in flight, one record, is acknowledged, and is the next round-trip sample. */
 static bool lone_record(const struct naru_tcp *c, naru_seq ack)
 {
-    return NARU_LIKELY(c->ring == NULL && c->rare == NULL) &&
+    return NARU_LIKELY(c->more->ring == NULL && c->more->rare == NULL) &&
            NARU_LIKELY(naru_seq_eq(ack, c->sent.end)) &&
            (c->sent.flags & ~(unsigned)NARU_TCP_SENT_EVEN) == 0;
 }
@@ -99,7 +101,7 @@ static void some_acked(struct naru_tcp *c, const struct naru_tcp_news *h, uint32
     naru_tcp_measure(c, &a);
     naru_tcp_timer_acked(c, now);
     c->delivered += naru_tcp_segments(a.delivered, c->snd.mss);
-    if (c->rare != NULL)
+    if (c->more->rare != NULL)
         naru_tcp_rate_acked(c, &a);
     naru_tcp_cc_acked(c, a.delivered, now);
     naru_tcp_sent_trim(c);
@@ -305,7 +307,7 @@ static bool lone_data(const struct naru_tcp *c, uint32_t len)
 {
     const struct naru_block *b = c->snd_first;
     return naru_seq_eq(c->snd.una, c->snd.nxt) && len <= c->snd.mss && len <= c->snd.wnd &&
-           c->ring == NULL && c->rare == NULL && len <= b->end - b->start;
+           c->more->ring == NULL && c->more->rare == NULL && len <= b->end - b->start;
 }
 
 bool naru_tcp_lone_ready(const struct naru_tcp *c, struct naru_tcp_lone *out)
@@ -432,7 +434,7 @@ int64_t naru_tcp_quick_send(struct naru_tcp *c, const struct naru_slice *slice, 
     } else if (b->capacity - b->end < len || b->start == b->end) {
         return 0;
     }
-    if (c->rare != NULL)
+    if (c->more->rare != NULL)
         naru_tcp_rate_written(c, now);
     naru_copy(naru_block_data(b) + b->end, slice->at, len);
     b->end += len;

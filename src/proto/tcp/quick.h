@@ -8,11 +8,10 @@
 
 NARU_INLINE bool naru_tcp_nothing_lost(const struct naru_tcp *c)
 {
-    return c->loss == NULL && c->ooo == NULL && c->ecn == 0 &&
-           (c->sacked | c->lost | c->retrans | c->reno) == 0 &&
-           (c->retransmits | c->backoff | c->probes) == 0 && c->soft_error == 0 &&
-           c->timer[NARU_TCP_TIMER_GIVE_UP] == NARU_NEVER &&
-           c->timer[NARU_TCP_TIMER_PACE] == NARU_NEVER;
+    return c->more->loss == NULL && c->more->ooo == NULL && c->ecn == 0 &&
+           (c->more->sacked | c->more->lost | c->more->retrans | c->more->reno) == 0 &&
+           (c->more->retransmits | c->more->backoff | c->more->probes) == 0 &&
+           c->more->soft_error == 0 && NARU_MIN(c->more->timer[0], c->more->timer[1]) == NARU_NEVER;
 }
 
 /* What of a header without any other option is news. */

@@ -23,9 +23,9 @@ static bool usual(const struct naru_tcp *c)
 {
     const struct naru_config *config = c->env->config;
     return (c->slow & ~(unsigned)(NARU_TCP_SLOW_STATE | NARU_TCP_SLOW_ODD)) == 0 &&
-           (c->flags & SPECIAL) == 0 && (c->fastopen | c->urgent) == 0 &&
-           c->ca_state == NARU_CA_OPEN && naru_tcp_nothing_lost(c) && c->rare == NULL &&
-           naru_seq_before_eq(c->snd_up, c->snd.una) && config->tcp_quick && !config->tcp_bsd;
+           (c->flags & SPECIAL) == 0 && (c->more->fastopen | c->urgent) == 0 &&
+           c->ca_state == NARU_CA_OPEN && naru_tcp_nothing_lost(c) && c->more->rare == NULL &&
+           !naru_tcp_up_ahead(c, c->snd.una) && config->tcp_quick && !config->tcp_bsd;
 }
 
 /* The next in order, without data, and news of nothing that was not sent. */

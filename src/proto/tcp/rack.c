@@ -33,24 +33,25 @@ enum { LOOKS_PER_RTT = 16, NEWEST_STEPS = 8, TIMER_SLACK = 8 };
 
 NARU_NOINLINE struct naru_tcp_loss *naru_tcp_loss_need(struct naru_tcp *c)
 {
-    if (c->loss != NULL)
-        return c->loss;
-    c->loss = naru_mem_alloc(c->env->mem, sizeof(*c->loss));
-    if (c->loss != NULL)
-        *c->loss = (struct naru_tcp_loss){
+    if (c->more->loss != NULL || !naru_tcp_more_need(c))
+        return c->more->loss;
+    c->more->loss = naru_mem_alloc(c->env->mem, sizeof(*c->more->loss));
+    if (c->more->loss != NULL)
+        *c->more->loss = (struct naru_tcp_loss){
             .xmit_ts = NARU_TCP_NO_TIME,
             .rtx_oldest = NARU_NEVER,
             .recover_fs = NARU_MAX(c->cwnd, (uint32_t)c->snd.mss), /* a recovery may be under way */
         };
-    return c->loss;
+    return c->more->loss;
 }
 
 NARU_NOINLINE void naru_tcp_loss_free(struct naru_tcp *c)
 {
     c->flags &= ~(uint32_t)(NARU_TCP_F_UNDO | NARU_TCP_F_RETRANS_TS | NARU_TCP_F_TLP);
-    if (c->loss != NULL)
-        naru_mem_free(c->env->mem, c->loss, sizeof(*c->loss));
-    c->loss = NULL;
+    if (c->more->loss != NULL) {
+        naru_mem_free(c->env->mem, c->more->loss, sizeof(*c->more->loss));
+        c->more->loss = NULL;
+    }
 }
 
 NARU_NOINLINE void naru_tcp_loss_trim(struct naru_tcp *c)
@@ -59,7 +60,7 @@ NARU_NOINLINE void naru_tcp_loss_trim(struct naru_tcp *c)
         return;
     /* A DSACK may follow the last acknowledgement. */
     bool told = (c->flags & NARU_TCP_F_UNDO) && (c->flags & NARU_TCP_F_SACK);
-    if (!told || naru_seq_after(c->snd.una, c->loss->undo_until))
+    if (!told || naru_seq_after(c->snd.una, c->more->loss->undo_until))
         naru_tcp_loss_free(c);
 }
 
@@ -78,9 +79,9 @@ NARU_NOINLINE bool naru_tcp_rack_believes(const struct naru_tcp *c, const struct
 static void note_reordering(struct naru_tcp *c, const struct naru_tcp_acked *a)
 {
     uint32_t by = naru_tcp_segments(naru_seq_len(a->once_start, a->fack), c->snd.mss);
-    c->reord_seen = (uint16_t)(c->reord_seen + (c->reord_seen < UINT16_MAX));
-    if (by > NARU_MAX((uint32_t)c->reordering, NARU_TCP_DUPTHRESH))
-        c->reordering = (uint16_t)NARU_MIN(by, NARU_TCP_REORDERING_MAX);
+    c->more->reord_seen = (uint16_t)(c->more->reord_seen + (c->more->reord_seen < UINT16_MAX));
+    if (by > NARU_MAX((uint32_t)c->more->reordering, NARU_TCP_DUPTHRESH))
+        c->more->reordering = (uint16_t)NARU_MIN(by, NARU_TCP_REORDERING_MAX);
 }
 
 /* Step 4: a needless retransmission widens the window, sixteen recoveries without narrow it. */
@@ -89,24 +90,24 @@ static void note_dsack(struct naru_tcp *c, struct naru_tcp_loss *l, const struct
     if (l->dsack_seen && naru_seq_after_eq(c->snd.una, l->dsack_round))
         l->dsack_seen = false;
     bool of_probe = (c->flags & NARU_TCP_F_TLP) && naru_seq_eq(a->twice.right, l->tlp_end);
-    if (!a->dsack || l->dsack_seen || of_probe || c->segments_retrans == 0)
+    if (!a->dsack || l->dsack_seen || of_probe || c->more->segments_retrans == 0)
         return;
     l->dsack_seen = true;
     l->dsack_round = c->snd.nxt;
-    c->reo_wnd_persist = NARU_TCP_REO_PERSIST;
-    if (c->reo_wnd_mult < UINT8_MAX)
-        c->reo_wnd_mult++;
+    c->more->reo_wnd_persist = NARU_TCP_REO_PERSIST;
+    if (c->more->reo_wnd_mult < UINT8_MAX)
+        c->more->reo_wnd_mult++;
 }
 
 void naru_tcp_rack_episode_over(struct naru_tcp *c)
 {
-    if (c->reo_wnd_persist > 0 && --c->reo_wnd_persist == 0)
-        c->reo_wnd_mult = 0;
+    if (c->more->reo_wnd_persist > 0 && --c->more->reo_wnd_persist == 0)
+        c->more->reo_wnd_mult = 0;
 }
 
 void naru_tcp_rack_update(struct naru_tcp *c, const struct naru_tcp_acked *a)
 {
-    struct naru_tcp_loss *l = c->loss;
+    struct naru_tcp_loss *l = c->more->loss;
     if (a->once && a->sacked_before && naru_seq_before(a->once_start, a->fack))
         note_reordering(c, a);
     note_dsack(c, l, a);
@@ -125,12 +126,12 @@ void naru_tcp_rack_update(struct naru_tcp *c, const struct naru_tcp_acked *a)
 /* Step 4, in microseconds. */
 static uint32_t reo_wnd(const struct naru_tcp *c)
 {
-    uint32_t thresh = NARU_MAX((uint32_t)c->reordering, NARU_TCP_DUPTHRESH);
-    if (c->reord_seen == 0 &&
+    uint32_t thresh = NARU_MAX((uint32_t)c->more->reordering, NARU_TCP_DUPTHRESH);
+    if (c->more->reord_seen == 0 &&
         (c->ca_state >= NARU_CA_RECOVERY || c->snd.dupacks >= NARU_TCP_DUPTHRESH ||
-         naru_tcp_segments(c->sacked, c->snd.mss) >= thresh))
+         naru_tcp_segments(c->more->sacked, c->snd.mss) >= thresh))
         return 0;
-    uint64_t wnd = ((uint64_t)c->reo_wnd_mult + 1) * c->min_rtt / 4;
+    uint64_t wnd = ((uint64_t)c->more->reo_wnd_mult + 1) * c->min_rtt / 4;
     return (uint32_t)NARU_MIN(wnd, (uint64_t)c->srtt);
 }
 
@@ -155,7 +156,7 @@ static bool gone(const struct naru_tcp_sent *r) /* arrived, or known to be lost 
 /* When the last of what was sent once, before RACK.xmit_ts, will be lost; down to record i. */
 static naru_time newest_expiry(struct naru_tcp *c, unsigned i, uint32_t wnd)
 {
-    const struct naru_tcp_loss *l = c->loss;
+    const struct naru_tcp_loss *l = c->more->loss;
     naru_time at = expiry(l, naru_tcp_sent_at(c, i)->sent_at, wnd);
     unsigned top = naru_tcp_sent_find(c, naru_seq_sub(l->end_seq, 1));
     top = NARU_MIN(top, naru_tcp_sent_count(c) - 1);
@@ -170,18 +171,18 @@ static naru_time newest_expiry(struct naru_tcp *c, unsigned i, uint32_t wnd)
 /* What was sent once; when something of it that is not lost yet will be, or NARU_NEVER. */
 static naru_time detect_once(struct naru_tcp *c, uint32_t wnd, naru_time now)
 {
-    naru_seq from = naru_seq_max(c->lost_upto, c->snd.una);
+    naru_seq from = naru_seq_max(c->more->lost_upto, c->snd.una);
     unsigned i = naru_tcp_sent_find(c, from);
     for (; i < naru_tcp_sent_count(c); i++) {
         struct naru_tcp_sent *r = naru_tcp_sent_at(c, i);
         if (!gone(r) && !(r->flags & NARU_TCP_SENT_EVER)) {
-            if (!sent_before(r, c->loss))
+            if (!sent_before(r, c->more->loss))
                 return NARU_NEVER;
-            if (expiry(c->loss, r->sent_at, wnd) > now)
+            if (expiry(c->more->loss, r->sent_at, wnd) > now)
                 return newest_expiry(c, i, wnd);
             naru_tcp_recover_mark(c, r);
         }
-        c->lost_upto = r->end;
+        c->more->lost_upto = r->end;
     }
     return NARU_NEVER;
 }
@@ -189,7 +190,7 @@ static naru_time detect_once(struct naru_tcp *c, uint32_t wnd, naru_time now)
 /* What was sent more than once, with all records looked at; when to look again. */
 static naru_time detect_again(struct naru_tcp *c, uint32_t wnd, naru_time now)
 {
-    struct naru_tcp_loss *l = c->loss;
+    struct naru_tcp_loss *l = c->more->loss;
     naru_time next = NARU_NEVER;
     l->rtx_oldest = NARU_NEVER;
     l->rtx_look_at = now + NARU_MAX(NARU_US((naru_time)c->srtt / LOOKS_PER_RTT), LOOK_MIN);
@@ -211,11 +212,11 @@ static naru_time detect_again(struct naru_tcp *c, uint32_t wnd, naru_time now)
 
 NARU_NOINLINE void naru_tcp_rack_detect(struct naru_tcp *c, naru_time now)
 {
-    struct naru_tcp_loss *l = c->loss;
+    struct naru_tcp_loss *l = c->more->loss;
     if (l->xmit_ts == NARU_TCP_NO_TIME || naru_tcp_sent_count(c) == 0)
         return;
-    if (naru_seq_len(c->snd.una, c->lost_upto) > naru_tcp_flight(c))
-        c->lost_upto = c->snd.una; /* it may be half a circle old */
+    if (naru_seq_len(c->snd.una, c->more->lost_upto) > naru_tcp_flight(c))
+        c->more->lost_upto = c->snd.una; /* it may be half a circle old */
     uint32_t wnd = reo_wnd(c);
     naru_time at = detect_once(c, wnd, now);
     if (l->rtx_oldest <= l->xmit_ts) {
@@ -231,13 +232,13 @@ NARU_NOINLINE void naru_tcp_rack_detect(struct naru_tcp *c, naru_time now)
 /* 6.3: is r lost when RTO fires?  What was sent just now is not. */
 bool naru_tcp_rack_expired(struct naru_tcp *c, const struct naru_tcp_sent *r, naru_time now)
 {
-    bool known = c->loss != NULL && c->loss->xmit_ts != NARU_TCP_NO_TIME;
-    uint32_t rtt = known ? c->loss->rtt : c->srtt;
+    bool known = c->more->loss != NULL && c->more->loss->xmit_ts != NARU_TCP_NO_TIME;
+    uint32_t rtt = known ? c->more->loss->rtt : c->srtt;
     return r->sent_at + NARU_US((naru_time)rtt + reo_wnd(c)) <= now;
 }
 
 void naru_tcp_rack_resent(struct naru_tcp *c, naru_time now)
 {
-    if (c->loss != NULL)
-        c->loss->rtx_oldest = NARU_MIN(c->loss->rtx_oldest, now);
+    if (c->more->loss != NULL)
+        c->more->loss->rtx_oldest = NARU_MIN(c->more->loss->rtx_oldest, now);
 }

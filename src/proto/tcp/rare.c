@@ -5,12 +5,14 @@
 
 NARU_NOINLINE struct naru_tcp_rare *naru_tcp_rare_need(struct naru_tcp *c)
 {
-    if (c->rare != NULL)
-        return c->rare;
+    if (c->more->rare != NULL)
+        return c->more->rare;
+    if (!naru_tcp_more_need(c))
+        return NULL;
     struct naru_tcp_rare *m = naru_mem_alloc_zero(c->env->mem, sizeof(*m));
     if (m == NULL)
         return NULL;
-    c->rare = m;
+    c->more->rare = m;
     m->busy = c->busy;
     m->app_limited = NARU_MAX(c->delivered + 1, 1u); /* before, there was never so much to send */
     if (naru_tcp_sent_count(c) > 0) {                /* it has been busy since */
@@ -22,12 +24,14 @@ NARU_NOINLINE struct naru_tcp_rare *naru_tcp_rare_need(struct naru_tcp *c)
 
 void naru_tcp_rare_free(struct naru_tcp *c)
 {
-    naru_mem_free(c->env->mem, c->rare, sizeof(*c->rare));
-    c->rare = NULL;
+    if (c->more->rare != NULL) {
+        naru_mem_free(c->env->mem, c->more->rare, sizeof(*c->more->rare));
+        c->more->rare = NULL;
+    }
 }
 
 void naru_tcp_rare_spare(struct naru_tcp *c)
 {
-    if (c->rare != NULL && c->rare->remote_uto_ms == 0)
+    if (c->more->rare != NULL && c->more->rare->remote_uto_ms == 0)
         naru_tcp_rare_free(c);
 }

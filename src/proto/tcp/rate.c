@@ -21,7 +21,7 @@
 
 NARU_NOINLINE void naru_tcp_rate_limit(struct naru_tcp *c, enum naru_tcp_limit to, naru_time now)
 {
-    struct naru_tcp_rare *m = to > NARU_TCP_LIMIT_NONE ? naru_tcp_rare_need(c) : c->rare;
+    struct naru_tcp_rare *m = to > NARU_TCP_LIMIT_NONE ? naru_tcp_rare_need(c) : c->more->rare;
     if (m == NULL || m->limit == to)
         return;
     if (m->limit != NARU_TCP_LIMIT_IDLE)
@@ -55,18 +55,18 @@ NARU_NOINLINE void naru_tcp_rate_mark(struct naru_tcp *c, naru_seq start, naru_s
 /* The application may have left the path idle: what goes out until this is through tells less. */
 NARU_NOINLINE void naru_tcp_rate_written(struct naru_tcp *c, naru_time now)
 {
-    struct naru_tcp_rare *m = c->rare;
+    struct naru_tcp_rare *m = c->more->rare;
     uint32_t pipe = naru_tcp_pipe(c);
     if (m->limit == NARU_TCP_LIMIT_IDLE)
         naru_tcp_rate_limit(c, NARU_TCP_LIMIT_NONE, now);
-    if (naru_tcp_unsent_new(c) < c->snd.mss && pipe < c->cwnd && c->lost <= c->retrans)
+    if (naru_tcp_unsent_new(c) < c->snd.mss && pipe < c->cwnd && c->more->lost <= c->more->retrans)
         m->app_limited = NARU_MAX(c->delivered + naru_tcp_segments(pipe, c->snd.mss) + 1, 1u);
 }
 
 /* The watched range has arrived. */
 static NARU_NOINLINE void sample(struct naru_tcp *c, naru_time now)
 {
-    struct naru_tcp_rare *m = c->rare;
+    struct naru_tcp_rare *m = c->more->rare;
     naru_time span = NARU_MAX(m->mark_sent - m->mark_first_sent, now - m->mark_delivered_at);
     uint32_t us = naru_tcp_us(span), delivered = c->delivered - m->mark_delivered;
     m->marked = false;
@@ -82,7 +82,7 @@ static NARU_NOINLINE void sample(struct naru_tcp *c, naru_time now)
 
 void naru_tcp_rate_acked(struct naru_tcp *c, const struct naru_tcp_acked *a)
 {
-    struct naru_tcp_rare *m = c->rare;
+    struct naru_tcp_rare *m = c->more->rare;
     if (a->delivered == 0)
         return;
     m->delivered_at = a->now;
@@ -113,7 +113,7 @@ uint64_t naru_tcp_pacing_rate(const struct naru_tcp *c)
 
 void naru_tcp_rate_info(const struct naru_tcp *c, struct naru_tcp_info *info, naru_time now)
 {
-    const struct naru_tcp_rare *m = c->rare;
+    const struct naru_tcp_rare *m = c->more->rare;
     naru_time spent[NARU_TCP_LIMITS] = { 0 };
     info->busy_time = (naru_time)(m == NULL ? c->busy : m->busy) << 20;
     info->pacing_rate = naru_tcp_pacing_rate(c);
@@ -126,7 +126,7 @@ void naru_tcp_rate_info(const struct naru_tcp *c, struct naru_tcp_info *info, na
         info->delivery_rate_app_limited = true;
     }
     if (m == NULL) {
-        if (naru_tcp_synchronized(c) && c->ring == NULL && naru_tcp_sent_count(c) > 0)
+        if (naru_tcp_synchronized(c) && c->more->ring == NULL && naru_tcp_sent_count(c) > 0)
             info->busy_time += now - c->sent.sent_at;
         return;
     }

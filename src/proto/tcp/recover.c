@@ -24,20 +24,21 @@ void naru_tcp_recover_phase(struct naru_tcp *c, enum naru_ca_state to)
 {
     c->ca_state = (uint8_t)to;
     naru_tcp_set_slow(c, NARU_TCP_SLOW_LOSS,
-                      to != NARU_CA_OPEN || c->sacked > 0 || (c->flags & NARU_TCP_F_TLP) != 0);
+                      to != NARU_CA_OPEN || c->more->sacked > 0 ||
+                          (c->flags & NARU_TCP_F_TLP) != 0);
 }
 
 void naru_tcp_recover_mark(struct naru_tcp *c, struct naru_tcp_sent *r)
 {
-    if (naru_seq_before(r->start, c->rtx_next))
-        c->rtx_next = r->start;
+    if (naru_seq_before(r->start, c->more->rtx_next))
+        c->more->rtx_next = r->start;
     const uint8_t kept = NARU_TCP_SENT_EVER | NARU_TCP_SENT_EVEN;
     naru_tcp_sent_flag(c, r, (uint8_t)((r->flags & kept) | NARU_TCP_SENT_LOST));
 }
 
 static bool has_rack(const struct naru_tcp *c)
 {
-    return c->loss != NULL && (c->flags & NARU_TCP_F_SACK);
+    return c->more->loss != NULL && (c->flags & NARU_TCP_F_SACK);
 }
 
 /* The first segment that has not arrived, again if it was sent again already. */
@@ -62,7 +63,7 @@ static NARU_NOINLINE bool lost_edge(struct naru_tcp *c, naru_seq *edge)
 {
     uint32_t bytes = 0;
     unsigned ranges = 0;
-    for (unsigned i = naru_tcp_sent_find(c, naru_seq_sub(c->high_sacked, 1)) + 1; i-- > 0;) {
+    for (unsigned i = naru_tcp_sent_find(c, naru_seq_sub(c->more->high_sacked, 1)) + 1; i-- > 0;) {
         const struct naru_tcp_sent *r = naru_tcp_sent_at(c, i);
         if (!(r->flags & NARU_TCP_SENT_SACKED))
             continue;
@@ -79,8 +80,8 @@ static NARU_NOINLINE bool lost_edge(struct naru_tcp *c, naru_seq *edge)
 /* Marks by IsLost what was not looked at before. */
 static NARU_NOINLINE void mark_by_sack(struct naru_tcp *c)
 {
-    naru_seq edge, from = naru_seq_max(c->lost_upto, c->snd.una);
-    if (c->sacked == 0 || !lost_edge(c, &edge) || naru_seq_before_eq(edge, from))
+    naru_seq edge, from = naru_seq_max(c->more->lost_upto, c->snd.una);
+    if (c->more->sacked == 0 || !lost_edge(c, &edge) || naru_seq_before_eq(edge, from))
         return;
     for (unsigned i = naru_tcp_sent_find(c, from); i < naru_tcp_sent_count(c); i++) {
         struct naru_tcp_sent *r = naru_tcp_sent_at(c, i);
@@ -89,29 +90,29 @@ static NARU_NOINLINE void mark_by_sack(struct naru_tcp *c)
         if (!(r->flags & (NARU_TCP_SENT_SACKED | NARU_TCP_SENT_LOST)))
             naru_tcp_recover_mark(c, r);
     }
-    c->lost_upto = edge;
+    c->more->lost_upto = edge;
 }
 
 static void reno_dup(struct naru_tcp *c)
 {
     uint32_t most = naru_tcp_flight(c) > c->snd.mss ? naru_tcp_flight(c) - c->snd.mss : 0;
     if (!(c->flags & NARU_TCP_F_SACK))
-        c->reno = NARU_MIN(c->reno + c->snd.mss, most);
+        c->more->reno = NARU_MIN(c->more->reno + c->snd.mss, most);
 }
 
 static void reno_acked(struct naru_tcp *c, uint32_t acked)
 {
     uint32_t arrived = acked > c->snd.mss ? acked - c->snd.mss : 0;
-    c->reno = c->reno > arrived ? c->reno - arrived : 0;
+    c->more->reno = c->more->reno > arrived ? c->more->reno - arrived : 0;
 }
 
 void naru_tcp_recover_done(struct naru_tcp *c)
 {
     c->snd.dupacks = 0;
-    c->reno = 0;
+    c->more->reno = 0;
     c->flags &= ~(uint32_t)(NARU_TCP_F_FORCE | NARU_TCP_F_FRTO);
     naru_tcp_rack_episode_over(c);
-    naru_tcp_recover_phase(c, c->sacked > 0 ? NARU_CA_DISORDER : NARU_CA_OPEN);
+    naru_tcp_recover_phase(c, c->more->sacked > 0 ? NARU_CA_DISORDER : NARU_CA_OPEN);
 }
 
 /* Fast retransmit (RFC 5681 3.2, RFC 6675 5 (4), RFC 6582 3.2). */
@@ -120,14 +121,14 @@ static NARU_NOINLINE void enter_recovery(struct naru_tcp *c, naru_time now)
     uint32_t prior_cwnd = c->cwnd;
     bool reduced = c->ca_state == NARU_CA_CWR; /* for this window already */
     (void)naru_tcp_loss_need(c);
-    c->recover = c->snd.nxt;
-    c->rtx_next = c->snd.una;
+    c->more->recover = c->snd.nxt;
+    c->more->rtx_next = c->snd.una;
     c->flags &= ~(uint32_t)(NARU_TCP_F_TLP | NARU_TCP_F_TLP_DUE);
     if (!reduced) {
         naru_tcp_cc_loss(c, now);
         naru_tcp_prr_begin(c, prior_cwnd);
     }
-    if (!has_rack(c) || c->lost == 0) {
+    if (!has_rack(c) || c->more->lost == 0) {
         mark_head(c);
         mark_by_sack(c);
         c->flags |= NARU_TCP_F_FORCE;
@@ -140,7 +141,7 @@ static NARU_NOINLINE void enter_cwr(struct naru_tcp *c, naru_time now)
 {
     uint32_t prior_cwnd = c->cwnd;
     (void)naru_tcp_loss_need(c);
-    c->recover = c->snd.nxt;
+    c->more->recover = c->snd.nxt;
     naru_tcp_cc_ece(c, now);
     naru_tcp_prr_begin(c, prior_cwnd);
     naru_tcp_recover_phase(c, NARU_CA_CWR);
@@ -151,15 +152,16 @@ static void watch(struct naru_tcp *c, const struct naru_tcp_acked *a, naru_time 
 {
     naru_seq edge;
     bool cwr = c->ca_state == NARU_CA_CWR, go;
-    bool again = !cwr && naru_seq_after(c->recover, c->snd.una); /* an earlier one is not over */
-    if (cwr && naru_seq_after(c->snd.una, c->recover)) {
+    bool again =
+        !cwr && naru_seq_after(c->more->recover, c->snd.una); /* an earlier one is not over */
+    if (cwr && naru_seq_after(c->snd.una, c->more->recover)) {
         c->cwnd = c->ssthresh;
         naru_tcp_recover_done(c);
         cwr = false;
     }
     if (a->acked > 0) {
         c->snd.dupacks = 0;
-        c->reno = 0;
+        c->more->reno = 0;
         naru_tcp_pull_along(c);
     }
     if (a->dup && c->snd.dupacks < UINT8_MAX) {
@@ -168,21 +170,21 @@ static void watch(struct naru_tcp *c, const struct naru_tcp_acked *a, naru_time 
     }
     if (has_rack(c)) {
         naru_tcp_rack_detect(c, now);
-        go = c->lost > c->retrans;
+        go = c->more->lost > c->more->retrans;
     } else if (c->flags & NARU_TCP_F_SACK) {
-        go = !again && ((c->sacked > 0 && lost_edge(c, &edge)) || c->snd.dupacks >= 3);
+        go = !again && ((c->more->sacked > 0 && lost_edge(c, &edge)) || c->snd.dupacks >= 3);
     } else {
         go = !again && c->snd.dupacks >= NARU_TCP_DUPTHRESH;
     }
-    if (go && c->rare != NULL && naru_tcp_mtu_probe_lost(c))
+    if (go && c->more->rare != NULL && naru_tcp_mtu_probe_lost(c))
         naru_tcp_recover_probe(c);
     else if (go)
         enter_recovery(c, now);
     else if (a->ece && !cwr)
         enter_cwr(c, now);
     else if (!cwr)
-        naru_tcp_recover_phase(c, c->snd.dupacks > 0 || c->sacked > 0 ? NARU_CA_DISORDER
-                                                                      : NARU_CA_OPEN);
+        naru_tcp_recover_phase(c, c->snd.dupacks > 0 || c->more->sacked > 0 ? NARU_CA_DISORDER
+                                                                            : NARU_CA_OPEN);
 }
 
 /* RECOVERY: what else is lost? */
@@ -207,7 +209,7 @@ static bool try_new_data(struct naru_tcp *c, const struct naru_tcp_acked *a)
 {
     if (!(c->flags & NARU_TCP_F_FRTO))
         return false;
-    if (naru_seq_after(c->snd.nxt, c->recover)) { /* 3a: they were, and it was real */
+    if (naru_seq_after(c->snd.nxt, c->more->recover)) { /* 3a: they were, and it was real */
         if (a->dup || a->sacked > 0)
             c->flags &= ~(uint32_t)NARU_TCP_F_FRTO;
         return false;
@@ -226,7 +228,7 @@ static bool try_new_data(struct naru_tcp *c, const struct naru_tcp_acked *a)
 static bool after_rto(struct naru_tcp *c, const struct naru_tcp_acked *a, bool over, naru_time now)
 {
     const uint32_t both = NARU_TCP_F_FRTO | NARU_TCP_F_UNDO;
-    bool first_copy = a->once && naru_seq_before(a->once_start, c->recover) &&
+    bool first_copy = a->once && naru_seq_before(a->once_start, c->more->recover) &&
                       ((c->flags & NARU_TCP_F_SACK) || !a->retransmitted);
     if ((c->flags & both) == both && first_copy) { /* 3b */
         naru_tcp_undo(c);
@@ -250,19 +252,20 @@ static void correct_delivered(const struct naru_tcp *c, struct naru_tcp_acked *a
 {
     uint32_t least = NARU_MIN(a->acked, (uint32_t)c->snd.mss);
     if (!(c->flags & NARU_TCP_F_SACK))
-        a->delivered = a->acked + c->reno > reno + least ? a->acked + c->reno - reno : least;
+        a->delivered =
+            a->acked + c->more->reno > reno + least ? a->acked + c->more->reno - reno : least;
 }
 
 NARU_NOINLINE void naru_tcp_recover_acked(struct naru_tcp *c, struct naru_tcp_acked *a,
                                           naru_time now)
 {
-    bool over = naru_seq_after_eq(c->snd.una, c->recover), hold = false;
-    uint32_t reno = c->reno, unrepaired = c->lost - c->retrans;
+    bool over = naru_seq_after_eq(c->snd.una, c->more->recover), hold = false;
+    uint32_t reno = c->more->reno, unrepaired = c->more->lost - c->more->retrans;
     if (a->sacked > 0 || c->ca_state != NARU_CA_OPEN)
         (void)naru_tcp_loss_need(c);
     if (has_rack(c))
         naru_tcp_rack_update(c, a);
-    if (a->dsack && c->loss != NULL)
+    if (a->dsack && c->more->loss != NULL)
         naru_tcp_undo_dsack(c, a);
     if (c->flags & NARU_TCP_F_TLP)
         naru_tcp_tlp_acked(c, a, now);
@@ -290,10 +293,11 @@ NARU_NOINLINE void naru_tcp_recover_acked(struct naru_tcp *c, struct naru_tcp_ac
     }
     correct_delivered(c, a, reno);
     if (naru_tcp_reduces(c))
-        naru_tcp_prr_acked(c, a->delivered, a->acked > 0 && c->lost - c->retrans <= unrepaired);
+        naru_tcp_prr_acked(c, a->delivered,
+                           a->acked > 0 && c->more->lost - c->more->retrans <= unrepaired);
     if (hold)
         c->due &= (uint8_t)~NARU_TCP_DUE_RETRANSMIT;
-    else if (c->lost > c->retrans)
+    else if (c->more->lost > c->more->retrans)
         c->due |= NARU_TCP_DUE_RETRANSMIT;
     if (a->dup)
         c->due |= NARU_TCP_DUE_DATA;
@@ -305,7 +309,7 @@ NARU_NOINLINE void naru_tcp_recover_reo(struct naru_tcp *c, naru_time now)
     if (!has_rack(c))
         return;
     naru_tcp_rack_detect(c, now);
-    if (c->lost <= c->retrans)
+    if (c->more->lost <= c->more->retrans)
         return;
     if (c->ca_state < NARU_CA_RECOVERY)
         enter_recovery(c, now);
@@ -326,7 +330,8 @@ void naru_tcp_recover_rto(struct naru_tcp *c, naru_time now)
         return;
     bool reneged = (naru_tcp_sent_at(c, 0)->flags & NARU_TCP_SENT_SACKED) != 0;
     bool fresh = c->ca_state < NARU_CA_RECOVERY;
-    bool first = (fresh && c->ca_state != NARU_CA_CWR) || naru_seq_after_eq(c->snd.una, c->recover);
+    bool first =
+        (fresh && c->ca_state != NARU_CA_CWR) || naru_seq_after_eq(c->snd.una, c->more->recover);
     (void)naru_tcp_loss_need(c);
     naru_tcp_cc_rto(c, first, now);
     for (unsigned i = 0; i < naru_tcp_sent_count(c); i++) {
@@ -336,13 +341,13 @@ void naru_tcp_recover_rto(struct naru_tcp *c, naru_time now)
         i -= naru_tcp_sent_merge_before(c, i); /* so that there is room to tell them apart again */
     }
     c->cwnd = naru_tcp_pipe(c) + c->snd.mss; /* RFC 5681 3.1: the loss window */
-    c->recover = c->snd.nxt;
-    c->rtx_next = c->lost_upto = c->snd.una;
+    c->more->recover = c->snd.nxt;
+    c->more->rtx_next = c->more->lost_upto = c->snd.una;
     c->snd.dupacks = 0;
-    c->reno = 0;
+    c->more->reno = 0;
     c->flags &= ~(uint32_t)(NARU_TCP_F_FRTO | NARU_TCP_F_TLP | NARU_TCP_F_TLP_DUE);
     c->flags |= NARU_TCP_F_FORCE;
-    if (fresh || c->retransmits > 1)
+    if (fresh || c->more->retransmits > 1)
         c->flags |= NARU_TCP_F_FRTO;
     naru_tcp_recover_phase(c, NARU_CA_LOSS);
     c->due |= NARU_TCP_DUE_RETRANSMIT;
@@ -351,8 +356,8 @@ void naru_tcp_recover_rto(struct naru_tcp *c, naru_time now)
 /* Lost is what is marked; it is repaired, but cwnd stays. */
 static void without_blame(struct naru_tcp *c)
 {
-    c->rtx_next = c->snd.una;
-    c->recover = c->snd.nxt;
+    c->more->rtx_next = c->snd.una;
+    c->more->recover = c->snd.nxt;
     c->flags |= NARU_TCP_F_FORCE;
     c->ssthresh = NARU_MAX(c->cwnd, 2u * c->snd.mss);
     if (c->ca_state < NARU_CA_RECOVERY) {
@@ -364,7 +369,7 @@ static void without_blame(struct naru_tcp *c)
 
 void naru_tcp_recover_probe(struct naru_tcp *c)
 {
-    if (c->lost == 0)
+    if (c->more->lost == 0)
         mark_head(c);
     without_blame(c);
 }
@@ -372,20 +377,22 @@ void naru_tcp_recover_probe(struct naru_tcp *c)
 /* Segments in flight are too big for the path (RFC 1191 6.4): again, without blame. */
 void naru_tcp_recover_pmtu(struct naru_tcp *c)
 {
+    if (!naru_tcp_more_need(c))
+        return; /* then RTO does it */
     for (unsigned i = 0; i < naru_tcp_sent_count(c); i++) {
         struct naru_tcp_sent *r = naru_tcp_sent_at(c, i);
         if (!(r->flags & NARU_TCP_SENT_SACKED))
             naru_tcp_sent_flag(c, r, (r->flags & NARU_TCP_SENT_EVER) | NARU_TCP_SENT_LOST);
     }
-    if (c->lost > 0)
+    if (c->more->lost > 0)
         without_blame(c);
 }
 
 uint32_t naru_tcp_recover_next(struct naru_tcp *c, uint32_t max, naru_seq *start)
 {
-    if (c->lost <= c->retrans)
+    if (c->more->lost <= c->more->retrans)
         return 0;
-    naru_seq from = naru_seq_max(c->rtx_next, c->snd.una);
+    naru_seq from = naru_seq_max(c->more->rtx_next, c->snd.una);
     for (unsigned i = naru_tcp_sent_find(c, from); i < naru_tcp_sent_count(c); i++) {
         const struct naru_tcp_sent *r = naru_tcp_sent_at(c, i);
         if ((r->flags & (NARU_TCP_SENT_LOST | NARU_TCP_SENT_RETRANS)) != NARU_TCP_SENT_LOST)
@@ -393,7 +400,7 @@ uint32_t naru_tcp_recover_next(struct naru_tcp *c, uint32_t max, naru_seq *start
         *start = naru_seq_max(r->start, from);
         return NARU_MIN(max, naru_seq_len(*start, r->end));
     }
-    c->rtx_next = c->snd.una;
+    c->more->rtx_next = c->snd.una;
     return 0;
 }
 
@@ -415,10 +422,10 @@ void naru_tcp_recover_sent(struct naru_tcp *c, naru_seq start, uint32_t len, nar
     naru_tcp_sent_flag(c, r, r->flags | NARU_TCP_SENT_EVER | (probe ? 0 : NARU_TCP_SENT_RETRANS));
     naru_tcp_rack_resent(c, now);
     if (!probe) {
-        c->rtx_next = end;
+        c->more->rtx_next = end;
         naru_tcp_undo_resent(c, len, now);
-        if (c->ca_state == NARU_CA_RECOVERY && c->loss != NULL)
-            c->loss->prr_out += len;
+        if (c->ca_state == NARU_CA_RECOVERY && c->more->loss != NULL)
+            c->more->loss->prr_out += len;
     }
     naru_tcp_sent_merge(c, i);
 }

@@ -37,8 +37,8 @@ void naru_tcp_rtt_sample(struct naru_tcp *c, uint32_t us)
 naru_time naru_tcp_rto(const struct naru_tcp *c)
 {
     uint64_t us = c->rto;
-    if (NARU_UNLIKELY(c->backoff > 0))
-        us = NARU_MIN(us << NARU_MIN((unsigned)c->backoff, 16u), naru_tcp_rto_max(c));
+    if (NARU_UNLIKELY(c->more->backoff > 0))
+        us = NARU_MIN(us << NARU_MIN((unsigned)c->more->backoff, 16u), naru_tcp_rto_max(c));
     return NARU_US((naru_time)us);
 }
 
@@ -53,15 +53,15 @@ void naru_tcp_set_metrics(struct naru_tcp *c, const struct naru_tcp_metrics *m)
         uint64_t rto = m->rtt + NARU_MAX(2 * (uint64_t)m->rtt, least);
         c->rto = NARU_MAX(c->rto, (uint32_t)NARU_MIN(rto, naru_tcp_rto_max(c)));
     }
-    if (m->reordering > NARU_TCP_DUPTHRESH)
-        c->reordering = (uint16_t)NARU_MIN(m->reordering, NARU_TCP_REORDERING_MAX);
+    if (m->reordering > NARU_TCP_DUPTHRESH && naru_tcp_more_need(c))
+        c->more->reordering = (uint16_t)NARU_MIN(m->reordering, NARU_TCP_REORDERING_MAX);
     if (m->ssthresh != 0)
         c->ssthresh = NARU_MAX(m->ssthresh, 2u * c->snd.mss);
 }
 
 struct naru_tcp_metrics naru_tcp_get_metrics(const struct naru_tcp *c)
 {
-    struct naru_tcp_metrics m = { .reordering = c->reordering };
+    struct naru_tcp_metrics m = { .reordering = c->more->reordering };
     if (c->data_out > 0) {
         m.rtt = c->srtt;
         m.rttvar = c->rttvar;

@@ -43,11 +43,11 @@ static void mark(struct naru_tcp *c, unsigned i, struct naru_tcp_acked *a)
     }
     if (!(r->flags & NARU_TCP_SENT_EVER) || naru_tcp_rack_believes(c, r, a))
         naru_tcp_acked_newest(a, r->sent_at, r->end);
-    if (c->sacked == 0) { /* what these said before may be half a circle old */
-        c->high_sacked = r->end;
-        c->lost_upto = c->snd.una;
+    if (c->more->sacked == 0) { /* what these said before may be half a circle old */
+        c->more->high_sacked = r->end;
+        c->more->lost_upto = c->snd.una;
     }
-    c->high_sacked = naru_seq_max(c->high_sacked, r->end);
+    c->more->high_sacked = naru_seq_max(c->more->high_sacked, r->end);
     naru_tcp_sent_flag(c, r, (r->flags & NARU_TCP_SENT_EVER) | NARU_TCP_SENT_SACKED);
     naru_tcp_sent_merge(c, i);
 }
@@ -105,12 +105,12 @@ NARU_NOINLINE void naru_tcp_sack_input(struct naru_tcp *c, const struct naru_tcp
     if (is_dsack(h, ack)) {
         a->dsack = true;
         a->twice = h->sack[0];
-        c->dsack_dups = (uint16_t)(c->dsack_dups + (c->dsack_dups < UINT16_MAX));
+        c->more->dsack_dups = (uint16_t)(c->more->dsack_dups + (c->more->dsack_dups < UINT16_MAX));
         first = 1;
     }
     for (unsigned i = first; i < h->sack_count; i++)
         if (valid(c, &h->sack[i]))
             block(c, h->sack[i].left, h->sack[i].right, a);
-    if (c->sacked > 0)
+    if (c->more->sacked > 0)
         naru_tcp_set_slow(c, NARU_TCP_SLOW_LOSS, true);
 }

@@ -36,14 +36,14 @@ NARU_INLINE struct naru_tcp_sent *slot(struct naru_tcp_ring *r, uint32_t i)
 
 unsigned naru_tcp_sent_count(const struct naru_tcp *c)
 {
-    if (c->ring != NULL)
-        return c->ring->count;
+    if (c->more->ring != NULL)
+        return c->more->ring->count;
     return naru_seq_eq(c->sent.start, c->sent.end) ? 0 : 1;
 }
 
 struct naru_tcp_sent *naru_tcp_sent_at(struct naru_tcp *c, unsigned i)
 {
-    return c->ring != NULL ? slot(c->ring, i) : &c->sent;
+    return c->more->ring != NULL ? slot(c->more->ring, i) : &c->sent;
 }
 
 /* Adds to (sign 1) or takes from (-1) the counters what a range with these flags stands for. */
@@ -51,11 +51,11 @@ static void account(struct naru_tcp *c, uint8_t flags, uint32_t len, bool add)
 {
     uint32_t n = add ? len : 0u - len;
     if (flags & NARU_TCP_SENT_SACKED)
-        c->sacked += n;
+        c->more->sacked += n;
     if (flags & NARU_TCP_SENT_LOST)
-        c->lost += n;
+        c->more->lost += n;
     if (flags & NARU_TCP_SENT_RETRANS)
-        c->retrans += n;
+        c->more->retrans += n;
 }
 
 void naru_tcp_sent_flag(struct naru_tcp *c, struct naru_tcp_sent *r, uint8_t flags)
@@ -75,7 +75,7 @@ static bool too_many(const struct naru_tcp *c, uint32_t size)
 /* Room for one more record; false at the bound or without memory. */
 static NARU_NOINLINE bool grow(struct naru_tcp *c)
 {
-    struct naru_tcp_ring *old = c->ring;
+    struct naru_tcp_ring *old = c->more->ring;
     uint32_t count = naru_tcp_sent_count(c);
     uint32_t size = old == NULL ? RING_MIN : old->size;
     if (old != NULL && old->count < old->size)
@@ -83,6 +83,8 @@ static NARU_NOINLINE bool grow(struct naru_tcp *c)
     if (old != NULL)
         size *= 2;
     if (too_many(c, size))
+        return false;
+    if (!naru_tcp_more_need(c))
         return false;
     struct naru_tcp_ring *r = naru_mem_alloc(c->env->mem, ring_bytes(size));
     if (r == NULL)
@@ -94,7 +96,7 @@ static NARU_NOINLINE bool grow(struct naru_tcp *c)
         r->at[i] = *naru_tcp_sent_at(c, i);
     if (old != NULL)
         naru_mem_free(c->env->mem, old, ring_bytes(old->size));
-    c->ring = r;
+    c->more->ring = r;
     c->sent.end = c->sent.start;
     return true;
 }
@@ -113,12 +115,12 @@ void naru_tcp_sent_push(struct naru_tcp *c, naru_seq start, naru_seq end, uint8_
         }
     }
     struct naru_tcp_sent r = { .start = start, .end = end, .flags = even, .sent_at = now };
-    if (c->ring == NULL && count == 0) {
+    if (c->more->ring == NULL && count == 0) {
         c->sent = r;
         return;
     }
     if (grow(c)) {
-        c->ring->count++;
+        c->more->ring->count++;
         *naru_tcp_sent_at(c, count) = r;
         return;
     }
@@ -162,9 +164,9 @@ void naru_tcp_sent_pop(struct naru_tcp *c, naru_seq una, struct naru_tcp_acked *
         r->start = to;
         if (!naru_seq_eq(to, r->end))
             break;
-        if (c->ring != NULL) {
-            c->ring->first = (c->ring->first + 1) & (c->ring->size - 1);
-            c->ring->count--;
+        if (c->more->ring != NULL) {
+            c->more->ring->first = (c->more->ring->first + 1) & (c->more->ring->size - 1);
+            c->more->ring->count--;
         }
     }
 }
@@ -211,10 +213,10 @@ static void close_slot(struct naru_tcp_ring *r, uint32_t i)
 
 bool naru_tcp_sent_split(struct naru_tcp *c, unsigned i, naru_seq at)
 {
-    if (!grow(c) || c->ring == NULL)
+    if (!grow(c) || c->more->ring == NULL)
         return false;
-    open_slot(c->ring, i + 1);
-    struct naru_tcp_sent *a = slot(c->ring, i), *b = slot(c->ring, i + 1);
+    open_slot(c->more->ring, i + 1);
+    struct naru_tcp_sent *a = slot(c->more->ring, i), *b = slot(c->more->ring, i + 1);
     *b = *a;
     a->end = b->start = at;
     return true;
@@ -235,7 +237,7 @@ static bool agree(const struct naru_tcp *c, const struct naru_tcp_sent *a,
 
 unsigned naru_tcp_sent_merge_before(struct naru_tcp *c, unsigned i)
 {
-    struct naru_tcp_ring *r = c->ring;
+    struct naru_tcp_ring *r = c->more->ring;
     if (r == NULL || i == 0 || i >= r->count || !agree(c, slot(r, i - 1), slot(r, i)))
         return 0;
     slot(r, i - 1)->end = slot(r, i)->end;
@@ -252,18 +254,20 @@ void naru_tcp_sent_merge(struct naru_tcp *c, unsigned i)
 
 NARU_NOINLINE void naru_tcp_sent_free(struct naru_tcp *c)
 {
-    if (c->ring != NULL)
-        naru_mem_free(c->env->mem, c->ring, ring_bytes(c->ring->size));
-    c->ring = NULL;
+    if (c->more->ring != NULL)
+        naru_mem_free(c->env->mem, c->more->ring, ring_bytes(c->more->ring->size));
     c->sent = (struct naru_tcp_sent){ .flags = 0 };
-    c->sacked = c->lost = c->retrans = 0;
+    if (naru_tcp_is_calm(c))
+        return;
+    c->more->ring = NULL;
+    c->more->sacked = c->more->lost = c->more->retrans = 0;
 }
 
 void naru_tcp_sent_trim(struct naru_tcp *c)
 {
-    if (c->ring != NULL && c->ring->count == 0)
+    if (c->more->ring != NULL && c->more->ring->count == 0)
         naru_tcp_sent_free(c);
-    if (NARU_UNLIKELY(c->loss != NULL) && naru_tcp_sent_count(c) == 0)
+    if (NARU_UNLIKELY(c->more->loss != NULL) && naru_tcp_sent_count(c) == 0)
         naru_tcp_loss_trim(c);
 }
 
@@ -284,5 +288,5 @@ void naru_tcp_sent_check(struct naru_tcp *c)
     }
     if (naru_tcp_synchronized(c))
         NARU_ASSERT(naru_seq_eq(at, c->snd.nxt));
-    NARU_ASSERT(sacked == c->sacked && lost == c->lost && retrans == c->retrans);
+    NARU_ASSERT(sacked == c->more->sacked && lost == c->more->lost && retrans == c->more->retrans);
 }

@@ -187,7 +187,7 @@ unsigned naru_tcp_sndq_slices(struct naru_tcp *c, naru_seq seq, uint32_t *len,
     if (left == 0)
         return 0;
     bool new = naru_seq_eq(seq, c->snd.nxt);
-    struct naru_block *b = find(c, seq, new ? &c->snd_nxt_block : &c->snd_rtx_block);
+    struct naru_block *b = find(c, seq, new ? &c->snd_nxt_block : &c->more->snd_rtx_block);
     uint32_t skip = naru_seq_len(block_seq(b), seq);
     NARU_ASSERT(skip < block_len(b));
     if (NARU_LIKELY(left <= block_len(b) - skip)) {
@@ -211,8 +211,8 @@ static void drop_first(struct naru_tcp *c)
     struct naru_block *b = c->snd_first;
     if (c->snd_nxt_block == b)
         c->snd_nxt_block = NULL;
-    if (c->snd_rtx_block == b)
-        c->snd_rtx_block = NULL;
+    if (c->more->snd_rtx_block == b)
+        c->more->snd_rtx_block = NULL;
     c->snd_first = b->next;
     if (c->snd_first == NULL)
         c->snd_last = NULL;
@@ -240,7 +240,7 @@ void naru_tcp_sndq_free(struct naru_tcp *c)
 void naru_tcp_sndq_check(const struct naru_tcp *c)
 {
     uint32_t total = 0;
-    bool nxt = c->snd_nxt_block == NULL, rtx = c->snd_rtx_block == NULL;
+    bool nxt = c->snd_nxt_block == NULL, rtx = c->more->snd_rtx_block == NULL;
     for (const struct naru_block *b = c->snd_first; b != NULL; b = b->next) {
         NARU_ASSERT(b->start <= b->end && b->end <= b->capacity);
         NARU_ASSERT(block_len(b) > 0 || b->next == NULL || block_len(b->next) == 0);
@@ -249,7 +249,7 @@ void naru_tcp_sndq_check(const struct naru_tcp *c)
             NARU_ASSERT(naru_seq_eq(block_end(b), block_seq(b->next)));
         NARU_ASSERT((b->next == NULL) == (b == c->snd_last));
         nxt = nxt || b == c->snd_nxt_block;
-        rtx = rtx || b == c->snd_rtx_block;
+        rtx = rtx || b == c->more->snd_rtx_block;
         total += block_len(b);
     }
     NARU_ASSERT(nxt && rtx);

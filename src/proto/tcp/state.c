@@ -54,7 +54,8 @@ static void forget_sending(struct naru_tcp *c)
     naru_tcp_sndq_free(c);
     naru_tcp_sent_free(c);
     naru_tcp_loss_free(c);
-    c->reno = 0;
+    if (!naru_tcp_is_calm(c))
+        c->more->reno = 0;
 }
 
 NARU_NOINLINE void naru_tcp_die(struct naru_tcp *c, enum naru_err err, naru_time now)
@@ -85,8 +86,8 @@ void naru_tcp_die_reset(struct naru_tcp *c, enum naru_err err, naru_time now)
  * (MUST-16). */
 void naru_tcp_update_mss(struct naru_tcp *c)
 {
-    bool search = c->rare != NULL && c->rare->mtu_search;
-    uint32_t path = search ? c->rare->mtu_low : c->mss_path;
+    bool search = c->more->rare != NULL && c->more->rare->mtu_search;
+    uint32_t path = search ? c->more->rare->mtu_low : c->mss_path;
     uint32_t mss = NARU_MIN(path, (uint32_t)c->mss_peer);
     if (naru_tcp_opts(c)->maxseg != 0)
         mss = NARU_MIN(mss, (uint32_t)naru_tcp_opts(c)->maxseg);
@@ -114,6 +115,7 @@ void naru_tcp_init(struct naru_tcp *c, struct naru_tcp_env *env, const struct na
 {
     memset(c, 0, sizeof(*c));
     c->env = env;
+    c->more = &env->calm;
     naru_tcp_opts_take(c, setup->like);
     naru_tcp_timer_reset(c);
     naru_tcp_set_slow(c, NARU_TCP_SLOW_STATE, true);
@@ -133,16 +135,20 @@ void naru_tcp_deinit(struct naru_tcp *c)
     naru_tcp_rare_free(c);
     naru_tcp_opts_drop(c);
     naru_tcp_timer_reset(c);
+    naru_tcp_more_free(c);
     c->due = 0;
     c->state = NARU_TCP_CLOSED;
 }
 
+bool naru_tcp_prepare(struct naru_tcp *c) { return naru_tcp_more_need(c); }
+
 static void start(struct naru_tcp *c, naru_seq iss, naru_time now)
 {
-    NARU_ASSERT(c->state == NARU_TCP_CLOSED && c->snd_first == NULL);
-    c->iss = c->snd.una = c->snd_up = c->recover = iss;
-    c->snd.nxt = c->snd.end = c->snd.sml = c->rtx_next = naru_seq_add(iss, 1);
-    c->high_sacked = c->lost_upto = c->snd.nxt;
+    bool prepared = naru_tcp_more_need(c);
+    NARU_ASSERT(prepared && c->state == NARU_TCP_CLOSED && c->snd_first == NULL);
+    c->more->iss = c->snd.una = c->more->snd_up = c->more->recover = iss;
+    c->snd.nxt = c->snd.end = c->snd.sml = c->more->rtx_next = naru_seq_add(iss, 1);
+    c->more->high_sacked = c->more->lost_upto = c->snd.nxt;
     c->sent = (struct naru_tcp_sent){ .start = c->snd.nxt, .end = c->snd.nxt, .sent_at = now };
     naru_tcp_rcvwnd_init(c, now);
     c->rcv.mss = (uint16_t)NARU_MIN(NARU_MIN(c->rcv.buf / 2, 536u), (uint32_t)c->mss_advertised);
@@ -178,13 +184,13 @@ void naru_tcp_sync_options(struct naru_tcp *c, const struct naru_tcp_hdr *syn, n
     naru_tcp_update_mss(c);
     naru_tcp_rcvwnd_whole(c);
     c->last_ack_recv = now;
-    c->irs = syn->seq;
+    c->more->irs = syn->seq;
     c->rcv.nxt = c->rcv.ack = c->space_seq = naru_seq_add(syn->seq, 1);
     if (!(c->flags & NARU_TCP_F_TIMESTAMPS)) {
         c->space_rtt_seq = c->rcv.nxt;
         c->space_rtt_at = 0;
     }
-    c->rcv_up = syn->seq;
+    c->more->rcv_up = syn->seq;
     c->snd.wnd = c->snd.wnd_max = syn->wnd; /* never scaled (RFC 7323 2.2) */
     c->snd.wl1 = syn->seq;
     c->snd.wl2 = c->snd.una;
@@ -262,12 +268,13 @@ static void check_sending(struct naru_tcp *c)
     naru_seq limit = naru_seq_add(c->snd.end, c->flags & NARU_TCP_F_FIN_SENT ? 1 : 0);
     NARU_ASSERT(naru_seq_before_eq(c->snd.una, c->snd.nxt));
     NARU_ASSERT(naru_seq_before_eq(c->snd.nxt, limit));
-    NARU_ASSERT(naru_seq_before_eq(c->iss, c->snd.una) || c->bytes_acked > 0x40000000u);
+    NARU_ASSERT(naru_tcp_is_calm(c) || naru_seq_before_eq(c->more->iss, c->snd.una) ||
+                c->bytes_acked > 0x40000000u);
     NARU_ASSERT(c->snd.mss > 0);
     if (naru_tcp_synchronized(c)) {
         naru_tcp_sent_check(c);
         naru_tcp_sndq_check(c);
-        NARU_ASSERT(c->sacked + c->lost - c->retrans <= flight);
+        NARU_ASSERT(c->more->sacked + c->more->lost - c->more->retrans <= flight);
         NARU_ASSERT(c->cwnd >= c->snd.mss || c->state == NARU_TCP_TIME_WAIT);
         /* What is unacknowledged has a timer, or its retransmission is due. */
         NARU_ASSERT(flight == 0 || c->timer[NARU_TCP_TIMER_RETRANSMIT] != NARU_NEVER);
@@ -276,7 +283,7 @@ static void check_sending(struct naru_tcp *c)
                  (naru_tcp_unsent_new(c) > 0 || naru_tcp_fin_unsent(c));
     NARU_ASSERT(!waits || (c->due & NARU_TCP_DUE_DATA) ||
                 c->timer[NARU_TCP_TIMER_RETRANSMIT] != NARU_NEVER ||
-                c->timer[NARU_TCP_TIMER_PACE] != NARU_NEVER);
+                naru_tcp_deadline(c) != NARU_NEVER);
     if (c->state == NARU_TCP_SYN_SENT || c->state == NARU_TCP_SYN_RECEIVED)
         NARU_ASSERT((c->due & NARU_TCP_DUE_SYN) || (c->flags & NARU_TCP_F_DEFERRED) ||
                     c->timer[NARU_TCP_TIMER_RETRANSMIT] != NARU_NEVER);
@@ -285,21 +292,23 @@ static void check_sending(struct naru_tcp *c)
 void naru_tcp_check(struct naru_tcp *c)
 {
     NARU_ASSERT(c->state <= NARU_TCP_TIME_WAIT && c->state != NARU_TCP_LISTEN);
+    naru_tcp_more_check(c->env);
     naru_tcp_rcvq_check(c);
     NARU_ASSERT((c->slow & NARU_TCP_SLOW_STATE) || c->state == NARU_TCP_ESTABLISHED);
-    NARU_ASSERT(!(c->ecn & NARU_TCP_ECN_ACCURATE) || c->rare != NULL);
+    NARU_ASSERT(!(c->ecn & NARU_TCP_ECN_ACCURATE) || c->more->rare != NULL);
     if (c->state == NARU_TCP_CLOSED) {
         NARU_ASSERT((c->due & ~NARU_TCP_DUE_RST) == 0);
         NARU_ASSERT(naru_tcp_deadline(c) == NARU_NEVER);
-        NARU_ASSERT(c->snd_first == NULL && c->ring == NULL && c->ooo == NULL && c->loss == NULL);
+        NARU_ASSERT(c->snd_first == NULL && c->more->ring == NULL && c->more->ooo == NULL &&
+                    c->more->loss == NULL);
         return;
     }
     check_sending(c);
     if (!naru_tcp_synchronized(c))
         return;
     naru_tcp_ooo_check(c);
-    NARU_ASSERT((c->ooo != NULL) == ((c->slow & NARU_TCP_SLOW_OOO) != 0));
-    NARU_ASSERT(!(c->flags & NARU_TCP_F_FIN_RECEIVED) || c->ooo == NULL);
+    NARU_ASSERT((c->more->ooo != NULL) == ((c->slow & NARU_TCP_SLOW_OOO) != 0));
+    NARU_ASSERT(!(c->flags & NARU_TCP_F_FIN_RECEIVED) || c->more->ooo == NULL);
     NARU_ASSERT(naru_seq_before_eq(c->rcv.ack, c->rcv.nxt));
     /* What is unacknowledged is acknowledged soon (MUST-40). */
     NARU_ASSERT(naru_seq_eq(c->rcv.ack, c->rcv.nxt) || (c->due & NARU_TCP_DUE_ACK) ||

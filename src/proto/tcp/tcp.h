@@ -27,6 +27,7 @@
 #ifndef NARU_PROTO_TCP_TCP_H
 #define NARU_PROTO_TCP_TCP_H
 
+#include "base/pool.h"
 #include "base/siphash.h"
 #include "proto/tcp/conn.h"
 #include "wire/tcp.h"
@@ -61,6 +62,8 @@ struct naru_tcp_env {
     uint64_t ooo_bytes, ooo_max; /* memory of out-of-order data, all connections */
     uint8_t wscale;              /* the shift we offer: from config.tcp_rcvbuf_max */
     struct naru_tcp_opts opts;   /* defaults of this stack */
+    struct naru_pool more_pool;  /* struct naru_tcp_more of the connections that need one ... */
+    struct naru_tcp_more calm;   /* ... and of all the others; nobody writes to it */
     struct naru_tcp_counters counters;
     void (*state_changed)(void *user, struct naru_tcp *c, enum naru_tcp_state from,
                           enum naru_tcp_state to);
@@ -70,6 +73,8 @@ struct naru_tcp_env {
 void naru_tcp_env_init(struct naru_tcp_env *env, const struct naru_config *config,
                        struct naru_mem *mem, struct naru_pktpool *pktpool,
                        struct naru_blockpool *blockpool, struct naru_rand *rand);
+/* After all connections. */
+void naru_tcp_env_deinit(struct naru_tcp_env *env);
 
 /* A keyed hash of a connection's name: the same for every incarnation, unknown to everyone else. */
 struct naru_tcp_secret {
@@ -98,6 +103,12 @@ void naru_tcp_init(struct naru_tcp *c, struct naru_tcp_env *env, const struct na
 
 /* Gives back everything c owns, from any state, silently. */
 void naru_tcp_deinit(struct naru_tcp *c);
+
+/*
+ * What an opening may want memory for is there: the calls that open cannot fail after this.  They
+ * are not to be made where it is false: no memory.
+ */
+NARU_MUST_USE bool naru_tcp_prepare(struct naru_tcp *c);
 
 /* Active open: SYN-SENT.  setup: the path as known now that the peer is. */
 void naru_tcp_open(struct naru_tcp *c, naru_seq iss, naru_time now);
@@ -251,9 +262,9 @@ unsigned naru_tcp_quick_next(struct naru_tcp *c, struct naru_slice *slice, unsig
  */
 static inline naru_time naru_tcp_deadline(const struct naru_tcp *c)
 {
-    naru_time t = c->timer[0];
-    for (unsigned i = 1; i < NARU_TCP_TIMERS; i++)
-        t = c->timer[i] < t ? c->timer[i] : t;
+    naru_time t = NARU_MIN(c->more->timer[0], c->more->timer[1]);
+    for (unsigned i = 0; i < NARU_TCP_TIMERS_OFTEN; i++)
+        t = NARU_MIN(t, c->timer[i]);
     return t;
 }
 
@@ -301,6 +312,8 @@ enum naru_err naru_tcp_take_error(struct naru_tcp *c);
 
 void naru_tcp_get_info(const struct naru_tcp *c, struct naru_tcp_info *info, naru_time now);
 void naru_tcp_get_trace(const struct naru_tcp *c, struct naru_trace_tcp *out);
+naru_seq naru_tcp_iss(const struct naru_tcp *c); /* the numbers of both SYN, while it is open */
+naru_seq naru_tcp_irs(const struct naru_tcp *c);
 uint32_t naru_tcp_unread(const struct naru_tcp *c);
 uint32_t naru_tcp_unsent(const struct naru_tcp *c); /* not yet acknowledged, FIN not counted */
 

@@ -22,22 +22,50 @@
 
 static void set(struct naru_tcp *c, enum naru_tcp_timer which, naru_time at)
 {
-    c->timer[which] = at;
+    if (which < NARU_TCP_TIMERS_OFTEN)
+        c->timer[which] = at;
+    else if (at != c->more->timer[which - NARU_TCP_TIMERS_OFTEN] && naru_tcp_more_need(c))
+        c->more->timer[which - NARU_TCP_TIMERS_OFTEN] = at;
+}
+
+static naru_time when(const struct naru_tcp *c, enum naru_tcp_timer which)
+{
+    return which < NARU_TCP_TIMERS_OFTEN ? c->timer[which]
+                                         : c->more->timer[which - NARU_TCP_TIMERS_OFTEN];
+}
+
+/* Of what the peer did not answer nothing is left. */
+static void no_probes(struct naru_tcp *c)
+{
+    if (!naru_tcp_is_calm(c))
+        c->more->probes = 0;
+}
+
+static void probe_answered(struct naru_tcp *c)
+{
+    if (!naru_tcp_is_calm(c))
+        c->more->probes = c->more->backoff = 0;
+}
+
+static void answered(struct naru_tcp *c)
+{
+    if (!naru_tcp_is_calm(c))
+        c->more->retransmits = c->more->backoff = c->more->probes = 0;
 }
 
 static bool armed(const struct naru_tcp *c, enum naru_tcp_timer which)
 {
-    return c->timer[which] != NARU_NEVER;
+    return when(c, which) != NARU_NEVER;
 }
 
 void naru_tcp_timer_reset(struct naru_tcp *c)
 {
     for (unsigned i = 0; i < NARU_TCP_TIMERS; i++)
-        c->timer[i] = NARU_NEVER;
+        set(c, i, NARU_NEVER);
     c->flags &= ~(uint32_t)(NARU_TCP_F_PROBING | SOONER);
-    c->retransmits = c->backoff = c->probes = 0;
-    if (c->rare != NULL)
-        c->rare->pacing = false;
+    answered(c);
+    if (c->more->rare != NULL)
+        c->more->rare->pacing = false;
 }
 
 /* Gives the connection user_timeout from the first sign that the peer does not answer. */
@@ -78,7 +106,7 @@ void naru_tcp_timer_sent(struct naru_tcp *c, naru_time now)
     }
     if (c->flags & NARU_TCP_F_PROBING) {
         c->flags &= ~(uint32_t)NARU_TCP_F_PROBING;
-        c->probes = c->backoff = 0;
+        probe_answered(c);
         set(c, NARU_TCP_TIMER_GIVE_UP, NARU_NEVER);
     }
     if (c->state == NARU_TCP_SYN_SENT)
@@ -100,7 +128,7 @@ void naru_tcp_timer_lone(struct naru_tcp *c, naru_time now)
 
 void naru_tcp_timer_acked(struct naru_tcp *c, naru_time now)
 {
-    c->retransmits = c->backoff = c->probes = 0;
+    answered(c);
     set(c, NARU_TCP_TIMER_GIVE_UP, NARU_NEVER);
     c->flags &= ~(uint32_t)(NARU_TCP_F_PROBING | SOONER);
     if (naru_seq_eq(c->snd.una, c->snd.nxt)) {
@@ -115,7 +143,7 @@ void naru_tcp_timer_acked(struct naru_tcp *c, naru_time now)
 void naru_tcp_timer_user_timeout(struct naru_tcp *c, naru_time now)
 {
     set(c, NARU_TCP_TIMER_GIVE_UP, NARU_NEVER);
-    if (c->retransmits > 0 || c->probes > 0 || c->state == NARU_TCP_SYN_SENT)
+    if (c->more->retransmits > 0 || c->more->probes > 0 || c->state == NARU_TCP_SYN_SENT)
         start_giving_up(c, now);
 }
 
@@ -167,7 +195,7 @@ NARU_NOINLINE void naru_tcp_timer_unblocked(struct naru_tcp *c)
     if (!(c->flags & NARU_TCP_F_PROBING))
         return;
     c->flags &= ~(uint32_t)NARU_TCP_F_PROBING;
-    c->probes = c->backoff = 0;
+    probe_answered(c);
     set(c, NARU_TCP_TIMER_RETRANSMIT, NARU_NEVER);
     set(c, NARU_TCP_TIMER_GIVE_UP, NARU_NEVER);
 }
@@ -177,34 +205,41 @@ NARU_NOINLINE void naru_tcp_timer_probe_answered(struct naru_tcp *c, naru_time n
 {
     if ((c->flags & NARU_TCP_F_PROBING) && !armed(c, NARU_TCP_TIMER_RETRANSMIT))
         set(c, NARU_TCP_TIMER_RETRANSMIT, now + naru_tcp_rto(c));
-    c->probes = 0;
+    no_probes(c);
 }
 
-static bool pacing(const struct naru_tcp *c) { return c->rare != NULL && c->rare->pacing; }
+static bool pacing(const struct naru_tcp *c)
+{
+    return c->more->rare != NULL && c->more->rare->pacing;
+}
 
 NARU_NOINLINE void naru_tcp_timer_corked(struct naru_tcp *c, naru_time now)
 {
-    naru_time *at = pacing(c) ? &c->rare->cork_at : &c->timer[NARU_TCP_TIMER_PACE];
-    if (*at == NARU_NEVER)
-        *at = now + NARU_MAX(NARU_TCP_CORK_MIN, NARU_US((naru_time)c->rto));
-    if (pacing(c))
-        naru_tcp_timer_paced(c);
+    naru_time at = now + NARU_MAX(NARU_TCP_CORK_MIN, NARU_US((naru_time)c->rto));
+    if (!pacing(c)) {
+        if (!armed(c, NARU_TCP_TIMER_PACE))
+            set(c, NARU_TCP_TIMER_PACE, at);
+        return;
+    }
+    if (c->more->rare->cork_at == NARU_NEVER)
+        c->more->rare->cork_at = at;
+    naru_tcp_timer_paced(c);
 }
 
 void naru_tcp_timer_uncorked(struct naru_tcp *c)
 {
     set(c, NARU_TCP_TIMER_PACE, NARU_NEVER);
     if (NARU_UNLIKELY(c->opt_flags & NARU_TCP_SET_PACING) && pacing(c)) {
-        c->rare->cork_at = NARU_NEVER;
+        c->more->rare->cork_at = NARU_NEVER;
         naru_tcp_timer_paced(c);
     }
 }
 
 NARU_NOINLINE void naru_tcp_timer_paced(struct naru_tcp *c)
 {
-    struct naru_tcp_rare *m = c->rare;
+    struct naru_tcp_rare *m = c->more->rare;
     if (!m->pacing)
-        m->cork_at = c->timer[NARU_TCP_TIMER_PACE];
+        m->cork_at = when(c, NARU_TCP_TIMER_PACE);
     m->pacing = true;
     set(c, NARU_TCP_TIMER_PACE, NARU_MIN(m->pace_at, m->cork_at));
 }
@@ -241,7 +276,7 @@ void naru_tcp_timer_keepalive(struct naru_tcp *c)
     if (c->state == NARU_TCP_FIN_WAIT_2 && (c->flags & NARU_TCP_F_ORPHAN))
         return;
     if (!(c->flags & NARU_TCP_F_PROBING))
-        c->probes = 0;
+        no_probes(c);
     set(c, NARU_TCP_TIMER_IDLE,
         on ? last_heard(c) + NARU_MS(naru_tcp_opts(c)->keepidle_ms) : NARU_NEVER);
 }
@@ -284,7 +319,7 @@ void naru_tcp_timer_entered(struct naru_tcp *c, naru_time now)
 
 static enum naru_err timeout_error(const struct naru_tcp *c)
 {
-    return c->soft_error != 0 ? (enum naru_err)c->soft_error : NARU_ERR_TIMEDOUT;
+    return c->more->soft_error != 0 ? (enum naru_err)c->more->soft_error : NARU_ERR_TIMEDOUT;
 }
 
 static unsigned retries_max(const struct naru_tcp *c)
@@ -301,8 +336,8 @@ static unsigned retries_max(const struct naru_tcp *c)
 
 static void back_off(struct naru_tcp *c)
 {
-    if (c->backoff < 16)
-        c->backoff++;
+    if (c->more->backoff < 16)
+        c->more->backoff++;
 }
 
 /* A window that closed over data in flight is not a dead peer as long as it answers (SHLD-17). */
@@ -334,16 +369,16 @@ static void reo_fired(struct naru_tcp *c, naru_time now)
 static void retransmit_fired(struct naru_tcp *c, naru_time now)
 {
     c->env->counters.rto_fires++;
-    if (naru_tcp_counts_retries(c) && c->retransmits >= retries_max(c) &&
+    if (naru_tcp_counts_retries(c) && c->more->retransmits >= retries_max(c) &&
         !shrunk_but_alive(c, now)) {
         naru_tcp_die(c, timeout_error(c), now);
         return;
     }
-    if (c->retransmits < UINT8_MAX)
-        c->retransmits++;
+    if (c->more->retransmits < UINT8_MAX)
+        c->more->retransmits++;
     start_giving_up(c, now);
     if (c->state == NARU_TCP_SYN_SENT || c->state == NARU_TCP_SYN_RECEIVED) {
-        if (c->retransmits > 1)
+        if (c->more->retransmits > 1)
             c->flags |= NARU_TCP_F_SYN_RETRANSMITTED;
         c->due |= NARU_TCP_DUE_SYN;
     } else {
@@ -357,13 +392,13 @@ static void retransmit_fired(struct naru_tcp *c, naru_time now)
 /* Nobody holds it, and the window has been closed for about as long as RTO grows. */
 static bool orphan_stuck(const struct naru_tcp *c)
 {
-    return (c->flags & NARU_TCP_F_ORPHAN) && c->backoff >= NARU_TCP_ORPHAN_RETRIES &&
+    return (c->flags & NARU_TCP_F_ORPHAN) && c->more->backoff >= NARU_TCP_ORPHAN_RETRIES &&
            naru_tcp_rto(c) >= NARU_US((naru_time)naru_tcp_rto_max(c));
 }
 
 static void persist_fired(struct naru_tcp *c, naru_time now)
 {
-    if ((naru_tcp_counts_retries(c) && c->probes >= retries_max(c)) || orphan_stuck(c)) {
+    if ((naru_tcp_counts_retries(c) && c->more->probes >= retries_max(c)) || orphan_stuck(c)) {
         naru_tcp_die(c, timeout_error(c), now);
         return;
     }
@@ -373,8 +408,8 @@ static void persist_fired(struct naru_tcp *c, naru_time now)
     } else {
         c->due |= NARU_TCP_DUE_PROBE;
     }
-    if (c->probes < UINT8_MAX)
-        c->probes++;
+    if (c->more->probes < UINT8_MAX)
+        c->more->probes++;
     start_giving_up(c, now);
     back_off(c);
     set(c, NARU_TCP_TIMER_RETRANSMIT, now + naru_tcp_rto(c));
@@ -388,18 +423,18 @@ static void keepalive_fired(struct naru_tcp *c, naru_time now)
         return;
     }
     if (idle < wait) {
-        c->probes = 0;
+        no_probes(c);
         set(c, NARU_TCP_TIMER_IDLE, last_heard(c) + wait);
         return;
     }
     naru_time user = naru_tcp_user_timeout(c);
-    if ((user != 0 && c->probes > 0 && idle >= user) ||
-        (user == 0 && c->probes >= naru_tcp_opts(c)->keepcnt)) {
+    if ((user != 0 && c->more->probes > 0 && idle >= user) ||
+        (user == 0 && c->more->probes >= naru_tcp_opts(c)->keepcnt)) {
         naru_tcp_die_reset(c, timeout_error(c), now);
         return;
     }
-    if (c->probes < UINT8_MAX)
-        c->probes++;
+    if (naru_tcp_more_need(c) && c->more->probes < UINT8_MAX)
+        c->more->probes++;
     c->due |= NARU_TCP_DUE_PROBE;
     set(c, NARU_TCP_TIMER_IDLE, now + NARU_MS(naru_tcp_opts(c)->keepintvl_ms));
 }
@@ -407,12 +442,12 @@ static void keepalive_fired(struct naru_tcp *c, naru_time now)
 /* A burst may go, or a cork has been in for long enough. */
 static void pace_fired(struct naru_tcp *c, naru_time now)
 {
-    naru_time cork_at = pacing(c) ? c->rare->cork_at : now;
+    naru_time cork_at = pacing(c) ? c->more->rare->cork_at : now;
     set(c, NARU_TCP_TIMER_PACE, cork_at > now ? cork_at : NARU_NEVER);
-    c->due |= NARU_TCP_DUE_DATA | (c->lost > c->retrans ? NARU_TCP_DUE_RETRANSMIT : 0u);
+    c->due |= NARU_TCP_DUE_DATA | (c->more->lost > c->more->retrans ? NARU_TCP_DUE_RETRANSMIT : 0u);
     if (pacing(c)) {
-        c->rare->pacing = false;
-        c->rare->late = now >= c->rare->pace_at;
+        c->more->rare->pacing = false;
+        c->more->rare->late = now >= c->more->rare->pace_at;
     }
     if (cork_at > now)
         return;
@@ -429,15 +464,27 @@ static void idle_fired(struct naru_tcp *c, naru_time now)
         keepalive_fired(c, now);
 }
 
+/* What has fired fires again soon, for as long as the longest RTO; then it is too late. */
+static NARU_COLD void wait_for_memory(struct naru_tcp *c, naru_time now)
+{
+    naru_time since = NARU_MAX(c->sent.sent_at, c->last_ack_recv);
+    if (now - since >= NARU_US((naru_time)NARU_TCP_RTO_MAX))
+        naru_tcp_die(c, NARU_ERR_NOMEM, now);
+    else
+        set(c, NARU_TCP_TIMER_RETRANSMIT, now + NARU_TCP_RETRY);
+}
+
 void naru_tcp_tick(struct naru_tcp *c, naru_time now)
 {
     if (NARU_LIKELY(naru_tcp_quick_tick(c, now)))
         return;
     naru_tcp_odd(c);
-    if (now >= c->timer[NARU_TCP_TIMER_GIVE_UP])
+    if (now >= when(c, NARU_TCP_TIMER_GIVE_UP))
         naru_tcp_die(c, timeout_error(c), now);
     if (now >= c->timer[NARU_TCP_TIMER_RETRANSMIT]) {
-        if (c->flags & NARU_TCP_F_PROBING)
+        if (!naru_tcp_more_need(c))
+            wait_for_memory(c, now);
+        else if (c->flags & NARU_TCP_F_PROBING)
             persist_fired(c, now);
         else if (c->flags & NARU_TCP_F_PTO)
             pto_fired(c, now);
@@ -448,9 +495,8 @@ void naru_tcp_tick(struct naru_tcp *c, naru_time now)
     }
     if (now >= c->timer[NARU_TCP_TIMER_ACK])
         naru_tcp_timer_ack_fired(c);
-    if (now >= c->timer[NARU_TCP_TIMER_PACE]) {
+    if (now >= when(c, NARU_TCP_TIMER_PACE))
         pace_fired(c, now);
-    }
     if (now >= c->timer[NARU_TCP_TIMER_IDLE])
         idle_fired(c, now);
 }

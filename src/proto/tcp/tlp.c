@@ -31,7 +31,7 @@ naru_time naru_tcp_tlp_pto(const struct naru_tcp *c, bool *alone)
 /* 7.3: new data if the window lets them go, else the last segment again. */
 NARU_NOINLINE void naru_tcp_tlp_fired(struct naru_tcp *c)
 {
-    if (c->retransmits > 0 || naru_tcp_sent_count(c) == 0 || (c->flags & NARU_TCP_F_TLP) ||
+    if (c->more->retransmits > 0 || naru_tcp_sent_count(c) == 0 || (c->flags & NARU_TCP_F_TLP) ||
         naru_tcp_loss_need(c) == NULL)
         return; /* RTO will see to it */
     uint32_t unsent = naru_tcp_unsent_new(c);
@@ -60,11 +60,11 @@ uint32_t naru_tcp_tlp_next(struct naru_tcp *c, uint32_t max, naru_seq *start)
 void naru_tcp_tlp_sent(struct naru_tcp *c, bool again)
 {
     c->flags &= ~(uint32_t)NARU_TCP_F_TLP_DUE;
-    if (c->loss == NULL)
+    if (c->more->loss == NULL)
         return;
     c->flags |= NARU_TCP_F_TLP;
-    c->loss->tlp_retrans = again;
-    c->loss->tlp_end = c->snd.nxt;
+    c->more->loss->tlp_retrans = again;
+    c->more->loss->tlp_end = c->snd.nxt;
     naru_tcp_set_slow(c, NARU_TCP_SLOW_LOSS, true);
 }
 
@@ -72,7 +72,7 @@ void naru_tcp_tlp_sent(struct naru_tcp *c, bool again)
 NARU_NOINLINE void naru_tcp_tlp_acked(struct naru_tcp *c, const struct naru_tcp_acked *a,
                                       naru_time now)
 {
-    struct naru_tcp_loss *l = c->loss;
+    struct naru_tcp_loss *l = c->more->loss;
     if (naru_seq_before(c->snd.una, l->tlp_end))
         return;
     bool both = a->dsack && naru_seq_eq(a->twice.right, l->tlp_end);

@@ -13,22 +13,22 @@
 
 void naru_tcp_undo_begin(struct naru_tcp *c)
 {
-    struct naru_tcp_loss *l = c->loss;
+    struct naru_tcp_loss *l = c->more->loss;
     c->flags &= ~(uint32_t)(NARU_TCP_F_UNDO | NARU_TCP_F_RETRANS_TS);
     if (l == NULL)
         return;
     c->flags |= NARU_TCP_F_UNDO;
     l->undo_cwnd = c->cwnd;
     l->undo_ssthresh = c->ssthresh;
-    l->undo_counts = c->retrans > 0; /* and those are not reported yet */
-    l->undo_retrans = c->retrans;
+    l->undo_counts = c->more->retrans > 0; /* and those are not reported yet */
+    l->undo_retrans = c->more->retrans;
     l->undo_from = c->snd.una;
     l->undo_until = c->snd.nxt;
 }
 
 void naru_tcp_undo_resent(struct naru_tcp *c, uint32_t len, naru_time now)
 {
-    struct naru_tcp_loss *l = c->loss;
+    struct naru_tcp_loss *l = c->more->loss;
     if (l == NULL)
         return;
     if (!(c->flags & NARU_TCP_F_RETRANS_TS)) {
@@ -42,7 +42,7 @@ void naru_tcp_undo_resent(struct naru_tcp *c, uint32_t len, naru_time now)
 
 NARU_NOINLINE void naru_tcp_undo_dsack(struct naru_tcp *c, const struct naru_tcp_acked *a)
 {
-    struct naru_tcp_loss *l = c->loss;
+    struct naru_tcp_loss *l = c->more->loss;
     uint32_t len = naru_seq_len(a->twice.left, a->twice.right);
     if (!(c->flags & NARU_TCP_F_UNDO) || !l->undo_counts)
         return;
@@ -55,7 +55,7 @@ NARU_NOINLINE void naru_tcp_undo_dsack(struct naru_tcp *c, const struct naru_tcp
 /* The first copies had arrived: what is marked as lost is not. */
 NARU_NOINLINE void naru_tcp_undo(struct naru_tcp *c)
 {
-    for (unsigned i = 0; i < naru_tcp_sent_count(c) && c->lost > 0; i++) {
+    for (unsigned i = 0; i < naru_tcp_sent_count(c) && c->more->lost > 0; i++) {
         struct naru_tcp_sent *r = naru_tcp_sent_at(c, i);
         const uint8_t both = NARU_TCP_SENT_LOST | NARU_TCP_SENT_RETRANS;
         if (r->flags & NARU_TCP_SENT_LOST) {
@@ -66,8 +66,8 @@ NARU_NOINLINE void naru_tcp_undo(struct naru_tcp *c)
     }
     naru_tcp_mtu_false_alarm(c);
     naru_tcp_cc_undo(c);
-    c->recover = c->snd.una;
-    c->lost_upto = c->snd.una;
+    c->more->recover = c->snd.una;
+    c->more->lost_upto = c->snd.una;
     c->due &= (uint8_t)~NARU_TCP_DUE_RETRANSMIT;
     naru_tcp_recover_done(c);
 }
@@ -76,14 +76,14 @@ NARU_NOINLINE void naru_tcp_undo(struct naru_tcp *c)
 static bool early_echo(const struct naru_tcp *c, const struct naru_tcp_acked *a)
 {
     return a->acked > 0 && a->echo_known && (c->flags & NARU_TCP_F_RETRANS_TS) &&
-           (int32_t)(a->echo - c->loss->retrans_ts) < 0;
+           (int32_t)(a->echo - c->more->loss->retrans_ts) < 0;
 }
 
 NARU_NOINLINE bool naru_tcp_undo_try(struct naru_tcp *c, const struct naru_tcp_acked *a)
 {
     if (!(c->flags & NARU_TCP_F_UNDO))
         return false;
-    bool reported = c->loss->undo_counts && c->loss->undo_retrans == 0;
+    bool reported = c->more->loss->undo_counts && c->more->loss->undo_retrans == 0;
     bool early = c->ca_state >= NARU_CA_RECOVERY && early_echo(c, a);
     if (!early && !reported)
         return false;

@@ -23,7 +23,7 @@ static NARU_NOINLINE int gone(struct naru_tcp *c, int after)
 {
     if (c->error != 0)
         return naru_tcp_take_error(c);
-    return naru_seq_eq(c->snd.nxt, c->snd.una) && c->iss.v == 0 && c->snd.nxt.v == 0
+    return naru_seq_eq(c->snd.nxt, c->snd.una) && c->more->iss.v == 0 && c->snd.nxt.v == 0
                ? NARU_ERR_NOTCONN
                : after;
 }
@@ -33,7 +33,7 @@ static NARU_NOINLINE int gone(struct naru_tcp *c, int after)
 /* The end of one record is remembered; a second has to wait until the first was sent. */
 static bool record_waits(const struct naru_tcp *c)
 {
-    return (c->flags & NARU_TCP_F_EOR) && naru_seq_before(c->snd.nxt, c->snd_eor);
+    return (c->flags & NARU_TCP_F_EOR) && naru_seq_before(c->snd.nxt, c->more->snd_eor);
 }
 
 /* Bytes that may be written now, or why none. */
@@ -52,6 +52,8 @@ static int64_t send_room(struct naru_tcp *c, unsigned flags)
         room = 0;
     if ((flags & NARU_MSG_EOR) && record_waits(c))
         room = 0;
+    if ((flags & (NARU_MSG_EOR | NARU_MSG_OOB)) && !naru_tcp_more_need(c))
+        return NARU_ERR_NOMEM;
     if (room == 0) {
         c->flags |= NARU_TCP_F_NO_SPACE;
         return NARU_ERR_AGAIN;
@@ -68,9 +70,9 @@ static void written(struct naru_tcp *c, unsigned flags)
     else
         c->flags &= ~(uint32_t)NARU_TCP_F_MORE;
     if (flags & NARU_MSG_OOB)
-        c->snd_up = c->snd.end;
+        c->more->snd_up = c->snd.end;
     if (flags & NARU_MSG_EOR) {
-        c->snd_eor = c->snd.end;
+        c->more->snd_eor = c->snd.end;
         c->flags |= NARU_TCP_F_EOR;
     }
     c->due |= NARU_TCP_DUE_DATA;
@@ -85,7 +87,7 @@ int64_t naru_tcp_send(struct naru_tcp *c, const struct naru_slice *slice, unsign
     int64_t room = send_room(c, flags);
     if (room < 0)
         return room;
-    if (c->rare != NULL)
+    if (c->more->rare != NULL)
         naru_tcp_rate_written(c, now);
     int64_t n = naru_tcp_sndq_write(c, slice, slice_count, (uint32_t)room);
     if (n > 0) {
@@ -111,7 +113,7 @@ int naru_tcp_send_reserve(struct naru_tcp *c, struct naru_room *room, unsigned m
 
 void naru_tcp_send_commit(struct naru_tcp *c, size_t len, unsigned flags, naru_time now)
 {
-    if (len > 0 && c->rare != NULL)
+    if (len > 0 && c->more->rare != NULL)
         naru_tcp_rate_written(c, now);
     naru_tcp_sndq_commit(c, (uint32_t)len);
     if (len > 0)
@@ -124,9 +126,9 @@ void naru_tcp_send_commit(struct naru_tcp *c, size_t len, unsigned flags, naru_t
 static bool mark_ahead(const struct naru_tcp *c, uint32_t *distance)
 {
     naru_seq copied = naru_tcp_copied(c);
-    if (c->urgent == NARU_TCP_URGENT_NONE || naru_seq_before(c->rcv_up, copied))
+    if (c->urgent == NARU_TCP_URGENT_NONE || naru_seq_before(c->more->rcv_up, copied))
         return false;
-    *distance = naru_seq_len(copied, c->rcv_up);
+    *distance = naru_seq_len(copied, c->more->rcv_up);
     return true;
 }
 
@@ -178,7 +180,7 @@ static NARU_NOINLINE int recv_urgent(struct naru_tcp *c, const struct naru_room 
         return NARU_ERR_AGAIN;
     if (count == 0 || room[0].len == 0)
         return 0;
-    *(uint8_t *)room[0].at = c->urgent_byte;
+    *(uint8_t *)room[0].at = c->more->urgent_byte;
     if (!(flags & NARU_MSG_PEEK))
         c->urgent = NARU_TCP_URGENT_READ;
     return 1;
@@ -256,7 +258,7 @@ static void close_sending(struct naru_tcp *c, naru_time now)
 /* SYN has data, which are to arrive though the handshake is not complete (Linux forgets them). */
 static bool has_sent(const struct naru_tcp *c)
 {
-    return (c->fastopen & NARU_TCP_FASTOPEN_DATA) != 0;
+    return (c->more->fastopen & NARU_TCP_FASTOPEN_DATA) != 0;
 }
 
 enum naru_err naru_tcp_shutdown(struct naru_tcp *c, unsigned how, naru_time now)
@@ -389,7 +391,7 @@ void naru_tcp_set_pmtu(struct naru_tcp *c, uint16_t mss, naru_time now)
     uint16_t before = c->snd.mss;
     naru_tcp_odd(c);
     c->mss_path = mss;
-    if (c->rare != NULL && c->rare->mtu_search)
+    if (c->more->rare != NULL && c->more->rare->mtu_search)
         naru_tcp_mtu_told(c, mss, now);
     naru_tcp_update_mss(c);
     if (c->snd.mss < before && naru_tcp_synchronized(c))
@@ -409,9 +411,9 @@ bool naru_tcp_icmp(struct naru_tcp *c, enum naru_err err, bool hard, naru_seq qu
     naru_tcp_odd(c);
     if (opening && bsd && hard && err != NARU_ERR_PROTO)
         naru_tcp_die(c, NARU_ERR_CONNREFUSED, now);
-    else if (opening && (!bsd || c->retransmits > BSD_SOFT_MAX))
+    else if (opening && (!bsd || c->more->retransmits > BSD_SOFT_MAX))
         naru_tcp_die(c, err, now);
-    else
-        c->soft_error = (int8_t)err; /* RFC 5927 5.2: also hard ones do not abort */
+    else if (naru_tcp_more_need(c))
+        c->more->soft_error = (int8_t)err; /* RFC 5927 5.2: also hard ones do not abort */
     return true;
 }

@@ -19,7 +19,7 @@
 static uint32_t adopted_ms(const struct naru_tcp *c)
 {
     const struct naru_config *config = c->env->config;
-    uint32_t ms = NARU_MAX(naru_tcp_opts(c)->uto_ms, c->rare->remote_uto_ms);
+    uint32_t ms = NARU_MAX(naru_tcp_opts(c)->uto_ms, c->more->rare->remote_uto_ms);
     return NARU_MIN(NARU_MAX(ms, config->tcp_uto_min_ms), config->tcp_uto_max_ms);
 }
 
@@ -30,7 +30,7 @@ NARU_NOINLINE naru_time naru_tcp_user_timeout(const struct naru_tcp *c)
         return NARU_NEVER;
     if (opts->user_timeout_ms != 0)
         return NARU_MS((naru_time)opts->user_timeout_ms);
-    if (opts->uto_ms == 0 || c->rare == NULL || c->rare->remote_uto_ms == 0)
+    if (opts->uto_ms == 0 || c->more->rare == NULL || c->more->rare->remote_uto_ms == 0)
         return 0;
     return NARU_MS((naru_time)adopted_ms(c));
 }
@@ -48,16 +48,16 @@ void naru_tcp_uto_changed(struct naru_tcp *c, naru_time now)
         return; /* the SYN will say it */
     bool on = naru_tcp_opts(c)->uto_ms != 0;
     if (on && naru_tcp_rare_need(c) != NULL)
-        c->rare->uto_due = true;
-    else if (c->rare != NULL)
-        c->rare->uto_due = false;
+        c->more->rare->uto_due = true;
+    else if (c->more->rare != NULL)
+        c->more->rare->uto_due = false;
     naru_tcp_timer_user_timeout(c, now);
 }
 
 void naru_tcp_uto_established(struct naru_tcp *c)
 {
     if (naru_tcp_opts(c)->uto_ms != 0 && naru_tcp_rare_need(c) != NULL)
-        c->rare->uto_due = true;
+        c->more->rare->uto_due = true;
 }
 
 NARU_NOINLINE void naru_tcp_uto_input(struct naru_tcp *c, const struct naru_tcp_hdr *h,
@@ -66,9 +66,9 @@ NARU_NOINLINE void naru_tcp_uto_input(struct naru_tcp *c, const struct naru_tcp_
     if (naru_tcp_opts(c)->uto_ms == 0 || h->user_timeout_s == 0 || naru_tcp_rare_need(c) == NULL)
         return;
     uint32_t s = NARU_MIN(h->user_timeout_s, UINT32_MAX / 1000);
-    if (c->rare->remote_uto_ms == s * 1000)
+    if (c->more->rare->remote_uto_ms == s * 1000)
         return;
-    c->rare->remote_uto_ms = s * 1000;
+    c->more->rare->remote_uto_ms = s * 1000;
     naru_tcp_timer_user_timeout(c, now);
 }
 

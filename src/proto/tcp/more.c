@@ -1,0 +1,94 @@
+/*
+ * What a connection has of its own while something about it is not usual: struct naru_tcp_more.
+ *
+ * Of a million connections nearly all are calm most of the time, and then nothing is in there that
+ * could not be told from the rest of the connection.  So they share one object, in which nothing is
+ * amiss.  Everybody may read it, but for the numbers of sequence in it; nobody writes to it: who
+ * has something to remember asks for an own object first (naru_tcp_more_need), and the connection
+ * gives it back when all is calm again (naru_tcp_more_spare, from naru_tcp_look_usual).
+ *
+ * Memory for it may be refused.  A connection that opens has it or is not made.  One that is
+ * established does without: what SACK and duplicate acknowledgements say is not heard, data beyond
+ * a hole are dropped, a window does not grow; a retransmission timer fires again soon, since
+ * without a note of it nothing can be sent again, and ends the connection if that lasts for two
+ * minutes.
+ */
+#include "proto/tcp/cc.h"
+
+#include "base/pool.h"
+
+#include <string.h>
+
+static const struct naru_tcp_more nothing_amiss = { .timer = { NARU_NEVER, NARU_NEVER } };
+
+/* How far both streams have come since their SYN; it may be once around the circle, and more. */
+static uint32_t acked(const struct naru_tcp *c) { return (uint32_t)c->bytes_acked; }
+
+static uint32_t received(const struct naru_tcp *c)
+{
+    return (uint32_t)c->bytes_received + (c->flags & NARU_TCP_F_FIN_RECEIVED ? 1 : 0);
+}
+
+naru_seq naru_tcp_iss(const struct naru_tcp *c)
+{
+    return naru_tcp_is_calm(c) ? naru_seq_sub(c->snd.una, acked(c) + 1) : c->more->iss;
+}
+
+naru_seq naru_tcp_irs(const struct naru_tcp *c)
+{
+    return naru_tcp_is_calm(c) ? naru_seq_sub(c->rcv.nxt, received(c) + 1) : c->more->irs;
+}
+
+void naru_tcp_more_init(struct naru_tcp_env *env)
+{
+    naru_pool_init(&env->more_pool, env->mem, sizeof(struct naru_tcp_more), 16, 0);
+    env->calm = nothing_amiss;
+}
+
+NARU_NOINLINE bool naru_tcp_more_make(struct naru_tcp *c)
+{
+    struct naru_tcp_more *m = naru_pool_get(&c->env->more_pool);
+    if (m == NULL)
+        return false;
+    *m = nothing_amiss;
+    c->more = m;
+    /* As it would be had it been there since c was established. */
+    m->iss = naru_seq_sub(c->snd.una, acked(c) + 1);
+    m->irs = naru_seq_sub(c->rcv.nxt, received(c) + 1);
+    m->rcv_up = naru_seq_sub(c->rcv.nxt, 1);
+    m->snd_up = m->recover = m->high_sacked = m->lost_upto = m->rtx_next = c->snd.una;
+    naru_tcp_cc_begin(c);
+    return true;
+}
+
+void naru_tcp_more_free(struct naru_tcp *c)
+{
+    if (!naru_tcp_is_calm(c))
+        naru_pool_put(&c->env->more_pool, c->more);
+    c->more = &c->env->calm;
+}
+
+/* All but the numbers of sequence is as nobody had ever written to it. */
+static bool untouched(const struct naru_tcp_more *m)
+{
+    return memcmp(m, &nothing_amiss, offsetof(struct naru_tcp_more, cc)) == 0;
+}
+
+/* What naru_tcp_more_make would say of these is true. */
+static bool can_be_told(const struct naru_tcp *c)
+{
+    return naru_seq_len(c->more->iss, c->snd.una) == acked(c) + 1 &&
+           naru_seq_len(c->more->irs, c->rcv.nxt) == received(c) + 1;
+}
+
+void naru_tcp_more_spare(struct naru_tcp *c)
+{
+    if (!naru_tcp_is_calm(c) && untouched(c->more) && can_be_told(c) && naru_tcp_cc_is_new(c))
+        naru_tcp_more_free(c);
+}
+
+/* Nobody has written to what all share. */
+void naru_tcp_more_check(const struct naru_tcp_env *env)
+{
+    NARU_ASSERT(memcmp(&env->calm, &nothing_amiss, sizeof(env->calm)) == 0);
+}
