@@ -13,7 +13,8 @@ static const struct naru_tcp_cc_ops *ops(const struct naru_tcp *c)
 
 void naru_tcp_cc_init(struct naru_tcp *c, naru_time now)
 {
-    naru_tcp_cc_begin(c);
+    if (!naru_tcp_is_calm(c))
+        naru_tcp_cc_begin(c);
     c->cwnd = NARU_TCP_IW * c->snd.mss;
     if (c->flags & NARU_TCP_F_SYN_RETRANSMITTED)
         c->cwnd = c->snd.mss; /* RFC 5681 3.1 */
