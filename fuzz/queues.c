@@ -51,6 +51,7 @@ static void established(struct naru_tcp *c, unsigned how)
     CHECK(c->state == NARU_TCP_ESTABLISHED);
     while (naru_tcp_output(c, NULL, &out, NARU_MS(10))) {
     }
+    CHECK(naru_tcp_prepare(c)); /* parts are called alone, as if something were amiss */
     memset(twin, 0, sizeof(twin));
 }
 
@@ -179,8 +180,8 @@ static void scoreboard(struct input *in)
                 naru_seq start = naru_seq_add(base, nxt);
                 nxt += MSS;
                 cuts[count++] = nxt;
+                naru_tcp_sent_push(&c, start, naru_seq_add(base, nxt), NARU_TCP_SENT_EVEN, now);
                 c.snd.nxt = c.snd.end = naru_seq_add(base, nxt);
-                naru_tcp_sent_push(&c, start, c.snd.nxt, NARU_TCP_SENT_EVEN, now);
             }
         } else if (act < 192 && nxt > una) { /* a block arrives */
             struct naru_tcp_acked a = { .first_sent = NARU_NEVER };
@@ -198,8 +199,10 @@ static void scoreboard(struct input *in)
             twin_sack(left, right, cuts, count);
         } else if (act < 224 && nxt > una) { /* all below a point is acknowledged */
             struct naru_tcp_acked a = { .first_sent = NARU_NEVER };
+            uint32_t before = una;
             una += (1 + take16(in) % (nxt - una) / MSS) * MSS;
             una = NARU_MIN(una, nxt);
+            a.acked = una - before;
             c.snd.una = naru_seq_add(base, una);
             naru_tcp_sent_pop(&c, c.snd.una, &a);
         } else if (nxt > una) { /* a record is thought to be lost */

@@ -77,7 +77,7 @@ static void foresee(const struct naru_stack *stack, const struct naru_iface *ifa
     for (unsigned i = 0; i < count; i++) {
         if (flow[i] != NULL && flow[i]->kind == FLOW_SOCK && flow[i]->tuple.proto == NARU_PROTO_TCP)
             NARU_PREFETCH(naru_sock_tcp_of(NARU_CONTAINER_OF(flow[i], struct naru_sock, flow))
-                              ->tcp.snd_first); /* what is acknowledged lies there */
+                              ->tcp.snd_last); /* what is acknowledged lies there */
     }
 }
 

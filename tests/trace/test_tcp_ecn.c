@@ -409,7 +409,7 @@ TEST(cookies_remember)
     naru_tcp_init(&p.c, &p.host.env, &how, p.now);
     p.open = true;
     naru_tcp_open_cookie(&p.c, &cookie, p.now);
-    assert_true(p.c.ecn & NARU_TCP_ECN_CLASSIC);
+    assert_true(p.c.more->ecn & NARU_TCP_ECN_CLASSIC);
     tcp_play_end(&p);
 }
 

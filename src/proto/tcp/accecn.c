@@ -69,7 +69,7 @@ void naru_tcp_accecn_begin(struct naru_tcp *c, uint8_t ecn)
     x->r.bytes[NARU_TCP_E0B] = x->s.bytes[NARU_TCP_E0B] = E0B_FIRST;
     x->r.bytes[NARU_TCP_E1B] = x->s.bytes[NARU_TCP_E1B] = E1B_FIRST;
     x->syn_ecn = ecn;
-    c->ecn = NARU_TCP_ECN_ACCURATE;
+    c->more->ecn = NARU_TCP_ECN_ACCURATE;
     naru_tcp_set_slow(c, NARU_TCP_SLOW_ECN, true);
 }
 
@@ -77,7 +77,7 @@ void naru_tcp_accecn_begin(struct naru_tcp *c, uint8_t ecn)
 static void check_reflected(struct naru_tcp *c, uint32_t ace)
 {
     if (ace == 3 || ace == 4 || ace == 6)
-        c->ecn |= NARU_TCP_ECN_UNMARKED;
+        c->more->ecn |= NARU_TCP_ECN_UNMARKED;
 }
 
 /* The SYN,ACK, which agrees. */
@@ -98,7 +98,7 @@ bool naru_tcp_accecn_first(struct naru_tcp *c, const struct naru_tcp_hdr *h, uin
     uint32_t ace = ace_of(h->flags);
     c->more->rare->first_seen = true;
     if (ace == 0)
-        c->ecn |= NARU_TCP_ECN_UNMARKED; /* 3.2.2.4 */
+        c->more->ecn |= NARU_TCP_ECN_UNMARKED; /* 3.2.2.4 */
     if (!(c->flags & NARU_TCP_F_PASSIVE) || len > 0 || ace == 0)
         return ace != 0;
     check_reflected(c, ace);
@@ -119,7 +119,7 @@ NARU_NOINLINE void naru_tcp_accecn_in(struct naru_tcp *c, const struct naru_tcp_
     struct naru_tcp_rare *x = c->more->rare;
     if (h->ecn == NARU_ECN_NOT_ECT)
         return;
-    c->ecn |= NARU_TCP_ECN_SEEN;
+    c->more->ecn |= NARU_TCP_ECN_SEEN;
     x->r.bytes[counter[h->ecn]] += len;
     x->option_due = x->option_due || len > 0;
     if (h->ecn != NARU_ECN_CE)

@@ -128,7 +128,7 @@ void naru_tcp_ack_process(struct naru_tcp *c, struct naru_tcp_seg *s)
             c->more->soft_error = 0;
     }
     bool unblocked = persist_ends(c, s->now);
-    if (NARU_UNLIKELY(c->ecn != 0))
+    if (NARU_UNLIKELY(c->more->ecn != 0))
         a.ece = naru_tcp_ecn_acked(c, s->h, &a);
     bool amiss = a.dup || a.sacked > 0 || a.dsack || a.ece || (c->slow & NARU_TCP_SLOW_LOSS);
     if (NARU_UNLIKELY(amiss) && naru_tcp_more_need(c)) { /* else RTO notices */
@@ -190,7 +190,7 @@ static bool in_syn_received(struct naru_tcp *c, struct naru_tcp_seg *s)
         return false;
     }
     c->snd.una = first;
-    if ((c->ecn & NARU_TCP_ECN_ACCURATE) && !(s->h->flags & NARU_TCP_SYN))
+    if ((c->more->ecn & NARU_TCP_ECN_ACCURATE) && !(s->h->flags & NARU_TCP_SYN))
         (void)naru_tcp_accecn_first(c, s->h, s->len);
     naru_tcp_established(c, s);
     if (naru_seq_eq(first, s->ack))
@@ -213,7 +213,7 @@ bool naru_tcp_step_ack(struct naru_tcp *c, struct naru_tcp_seg *s)
     int32_t ahead = naru_seq_diff(c->snd.una, s->ack);
     if (ahead > (int32_t)naru_tcp_flight(c)) {
         s->drop = NARU_DROP_TCP_ACK_INVALID;
-        if (c->env->config->tcp_answer_unsent || c->state != NARU_TCP_ESTABLISHED)
+        if (c->more->env->config->tcp_answer_unsent || c->state != NARU_TCP_ESTABLISHED)
             naru_tcp_challenge(c, s, NARU_DROP_TCP_ACK_INVALID);
         return false;
     }

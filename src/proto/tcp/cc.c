@@ -96,7 +96,7 @@ void naru_tcp_cc_undo(struct naru_tcp *c)
     if (!(c->flags & NARU_TCP_F_UNDO))
         return;
     c->flags &= ~(uint32_t)NARU_TCP_F_UNDO;
-    c->ecn &= (uint8_t)~NARU_TCP_ECN_CWR;
+    c->more->ecn &= (uint8_t)~NARU_TCP_ECN_CWR;
     c->cwnd = NARU_MAX(c->cwnd, c->more->loss->undo_cwnd);
     c->ssthresh = NARU_MAX(c->ssthresh, c->more->loss->undo_ssthresh);
     ops(c)->undo(c);
@@ -111,7 +111,7 @@ void naru_tcp_cc_idle(struct naru_tcp *c, naru_time now)
     if (c->ssthresh < NARU_TCP_SSTHRESH_INF &&
         !naru_tcp_is_calm(c)) /* else nothing of its own has begun */
         ops(c)->idle(c, span);
-    if (!c->env->config->tcp_idle_restart)
+    if (!c->more->env->config->tcp_idle_restart)
         return;
     if (c->cwnd < c->ssthresh || c->ssthresh < c->cwnd - c->cwnd / 4)
         c->ssthresh = NARU_MAX(c->ssthresh, c->cwnd - c->cwnd / 4);

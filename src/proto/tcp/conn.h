@@ -113,19 +113,24 @@ enum naru_tcp_sent_flag {
  * stack in which nothing is amiss, and which nobody writes to: more.c.
  */
 struct naru_tcp_more {
-    struct naru_tcp_ring *ring; /* of ranges in flight; NULL: c->sent is all */
+    struct naru_tcp_env *env;
+    struct naru_tcp_ring *ring; /* of ranges in flight; NULL: there is one at most */
     struct naru_tcp_rare *rare; /* what few connections need; NULL: not this one */
     struct naru_tcp_ooo *ooo;   /* NULL: nothing is out of order */
     struct naru_tcp_loss *loss; /* NULL: nothing was lost lately */
     naru_time timer[NARU_TCP_TIMERS - NARU_TCP_TIMERS_OFTEN];
-    struct naru_block *snd_rtx_block; /* a place kept at the next retransmission */
-    uint32_t sacked, lost, retrans;   /* bytes of [una, nxt) with that flag */
+    /* Places kept in the send buffer: at nxt, and at the next retransmission. */
+    struct naru_block *snd_nxt_block, *snd_rtx_block; /* a place kept at the next retransmission */
+    uint32_t sacked, lost, retrans;                   /* bytes of [una, nxt) with that flag */
     uint32_t reno;       /* without SACK: bytes that duplicate acknowledgements stand for */
     uint8_t retransmits; /* of the same data, unanswered */
     uint8_t backoff;
     uint8_t probes;
     int8_t soft_error; /* what ICMP said, told if the connection times out */
     uint8_t fastopen;  /* enum naru_tcp_fastopen_fact */
+    uint8_t dupacks;
+    uint8_t ecn;    /* enum naru_tcp_ecn_fact; 0: no ECN */
+    uint8_t urgent; /* enum naru_tcp_urgent */
     uint8_t urgent_byte;
     uint8_t reo_wnd_mult;        /* RFC 8985 6.2 step 4: quarters of min_rtt, beyond the first */
     uint8_t reo_wnd_persist;     /* recoveries for which it stays */
@@ -144,10 +149,10 @@ struct naru_tcp_more {
     naru_seq recover; /* end of the loss episode (RFC 6582, RFC 6675) */
     naru_seq high_sacked, lost_upto, rtx_next;
     naru_seq dsack_start, dsack_end; /* to be told with the next ACK (RFC 2883) */
+    struct naru_tcp_sent lone;       /* without ring: what naru_tcp_sent_at gave last */
 };
 
 struct naru_tcp {
-    struct naru_tcp_env *env;
     struct naru_tcp_more *more; /* its own, or the one that all share */
     uint8_t state;              /* enum naru_tcp_state; changed by enter() alone */
     uint8_t due;                /* enum naru_tcp_due */
@@ -167,7 +172,6 @@ struct naru_tcp {
         uint32_t wnd_max; /* the largest window the peer ever gave: Max(SND.WND) */
         uint16_t mss;     /* payload bytes of a full segment: Eff.snd.MSS */
         uint8_t wscale;
-        uint8_t dupacks;
         naru_seq sml; /* end of the last segment sent that was not full (Minshall's Nagle) */
     } snd;
     struct {
@@ -194,17 +198,15 @@ struct naru_tcp {
         };
     };
 
-    /* Receive queue: in order, linked by next. */
-    struct naru_pkt *rcv_first, *rcv_last;
-
-    /* Send buffer: a chain of blocks, with a place kept at nxt. */
-    struct naru_block *snd_first, *snd_last, *snd_nxt_block;
+    /* Receive queue and send buffer, in order: each a ring, whose last leads to its first. */
+    struct naru_pkt *rcv_last;
+    struct naru_block *snd_last;
     uint32_t sndbuf; /* bytes of payload */
 
     uint32_t srtt, rttvar, rto; /* microseconds (RFC 6298) */
 
-    /* What is in flight: one range in place, a ring of ranges when there are more. */
-    struct naru_tcp_sent sent;
+    /* What is in flight, where it is one range: when it was sent, and since when nothing is. */
+    naru_time sent_at;
 
     naru_time timer[NARU_TCP_TIMERS_OFTEN];
 
@@ -220,11 +222,11 @@ struct naru_tcp {
     naru_seq cwnd_used_seq;
     uint32_t min_rtt; /* microseconds */
     uint32_t delivered, segments_in, segments_out, data_in, data_out;
-    uint8_t urgent;   /* enum naru_tcp_urgent */
-    uint8_t pingpong; /* the user answers: acknowledgements ride on data */
-    uint8_t burst;    /* segments built since output last said no */
-    uint8_t ecn;      /* enum naru_tcp_ecn_fact; 0: no ECN */
-    uint32_t space;   /* bytes copied per round trip, since space_seq */
+    uint8_t urgent;     /* enum naru_tcp_urgent */
+    uint8_t sent_flags; /* of that range: enum naru_tcp_sent_flag */
+    uint8_t pingpong;   /* the user answers: acknowledgements ride on data */
+    uint8_t burst;      /* segments built since output last said no */
+    uint32_t space;     /* bytes copied per round trip, since space_seq */
 
     /* ---- what follows is for what is not usual (quick.c), or when it begins and ends ---- */
 

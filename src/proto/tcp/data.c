@@ -20,7 +20,7 @@ void naru_tcp_refill_quick(struct naru_tcp *c, naru_time now)
 {
     if (NARU_LIKELY(c->last_recv != 0 && now - c->last_recv <= NARU_US((naru_time)c->rto)))
         return;
-    if (!c->env->config->tcp_quickack)
+    if (!c->more->env->config->tcp_quickack)
         return;
     uint32_t n = c->rcv.wnd / (2u * NARU_MAX(c->rcv.mss, 1u));
     c->rcv.quick = (uint8_t)NARU_MIN(NARU_MAX(n, 2u), NARU_TCP_QUICK_MAX);
@@ -30,7 +30,7 @@ void naru_tcp_refill_quick(struct naru_tcp *c, naru_time now)
  * data before (Linux; BSD does not wait).  False: it does not. */
 static bool fin_expects_ours(struct naru_tcp *c)
 {
-    if (c->state != NARU_TCP_ESTABLISHED || c->last_recv == 0 || c->env->config->tcp_bsd)
+    if (c->state != NARU_TCP_ESTABLISHED || c->last_recv == 0 || c->more->env->config->tcp_bsd)
         return false;
     c->pingpong = 1;
     return true;
@@ -39,7 +39,7 @@ static bool fin_expects_ours(struct naru_tcp *c)
 /* A delayed ACK waits less than 0.5 s (MUST-40, MUST-58, SHLD-18, SHLD-19). */
 static void want_ack(struct naru_tcp *c, naru_time now)
 {
-    bool second = c->env->config->tcp_bsd && c->timer[NARU_TCP_TIMER_ACK] != NARU_NEVER;
+    bool second = c->more->env->config->tcp_bsd && c->timer[NARU_TCP_TIMER_ACK] != NARU_NEVER;
     if (second || (c->flags & NARU_TCP_F_DSACK_DUE) ||
         naru_seq_len(c->rcv.ack, c->rcv.nxt) > c->rcv.mss || naru_tcp_acks_at_once(c) ||
         c->more->ooo != NULL)
@@ -62,12 +62,12 @@ bool naru_tcp_step_urg(struct naru_tcp *c, struct naru_tcp_seg *s)
     naru_seq up = naru_seq_add(s->h->seq, (s->h->flags & NARU_TCP_SYN ? 1u : 0u) + s->h->urg - 1u);
     if (naru_seq_before(up, c->rcv.nxt))
         return true; /* passed already */
-    if (c->urgent != NARU_TCP_URGENT_NONE && naru_seq_before_eq(up, c->more->rcv_up))
+    if (c->more->urgent != NARU_TCP_URGENT_NONE && naru_seq_before_eq(up, c->more->rcv_up))
         return true;
     if (!naru_tcp_more_need(c))
         return true; /* the mark is lost, its byte is not */
     c->more->rcv_up = up;
-    c->urgent = NARU_TCP_URGENT_ANNOUNCED;
+    c->more->urgent = NARU_TCP_URGENT_ANNOUNCED;
     naru_tcp_event(c, NARU_READY_URGENT);
     return true;
 }
@@ -78,7 +78,7 @@ static NARU_NOINLINE void note_urgent(struct naru_tcp *c, const struct naru_pkt 
     if (!naru_seq_in(c->more->rcv_up, c->rcv.nxt, pkt->len))
         return;
     c->more->urgent_byte = pkt->data[naru_seq_len(c->rcv.nxt, c->more->rcv_up)];
-    c->urgent = NARU_TCP_URGENT_HERE;
+    c->more->urgent = NARU_TCP_URGENT_HERE;
     naru_tcp_event(c, NARU_READY_URGENT);
 }
 
@@ -87,7 +87,7 @@ static NARU_NOINLINE void note_urgent(struct naru_tcp *c, const struct naru_pkt 
 void naru_tcp_in_order(struct naru_tcp *c, struct naru_pkt *pkt)
 {
     uint32_t len = pkt->len;
-    if (c->urgent == NARU_TCP_URGENT_ANNOUNCED)
+    if (c->more->urgent == NARU_TCP_URGENT_ANNOUNCED)
         note_urgent(c, pkt);
     c->rcv.nxt = naru_seq_add(c->rcv.nxt, len);
     c->rcv.wnd -= NARU_MIN(len, c->rcv.wnd);
@@ -138,7 +138,7 @@ bool naru_tcp_step_text(struct naru_tcp *c, struct naru_tcp_seg *s)
     c->last_recv = s->now;
     c->data_in += gso == 0 ? 1 : naru_tcp_segments(len, gso);
     s->pkt = NULL;
-    if (NARU_UNLIKELY(c->ecn != 0))
+    if (NARU_UNLIKELY(c->more->ecn != 0))
         naru_tcp_ecn_data(c, s->h);
     if (!naru_seq_eq(s->seq, c->rcv.nxt)) {
         if (naru_tcp_more_need(c) && c->more->ooo_in < UINT16_MAX)
@@ -207,7 +207,7 @@ void naru_tcp_step_fin(struct naru_tcp *c, struct naru_tcp_seg *s)
         break;
     case NARU_TCP_FIN_WAIT_1: /* our FIN is not acknowledged, else we were in FIN-WAIT-2 */
         naru_tcp_enter(c, NARU_TCP_CLOSING, s->now);
-        if (c->env->config->tcp_bsd)
+        if (c->more->env->config->tcp_bsd)
             c->flags |= NARU_TCP_F_FIN_AGAIN;
         naru_tcp_event(c, NARU_READY_HANGUP);
         break;

@@ -42,35 +42,35 @@ static bool accepts_accurate(enum naru_ecn_mode m) { return m >= NARU_ECN_MODE_A
 /* Retransmissions of a SYN that still offer (RFC 9768 3.1.4.1: one more at least). */
 static unsigned tries(const struct naru_tcp *c)
 {
-    unsigned n = c->env->config->tcp_ecn_retries;
-    return c->ecn & NARU_TCP_ECN_ASKED_ACCURATE ? NARU_MAX(n, 1u) : n;
+    unsigned n = c->more->env->config->tcp_ecn_retries;
+    return c->more->ecn & NARU_TCP_ECN_ASKED_ACCURATE ? NARU_MAX(n, 1u) : n;
 }
 
 static NARU_NOINLINE uint16_t offer(struct naru_tcp *c)
 {
     if (!asks(mode(c)))
         return 0;
-    c->ecn |= NARU_TCP_ECN_ASKED;
+    c->more->ecn |= NARU_TCP_ECN_ASKED;
     if (asks_accurate(mode(c)) && naru_tcp_rare_need(c) != NULL)
-        c->ecn |= NARU_TCP_ECN_ASKED_ACCURATE;
+        c->more->ecn |= NARU_TCP_ECN_ASKED_ACCURATE;
     if (c->more->retransmits > tries(c)) {
-        if (c->ecn & NARU_TCP_ECN_ASKED_ACCURATE)
-            c->ecn |= NARU_TCP_ECN_UNMARKED; /* RFC 9768 3.1.5 */
+        if (c->more->ecn & NARU_TCP_ECN_ASKED_ACCURATE)
+            c->more->ecn |= NARU_TCP_ECN_UNMARKED; /* RFC 9768 3.1.5 */
         return 0;
     }
-    return c->ecn & NARU_TCP_ECN_ASKED_ACCURATE ? ALL : OFFER;
+    return c->more->ecn & NARU_TCP_ECN_ASKED_ACCURATE ? ALL : OFFER;
 }
 
 uint16_t naru_tcp_ecn_syn_flags(struct naru_tcp *c, bool answer)
 {
     if (!answer)
         return offer(c);
-    if (c->ecn & NARU_TCP_ECN_CLASSIC)
+    if (c->more->ecn & NARU_TCP_ECN_CLASSIC)
         return NARU_TCP_ECE;
-    if (!(c->ecn & NARU_TCP_ECN_ACCURATE))
+    if (!(c->more->ecn & NARU_TCP_ECN_ACCURATE))
         return 0;
     if (c->more->retransmits > 1) { /* RFC 9768 3.1.4.2 */
-        c->ecn |= NARU_TCP_ECN_UNMARKED;
+        c->more->ecn |= NARU_TCP_ECN_UNMARKED;
         return 0;
     }
     return naru_tcp_accecn_reflected(c->more->rare->syn_ecn);
@@ -81,35 +81,35 @@ uint16_t naru_tcp_ecn_syn_flags(struct naru_tcp *c, bool answer)
 void naru_tcp_ecn_syn_in(struct naru_tcp *c, const struct naru_tcp_hdr *h)
 {
     unsigned asked = h->flags & ALL;
-    c->ecn = 0;
+    c->more->ecn = 0;
     if (asked == 0 || mode(c) == NARU_ECN_MODE_OFF)
         return;
     if (accepts_accurate(mode(c)) && asked != OFFER) {
         if (naru_tcp_rare_need(c) != NULL)
             naru_tcp_accecn_begin(c, h->ecn);
     } else if ((asked & OFFER) == OFFER && (h->ecn == NARU_ECN_NOT_ECT || (asked & NARU_TCP_AE))) {
-        c->ecn = NARU_TCP_ECN_CLASSIC;
+        c->more->ecn = NARU_TCP_ECN_CLASSIC;
     }
 }
 
 /* The answer to our SYN (RFC 9768 3.1.2, table 2). */
 void naru_tcp_ecn_synack_in(struct naru_tcp *c, const struct naru_tcp_hdr *h)
 {
-    unsigned answer = h->flags & ALL, before = c->ecn;
-    c->ecn = 0;
+    unsigned answer = h->flags & ALL, before = c->more->ecn;
+    c->more->ecn = 0;
     if (!(before & NARU_TCP_ECN_ASKED))
         return;
     if (!(before & NARU_TCP_ECN_ASKED_ACCURATE)) {
         if ((answer & OFFER) == NARU_TCP_ECE)
-            c->ecn = NARU_TCP_ECN_CLASSIC;
+            c->more->ecn = NARU_TCP_ECN_CLASSIC;
     } else if (answer == NARU_TCP_ECE) {
-        c->ecn = NARU_TCP_ECN_CLASSIC;
+        c->more->ecn = NARU_TCP_ECN_CLASSIC;
     } else if (answer != 0 && answer != ALL) { /* nobody, or somebody who repeats what he hears */
         naru_tcp_accecn_begin(c, h->ecn);
-        c->ecn |= before & NARU_TCP_ECN_UNMARKED;
+        c->more->ecn |= before & NARU_TCP_ECN_UNMARKED;
         naru_tcp_accecn_answered(c, answer);
     }
-    if (!(c->ecn & NARU_TCP_ECN_ACCURATE) && c->more->fastopen == 0)
+    if (!(c->more->ecn & NARU_TCP_ECN_ACCURATE) && c->more->fastopen == 0)
         naru_tcp_rare_spare(c);
 }
 
@@ -118,18 +118,18 @@ void naru_tcp_ecn_synack_in(struct naru_tcp *c, const struct naru_tcp_hdr *h)
 /* Data that were accepted: CE is said back until the peer says that it heard. */
 NARU_NOINLINE void naru_tcp_ecn_data(struct naru_tcp *c, const struct naru_tcp_hdr *h)
 {
-    if (!(c->ecn & NARU_TCP_ECN_CLASSIC))
+    if (!(c->more->ecn & NARU_TCP_ECN_CLASSIC))
         return;
     if (h->flags & NARU_TCP_CWR) { /* its cwnd may be a single segment now */
-        c->ecn &= (uint8_t)~NARU_TCP_ECN_ECHO;
+        c->more->ecn &= (uint8_t)~NARU_TCP_ECN_ECHO;
         c->due |= NARU_TCP_DUE_ACK;
     }
     if (h->ecn == NARU_ECN_CE) {
-        c->ecn |= NARU_TCP_ECN_ECHO;
+        c->more->ecn |= NARU_TCP_ECN_ECHO;
         c->due |= NARU_TCP_DUE_ACK;
     }
     if (h->ecn != NARU_ECN_NOT_ECT)
-        c->ecn |= NARU_TCP_ECN_SEEN;
+        c->more->ecn |= NARU_TCP_ECN_SEEN;
 }
 
 /* What an acknowledgement tells of marks on what we sent.  True: there were some. */
@@ -138,9 +138,9 @@ NARU_NOINLINE bool naru_tcp_ecn_acked(struct naru_tcp *c, const struct naru_tcp_
 {
     if (h->flags & NARU_TCP_SYN)
         return false;
-    if (c->ecn & NARU_TCP_ECN_ACCURATE)
+    if (c->more->ecn & NARU_TCP_ECN_ACCURATE)
         return naru_tcp_accecn_acked(c, h, a);
-    if (!(c->ecn & NARU_TCP_ECN_CLASSIC) || !(h->flags & NARU_TCP_ECE))
+    if (!(c->more->ecn & NARU_TCP_ECN_CLASSIC) || !(h->flags & NARU_TCP_ECE))
         return false;
     if (naru_tcp_rare_need(c) != NULL)
         c->more->rare->delivered_ce += naru_tcp_segments(a->delivered, c->snd.mss);
@@ -149,8 +149,8 @@ NARU_NOINLINE bool naru_tcp_ecn_acked(struct naru_tcp *c, const struct naru_tcp_
 
 void naru_tcp_ecn_reduced(struct naru_tcp *c)
 {
-    if (c->ecn & NARU_TCP_ECN_CLASSIC)
-        c->ecn |= NARU_TCP_ECN_CWR;
+    if (c->more->ecn & NARU_TCP_ECN_CLASSIC)
+        c->more->ecn |= NARU_TCP_ECN_CWR;
 }
 
 /* ---- Segments out ---- */
@@ -159,29 +159,29 @@ NARU_NOINLINE void naru_tcp_ecn_mark_segment(struct naru_tcp *c, struct naru_tcp
                                              bool fresh)
 {
     struct naru_tcp_hdr *h = &out->hdr;
-    if (c->ecn & NARU_TCP_ECN_ACCURATE)
+    if (c->more->ecn & NARU_TCP_ECN_ACCURATE)
         naru_tcp_accecn_put(c, out);
     if (h->flags & NARU_TCP_SYN)
         return;
-    if (c->ecn & NARU_TCP_ECN_ECHO)
+    if (c->more->ecn & NARU_TCP_ECN_ECHO)
         h->flags |= NARU_TCP_ECE;
-    if (!fresh || out->len == 0 || !(c->ecn & (NARU_TCP_ECN_CLASSIC | NARU_TCP_ECN_ACCURATE)))
+    if (!fresh || out->len == 0 || !(c->more->ecn & (NARU_TCP_ECN_CLASSIC | NARU_TCP_ECN_ACCURATE)))
         return;
     bool again =
         (c->more->fastopen & NARU_TCP_FASTOPEN_DATA) && /* with SYN they were sent before */
         naru_seq_before(h->seq, c->more->rare->syn_end);
-    if (!(c->ecn & NARU_TCP_ECN_UNMARKED) && !again)
+    if (!(c->more->ecn & NARU_TCP_ECN_UNMARKED) && !again)
         h->ecn = NARU_ECN_ECT0;
-    if (c->ecn & NARU_TCP_ECN_CWR) {
+    if (c->more->ecn & NARU_TCP_ECN_CWR) {
         h->flags |= NARU_TCP_CWR;
-        c->ecn &= (uint8_t)~NARU_TCP_ECN_CWR;
+        c->more->ecn &= (uint8_t)~NARU_TCP_ECN_CWR;
     }
 }
 
 /* CWR of either meaning on a super-segment: what cuts it would clear it on all but the first. */
 NARU_NOINLINE bool naru_tcp_ecn_stands_alone(const struct naru_tcp *c)
 {
-    if (c->ecn & NARU_TCP_ECN_ACCURATE)
+    if (c->more->ecn & NARU_TCP_ECN_ACCURATE)
         return (naru_tcp_accecn_ace(c->more->rare->r.cep) & NARU_TCP_CWR) != 0;
-    return (c->ecn & NARU_TCP_ECN_CWR) != 0;
+    return (c->more->ecn & NARU_TCP_ECN_CWR) != 0;
 }

@@ -47,7 +47,7 @@ uint32_t naru_tcp_options_len(const struct naru_tcp *c)
         len = sack_len(c);
     if (uto_due(c))
         len += 4;
-    if (NARU_UNLIKELY(c->ecn & NARU_TCP_ECN_ACCURATE))
+    if (NARU_UNLIKELY(c->more->ecn & NARU_TCP_ECN_ACCURATE))
         len += naru_tcp_accecn_len(
             c, len + (c->flags & NARU_TCP_F_TIMESTAMPS ? (uint32_t)NARU_TCP_TS_LEN : 0));
     return len;
@@ -56,7 +56,7 @@ uint32_t naru_tcp_options_len(const struct naru_tcp *c)
 /* MSS is said here and nowhere else (MUST-14, MUST-65, SHLD-5, MAY-3). */
 static NARU_NOINLINE void put_syn_options(const struct naru_tcp *c, struct naru_tcp_hdr *h)
 {
-    const struct naru_config *config = c->env->config;
+    const struct naru_config *config = c->more->env->config;
     bool offer = !(h->flags & NARU_TCP_ACK); /* else only what the peer offered */
     if (c->opt_flags & NARU_TCP_SET_NO_OPTIONS)
         return;
@@ -68,7 +68,7 @@ static NARU_NOINLINE void put_syn_options(const struct naru_tcp *c, struct naru_
         h->opts |= NARU_TCP_OPT_SACK_OK;
     if (offer ? config->tcp_window_scale : (c->flags & NARU_TCP_F_WSCALE) != 0) {
         h->opts |= NARU_TCP_OPT_WSCALE;
-        h->wscale = c->env->wscale;
+        h->wscale = c->more->env->wscale;
     }
     if (offer && config->tcp_timestamps)
         h->opts |= NARU_TCP_OPT_TS;
@@ -134,5 +134,5 @@ void naru_tcp_header(struct naru_tcp *c, struct naru_tcp_hdr *h, naru_seq seq, u
         }
     }
     c->segments_out++;
-    c->env->counters.segments_out++;
+    c->more->env->counters.segments_out++;
 }

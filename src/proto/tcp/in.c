@@ -36,7 +36,7 @@ NARU_NOINLINE void naru_tcp_challenge(struct naru_tcp *c, struct naru_tcp_seg *s
     if (!may_answer(c, s->now))
         return;
     c->due |= NARU_TCP_DUE_ACK;
-    c->env->counters.challenge_acks++;
+    c->more->env->counters.challenge_acks++;
 }
 
 /* "If an incoming segment is not acceptable, an acknowledgment should be sent in reply." */
@@ -194,7 +194,7 @@ static bool step_seq(struct naru_tcp *c, struct naru_tcp_seg *s)
 /* What a reset means to the user, by the state and by who opened (MUST-11, MUST-12). */
 static enum naru_err reset_error(const struct naru_tcp *c)
 {
-    bool bsd = c->env->config->tcp_bsd;
+    bool bsd = c->more->env->config->tcp_bsd;
     switch ((enum naru_tcp_state)c->state) {
     case NARU_TCP_SYN_SENT:
         return NARU_ERR_CONNREFUSED;
@@ -220,7 +220,7 @@ static enum naru_err reset_error(const struct naru_tcp *c)
 /* BSD: what answers our SYN, ACK has nothing but RST. */
 static bool odd_reset(const struct naru_tcp *c, const struct naru_tcp_seg *s)
 {
-    return c->env->config->tcp_bsd && c->state == NARU_TCP_SYN_RECEIVED &&
+    return c->more->env->config->tcp_bsd && c->state == NARU_TCP_SYN_RECEIVED &&
            (c->flags & NARU_TCP_F_PASSIVE) && (s->has_ack || s->syn || s->fin);
 }
 
@@ -252,7 +252,7 @@ static bool step_syn(struct naru_tcp *c, struct naru_tcp_seg *s)
         naru_tcp_die(c, NARU_ERR_CONNRESET, s->now); /* "return this connection to LISTEN" */
         return false;
     }
-    if (c->env->config->tcp_rfc793_syn && c->state != NARU_TCP_SYN_RECEIVED) {
+    if (c->more->env->config->tcp_rfc793_syn && c->state != NARU_TCP_SYN_RECEIVED) {
         s->drop = NARU_DROP_TCP_SYN_CHALLENGE;
         naru_tcp_die_reset(c, NARU_ERR_CONNRESET, s->now);
         return false;
@@ -275,7 +275,7 @@ static NARU_NOINLINE void take_queued(struct naru_tcp *c, struct naru_tcp_seg *s
  * for the SYN, ACK again; one with an ACK is nothing. */
 static bool half_open_syn(struct naru_tcp *c, struct naru_tcp_seg *s)
 {
-    if (!c->env->config->tcp_bsd || c->state != NARU_TCP_SYN_RECEIVED ||
+    if (!c->more->env->config->tcp_bsd || c->state != NARU_TCP_SYN_RECEIVED ||
         !(c->flags & NARU_TCP_F_PASSIVE) || !s->syn || s->rst)
         return false;
     s->drop = NARU_DROP_TCP_SYN_CHALLENGE;
@@ -288,7 +288,7 @@ static void otherwise(struct naru_tcp *c, struct naru_tcp_seg *s)
 {
     if (half_open_syn(c, s))
         return;
-    if (c->state == NARU_TCP_TIME_WAIT && c->env->config->tcp_bsd && !s->has_ack && !s->rst) {
+    if (c->state == NARU_TCP_TIME_WAIT && c->more->env->config->tcp_bsd && !s->has_ack && !s->rst) {
         s->drop = NARU_DROP_TCP_NO_ACK;
         return;
     }
@@ -303,7 +303,7 @@ static void otherwise(struct naru_tcp *c, struct naru_tcp_seg *s)
         return;
     if (s->has_ack && !naru_seq_after(s->ack, c->snd.nxt))
         note_timestamp(c, s->h, s->now); /* of a segment that will not be thrown away */
-    if (c->ecn & NARU_TCP_ECN_ACCURATE)
+    if (c->more->ecn & NARU_TCP_ECN_ACCURATE)
         naru_tcp_accecn_in(c, s->h, len, gso);
     bool opening = c->state == NARU_TCP_SYN_RECEIVED;
     if (!naru_tcp_step_ack(c, s))
@@ -381,7 +381,7 @@ struct naru_tcp_verdict naru_tcp_input(struct naru_tcp *c, const struct naru_tcp
     if (naru_tcp_quick_input(c, h, pkt, now) || naru_tcp_quick_life(c, h, pkt, now))
         return (struct naru_tcp_verdict){ .drop = NARU_DROP_NONE };
     naru_tcp_odd(c);
-    c->env->counters.segments_in++;
+    c->more->env->counters.segments_in++;
     c->segments_in++;
     if (pkt != NULL && pkt->len == 0) {
         naru_pktpool_put(pkt);

@@ -11,18 +11,19 @@ NARU_NOINLINE void naru_tcp_established(struct naru_tcp *c, struct naru_tcp_seg 
     bool early = (c->more->fastopen & NARU_TCP_FASTOPEN_EARLY) != 0; /* data may be out already */
     if (early)
         naru_tcp_fastopen_complete(c, s->now);
-    else if (!(c->sent.flags & NARU_TCP_SENT_EVER))
-        naru_tcp_rtt_sample(c, naru_tcp_us(s->now - c->sent.sent_at));
-    if (!early)
-        c->sent =
-            (struct naru_tcp_sent){ .start = c->snd.nxt, .end = c->snd.nxt, .sent_at = s->now };
+    else if (!(c->sent_flags & NARU_TCP_SENT_EVER))
+        naru_tcp_rtt_sample(c, naru_tcp_us(s->now - c->sent_at));
+    if (!early) {
+        c->sent_at = s->now;
+        c->sent_flags = 0;
+    }
     c->bytes_acked = 0;
     c->delivered++; /* SYN was */
     c->last_ack_recv = s->now;
     c->space_at = s->now;
     c->due &= (uint8_t)~NARU_TCP_DUE_SYN;
     naru_tcp_timer_acked(c, s->now);
-    if (NARU_UNLIKELY(c->env->config->tcp_mtu_probing >= 2))
+    if (NARU_UNLIKELY(c->more->env->config->tcp_mtu_probing >= 2))
         naru_tcp_mtu_established(c, s->now);
     if (!early)
         naru_tcp_cc_init(c, s->now);

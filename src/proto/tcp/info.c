@@ -101,8 +101,8 @@ void naru_tcp_get_info(const struct naru_tcp *c, struct naru_tcp_info *info, nar
     info->timestamps = (c->flags & NARU_TCP_F_TIMESTAMPS) != 0;
     info->sack = (c->flags & NARU_TCP_F_SACK) != 0;
     info->window_scale = (c->flags & NARU_TCP_F_WSCALE) != 0;
-    info->ecn = (c->ecn & (NARU_TCP_ECN_CLASSIC | NARU_TCP_ECN_ACCURATE)) != 0;
-    info->ecn_seen = (c->ecn & NARU_TCP_ECN_SEEN) != 0;
+    info->ecn = (c->more->ecn & (NARU_TCP_ECN_CLASSIC | NARU_TCP_ECN_ACCURATE)) != 0;
+    info->ecn_seen = (c->more->ecn & NARU_TCP_ECN_SEEN) != 0;
     info->syn_data = (c->more->fastopen & NARU_TCP_FASTOPEN_TAKEN) != 0;
     info->delivered_ce_segments = c->more->rare == NULL ? 0 : c->more->rare->delivered_ce;
     info->snd_wscale = c->snd.wscale;

@@ -19,6 +19,7 @@
 #ifndef NARU_PROTO_TCP_INTERNAL_H
 #define NARU_PROTO_TCP_INTERNAL_H
 
+#include "base/block.h"
 #include "base/mem.h"
 #include "proto/tcp/tcp.h"
 
@@ -70,14 +71,14 @@ void naru_tcp_opts_drop(struct naru_tcp *c);
 /* The options in force. */
 NARU_INLINE const struct naru_tcp_opts *naru_tcp_opts(const struct naru_tcp *c)
 {
-    return c->own_opts != NULL ? c->own_opts : &c->env->opts;
+    return c->own_opts != NULL ? c->own_opts : &c->more->env->opts;
 }
 
 /* The user is told that he may write while less than this is unsent; UINT32_MAX: room is enough. */
 NARU_INLINE uint32_t naru_tcp_notsent_lowat(const struct naru_tcp *c)
 {
     uint32_t own = naru_tcp_opts(c)->notsent_lowat;
-    return own != 0 ? own : c->env->config->tcp_notsent_lowat;
+    return own != 0 ? own : c->more->env->config->tcp_notsent_lowat;
 }
 
 /* a - b, and never less than nothing. */
@@ -95,12 +96,15 @@ NARU_INLINE uint32_t naru_tcp_segments(uint32_t len, uint32_t mss)
 }
 
 /* more.c: c->more is the one that all share, and never written to. */
-NARU_INLINE bool naru_tcp_is_calm(const struct naru_tcp *c) { return c->more == &c->env->calm; }
+NARU_INLINE bool naru_tcp_is_calm(const struct naru_tcp *c)
+{
+    return c->more == &c->more->env->calm;
+}
 
 void naru_tcp_more_init(struct naru_tcp_env *env);
 bool naru_tcp_more_make(struct naru_tcp *c);
 void naru_tcp_more_free(struct naru_tcp *c);
-void naru_tcp_more_check(const struct naru_tcp_env *env);
+void naru_tcp_more_check(struct naru_tcp_env *env);
 void naru_tcp_more_spare(struct naru_tcp *c); /* all is usual: if it is of no use any more */
 
 /* False: c->more is to be written to, and there is no memory for one of its own. */
@@ -467,8 +471,11 @@ void naru_tcp_uto_put(const struct naru_tcp *c, struct naru_tcp_hdr *h);
 /* ---- sent.c: records of what is in flight, in sequence order ---- */
 
 unsigned naru_tcp_sent_count(const struct naru_tcp *c);
+/* Of a connection that is not calm, and good until the next call; changed by the calls below. */
 struct naru_tcp_sent *naru_tcp_sent_at(struct naru_tcp *c, unsigned i);
-/* even: NARU_TCP_SENT_EVEN or 0; SND.SML is still that of what was sent before. */
+naru_time naru_tcp_sent_since(const struct naru_tcp *c); /* the first in flight was sent, and ... */
+naru_time naru_tcp_sent_newest(const struct naru_tcp *c); /* ... the last; since when nothing is */
+/* even: NARU_TCP_SENT_EVEN or 0; SND.NXT and SND.SML are still those of what was sent before. */
 void naru_tcp_sent_push(struct naru_tcp *c, naru_seq start, naru_seq end, uint8_t even,
                         naru_time now);
 void naru_tcp_sent_pop(struct naru_tcp *c, naru_seq una, struct naru_tcp_acked *a);
@@ -478,6 +485,7 @@ bool naru_tcp_sent_split(struct naru_tcp *c, unsigned i, naru_seq at);
 void naru_tcp_sent_merge(struct naru_tcp *c, unsigned i); /* with its neighbours, if they agree */
 unsigned naru_tcp_sent_merge_before(struct naru_tcp *c, unsigned i); /* 1: it was joined to i - 1 */
 void naru_tcp_sent_flag(struct naru_tcp *c, struct naru_tcp_sent *r, uint8_t flags);
+void naru_tcp_sent_stamp(struct naru_tcp *c, struct naru_tcp_sent *r, naru_time now);
 void naru_tcp_sent_trim(struct naru_tcp *c); /* gives the ring back when nothing is in flight */
 void naru_tcp_sent_free(struct naru_tcp *c);
 void naru_tcp_sent_check(struct naru_tcp *c);
@@ -522,7 +530,7 @@ naru_time naru_tcp_tlp_pto(const struct naru_tcp *c, bool *alone);
 /* There are such probes, where nothing is amiss. */
 NARU_INLINE bool naru_tcp_tlp_agreed(const struct naru_tcp *c)
 {
-    return c->env->config->tcp_tlp && (c->flags & NARU_TCP_F_SACK) && c->srtt != 0;
+    return c->more->env->config->tcp_tlp && (c->flags & NARU_TCP_F_SACK) && c->srtt != 0;
 }
 /* PTO has come. */
 void naru_tcp_tlp_fired(struct naru_tcp *c);
@@ -550,14 +558,14 @@ bool naru_tcp_ecn_stands_alone(const struct naru_tcp *c);
 /* The flags of a segment that is built, and its codepoint; fresh: its data were never sent. */
 NARU_INLINE void naru_tcp_ecn_mark(struct naru_tcp *c, struct naru_tcp_segment *out, bool fresh)
 {
-    if (NARU_UNLIKELY(c->ecn != 0))
+    if (NARU_UNLIKELY(c->more->ecn != 0))
         naru_tcp_ecn_mark_segment(c, out, fresh);
 }
 
 /* The next segment must not be a super-segment. */
 NARU_INLINE bool naru_tcp_ecn_alone(const struct naru_tcp *c)
 {
-    return NARU_UNLIKELY(c->ecn != 0) && naru_tcp_ecn_stands_alone(c);
+    return NARU_UNLIKELY(c->more->ecn != 0) && naru_tcp_ecn_stands_alone(c);
 }
 
 /* ---- accecn.c (RFC 9768) ---- */
@@ -601,6 +609,17 @@ void naru_tcp_undo(struct naru_tcp *c);
 uint32_t naru_tcp_sndq_room(const struct naru_tcp *c);
 /* An empty block that is nobody's yet; it may be smaller than want.  NULL without memory. */
 struct naru_block *naru_tcp_sndq_block(const struct naru_tcp *c, uint32_t want);
+/* b is the last from here on. */
+NARU_INLINE void naru_tcp_sndq_add(struct naru_tcp *c, struct naru_block *b)
+{
+    if (NARU_LIKELY(c->snd_last == NULL)) {
+        b->next = b;
+    } else {
+        b->next = c->snd_last->next;
+        c->snd_last->next = b;
+    }
+    c->snd_last = b;
+}
 /* Copies what fits; the count.  NOMEM if not a byte could be stored for want of memory. */
 int64_t naru_tcp_sndq_write(struct naru_tcp *c, const struct naru_slice *slice, unsigned count,
                             uint32_t max);
@@ -615,11 +634,22 @@ void naru_tcp_sndq_check(const struct naru_tcp *c);
 
 /* ---- rcvq.c ---- */
 
+/* A ring, of which c keeps the last; its next is the first. */
+NARU_INLINE struct naru_pkt *naru_tcp_rcvq_first(const struct naru_tcp *c)
+{
+    return c->rcv_last == NULL ? NULL : c->rcv_last->next;
+}
+
+NARU_INLINE struct naru_pkt *naru_tcp_rcvq_next(const struct naru_tcp *c, const struct naru_pkt *p)
+{
+    return p == c->rcv_last ? NULL : p->next;
+}
+
 void naru_tcp_rcvq_append(struct naru_tcp *c, struct naru_pkt *pkt);
 /* Is there memory for data that wait for the user? */
 static inline bool naru_tcp_may_keep(const struct naru_tcp *c)
 {
-    return naru_mem_may_hold(c->env->mem, c->rcv.unread == 0) ||
+    return naru_mem_may_hold(c->more->env->mem, c->rcv.unread == 0) ||
            (c->flags & NARU_TCP_F_READ_SHUT) != 0;
 }
 uint32_t naru_tcp_rcvq_copy(const struct naru_tcp *c, uint32_t skip, void *at, uint32_t len);

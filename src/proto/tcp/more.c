@@ -43,14 +43,16 @@ void naru_tcp_more_init(struct naru_tcp_env *env)
 {
     naru_pool_init(&env->more_pool, env->mem, sizeof(struct naru_tcp_more), 16, 0);
     env->calm = nothing_amiss;
+    env->calm.env = env;
 }
 
 NARU_NOINLINE bool naru_tcp_more_make(struct naru_tcp *c)
 {
-    struct naru_tcp_more *m = naru_pool_get(&c->env->more_pool);
+    struct naru_tcp_env *env = c->more->env;
+    struct naru_tcp_more *m = naru_pool_get(&env->more_pool);
     if (m == NULL)
         return false;
-    *m = nothing_amiss;
+    *m = env->calm;
     c->more = m;
     /* As it would be had it been there since c was established. */
     m->iss = naru_seq_sub(c->snd.una, acked(c) + 1);
@@ -63,15 +65,16 @@ NARU_NOINLINE bool naru_tcp_more_make(struct naru_tcp *c)
 
 void naru_tcp_more_free(struct naru_tcp *c)
 {
+    struct naru_tcp_env *env = c->more->env;
     if (!naru_tcp_is_calm(c))
-        naru_pool_put(&c->env->more_pool, c->more);
-    c->more = &c->env->calm;
+        naru_pool_put(&env->more_pool, c->more);
+    c->more = &env->calm;
 }
 
 /* All but the numbers of sequence is as nobody had ever written to it. */
 static bool untouched(const struct naru_tcp_more *m)
 {
-    return memcmp(m, &nothing_amiss, offsetof(struct naru_tcp_more, cc)) == 0;
+    return memcmp(m, &m->env->calm, offsetof(struct naru_tcp_more, cc)) == 0;
 }
 
 /* What naru_tcp_more_make would say of these is true. */
@@ -88,7 +91,9 @@ void naru_tcp_more_spare(struct naru_tcp *c)
 }
 
 /* Nobody has written to what all share. */
-void naru_tcp_more_check(const struct naru_tcp_env *env)
+void naru_tcp_more_check(struct naru_tcp_env *env)
 {
-    NARU_ASSERT(memcmp(&env->calm, &nothing_amiss, sizeof(env->calm)) == 0);
+    struct naru_tcp_more calm = nothing_amiss;
+    calm.env = env;
+    NARU_ASSERT(memcmp(&env->calm, &calm, sizeof(calm)) == 0);
 }

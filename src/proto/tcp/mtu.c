@@ -31,8 +31,10 @@ enum {
 static void resize(struct naru_tcp *c)
 {
     naru_tcp_update_mss(c);
-    for (unsigned i = 0; naru_tcp_synchronized(c) && i < naru_tcp_sent_count(c); i++)
-        naru_tcp_sent_at(c, i)->flags &= (uint8_t)~NARU_TCP_SENT_EVEN;
+    for (unsigned i = 0; naru_tcp_synchronized(c) && i < naru_tcp_sent_count(c); i++) {
+        struct naru_tcp_sent *r = naru_tcp_sent_at(c, i);
+        naru_tcp_sent_flag(c, r, (uint8_t)(r->flags & ~NARU_TCP_SENT_EVEN));
+    }
 }
 
 static void begin(struct naru_tcp *c, naru_time now)
@@ -41,7 +43,7 @@ static void begin(struct naru_tcp *c, naru_time now)
     uint32_t high = NARU_MIN((uint32_t)c->mss_path, (uint32_t)c->mss_peer);
     m->mtu_search = true;
     m->mtu_limit = m->mtu_high = (uint16_t)high;
-    m->mtu_low = (uint16_t)NARU_MIN(high, c->env->config->tcp_base_mss);
+    m->mtu_low = (uint16_t)NARU_MIN(high, c->more->env->config->tcp_base_mss);
     m->mtu_told = 0;
     m->mtu_probe = 0;
     m->mtu_at = now;
@@ -66,12 +68,12 @@ static bool large(struct naru_tcp *c)
     uint32_t len = NARU_MIN(naru_seq_len(r->start, r->end), (uint32_t)c->snd.mss);
     if (c->more->rare != NULL && c->more->rare->mtu_search)
         return len >= c->snd.mss;
-    return len > c->env->config->tcp_base_mss;
+    return len > c->more->env->config->tcp_base_mss;
 }
 
 NARU_NOINLINE void naru_tcp_mtu_timeout(struct naru_tcp *c, naru_time now)
 {
-    const struct naru_config *config = c->env->config;
+    const struct naru_config *config = c->more->env->config;
     if (c->more->rare != NULL)
         c->more->rare->mtu_probe = 0; /* nothing can be said of it */
     if (config->tcp_mtu_probing == 0 || c->more->retransmits <= SUSPECT || c->snd.wnd == 0 ||
@@ -113,7 +115,7 @@ void naru_tcp_mtu_told(struct naru_tcp *c, uint16_t mss, naru_time now)
 static void search_again(struct naru_tcp *c, naru_time now)
 {
     struct naru_tcp_rare *m = c->more->rare;
-    if (now - m->mtu_at < NARU_MS((naru_time)c->env->config->tcp_mtu_probe_ms))
+    if (now - m->mtu_at < NARU_MS((naru_time)c->more->env->config->tcp_mtu_probe_ms))
         return;
     m->mtu_high = (uint16_t)NARU_MIN((uint32_t)m->mtu_limit, (uint32_t)c->mss_peer);
     m->mtu_at = now;

@@ -66,7 +66,7 @@ static NARU_NOINLINE bool grow(struct naru_tcp *c)
     uint32_t size = old == NULL ? SIZE_MIN : old->size * 4;
     if (size > SIZE_MOST || !naru_tcp_more_need(c))
         return false;
-    struct naru_tcp_ooo *o = naru_mem_alloc(c->env->mem, ooo_bytes(size));
+    struct naru_tcp_ooo *o = naru_mem_alloc(c->more->env->mem, ooo_bytes(size));
     if (o == NULL)
         return false;
     memset(o, 0, sizeof(*o));
@@ -75,7 +75,7 @@ static NARU_NOINLINE bool grow(struct naru_tcp *c)
         o->first = 0;
         for (uint32_t i = 0; i < old->count; i++)
             o->at[i] = *range_at(old, i);
-        naru_mem_free(c->env->mem, old, ooo_bytes(old->size));
+        naru_mem_free(c->more->env->mem, old, ooo_bytes(old->size));
     }
     o->size = size;
     c->more->ooo = o;
@@ -85,13 +85,13 @@ static NARU_NOINLINE bool grow(struct naru_tcp *c)
 static void charge(struct naru_tcp *c, struct naru_pkt *pkt)
 {
     c->more->ooo->truesize += (uint32_t)naru_pkt_truesize(pkt);
-    c->env->ooo_bytes += naru_pkt_truesize(pkt);
+    c->more->env->ooo_bytes += naru_pkt_truesize(pkt);
 }
 
 static void discharge(struct naru_tcp *c, struct naru_pkt *pkt)
 {
     c->more->ooo->truesize -= (uint32_t)naru_pkt_truesize(pkt);
-    c->env->ooo_bytes -= naru_pkt_truesize(pkt);
+    c->more->env->ooo_bytes -= naru_pkt_truesize(pkt);
 }
 
 /* Opens a place at i (0 <= i <= count < size). */
@@ -140,7 +140,7 @@ static void settle(struct naru_tcp *c)
     struct naru_tcp_ooo *o = c->more->ooo;
     bool any = o != NULL && (o->count > 0 || o->fin_known);
     if (o != NULL && !any) {
-        naru_mem_free(c->env->mem, o, ooo_bytes(o->size));
+        naru_mem_free(c->more->env->mem, o, ooo_bytes(o->size));
         c->more->ooo = NULL;
     }
     naru_tcp_set_slow(c, NARU_TCP_SLOW_OOO, any);
@@ -291,8 +291,8 @@ NARU_NOINLINE enum naru_drop naru_tcp_ooo_add(struct naru_tcp *c, naru_seq seq,
     uint64_t own_max = (uint64_t)c->rcv.buf * 2 + NARU_PKT_ROOM_SUPER;
     uint32_t own = c->more->ooo == NULL ? 0 : c->more->ooo->truesize;
     enum naru_drop why = NARU_DROP_NONE;
-    if (own + truesize > own_max || c->env->ooo_bytes + truesize > c->env->ooo_max ||
-        naru_mem_pressure(c->env->mem) != NARU_MEM_NORMAL)
+    if (own + truesize > own_max || c->more->env->ooo_bytes + truesize > c->more->env->ooo_max ||
+        naru_mem_pressure(c->more->env->mem) != NARU_MEM_NORMAL)
         why = NARU_DROP_TCP_OOO_LIMIT;
     else if (!grow(c) && c->more->ooo == NULL)
         why = NARU_DROP_NO_MEMORY;

@@ -24,7 +24,7 @@ static struct shared *shared_of(const struct naru_tcp *c)
 
 void naru_tcp_opts_take(struct naru_tcp *c, const struct naru_tcp *like)
 {
-    const struct naru_tcp_opts *defaults = &c->env->opts;
+    const struct naru_tcp_opts *defaults = &c->more->env->opts;
     c->own_opts = like != NULL ? like->own_opts : NULL;
     c->opt_flags = like != NULL ? like->opt_flags : defaults->flags;
     if (c->own_opts != NULL)
@@ -37,7 +37,7 @@ void naru_tcp_opts_drop(struct naru_tcp *c)
     struct shared *s = shared_of(c);
     c->own_opts = NULL;
     if (s != NULL && --s->holders == 0)
-        naru_mem_free(c->env->mem, s, sizeof(*s));
+        naru_mem_free(c->more->env->mem, s, sizeof(*s));
 }
 
 /* c alone has o from here on.  False: no memory, nothing changed. */
@@ -45,7 +45,7 @@ static bool set_own(struct naru_tcp *c, const struct naru_tcp_opts *o)
 {
     struct shared *s = shared_of(c);
     if (s == NULL || s->holders > 1) {
-        s = naru_mem_alloc(c->env->mem, sizeof(*s));
+        s = naru_mem_alloc(c->more->env->mem, sizeof(*s));
         if (s == NULL)
             return false;
         naru_tcp_opts_drop(c);
@@ -227,7 +227,7 @@ static void apply(struct naru_tcp *c, enum naru_opt opt, naru_time now)
     if (opt == NARU_OPT_SNDBUF) {
         c->sndbuf = naru_tcp_opts(c)->sndbuf;
     } else if (opt == NARU_OPT_RCVBUF) {
-        uint32_t max = 65535u << (naru_tcp_synchronized(c) ? c->rcv.wscale : c->env->wscale);
+        uint32_t max = 65535u << (naru_tcp_synchronized(c) ? c->rcv.wscale : c->more->env->wscale);
         c->rcv.buf = NARU_MIN(naru_tcp_opts(c)->rcvbuf, max);
         if (!naru_tcp_synchronized(c))
             naru_tcp_rcvwnd_init(c, now);
@@ -287,7 +287,8 @@ enum naru_err naru_tcp_set(struct naru_tcp *c, enum naru_opt opt, int64_t value,
 /* The application can find out whether and how much urgent data remains (MUST-33). */
 static bool at_mark(const struct naru_tcp *c)
 {
-    return c->urgent != NARU_TCP_URGENT_NONE && naru_seq_eq(c->more->rcv_up, naru_tcp_copied(c));
+    return c->more->urgent != NARU_TCP_URGENT_NONE &&
+           naru_seq_eq(c->more->rcv_up, naru_tcp_copied(c));
 }
 
 enum naru_err naru_tcp_get(struct naru_tcp *c, enum naru_opt opt, int64_t *value)

@@ -157,7 +157,7 @@ static void count_out(struct naru_tcp *c, const struct naru_tcp_segment *out)
     if (out->retransmit) {
         c->more->segments_retrans += n;
         c->more->retransmitted += out->len;
-        c->env->counters.retransmits += n;
+        c->more->env->counters.retransmits += n;
     }
 }
 
@@ -384,9 +384,9 @@ static NARU_NOINLINE bool syn(struct naru_tcp *c, struct naru_tcp_segment *out, 
     if (answer && (c->more->fastopen & NARU_TCP_FASTOPEN_EARLY))
         naru_tcp_fastopen_sent(c, out->retransmit, now);
     else if (out->retransmit)
-        c->sent.flags = NARU_TCP_SENT_EVER;
+        c->sent_flags = NARU_TCP_SENT_EVER;
     else
-        c->sent.sent_at = now;
+        c->sent_at = now;
     count_out(c, out);
     naru_tcp_timer_sent(c, now);
     return true;

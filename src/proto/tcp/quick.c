@@ -49,11 +49,11 @@ static bool nothing_rare(const struct naru_tcp *c)
 
 void naru_tcp_look_usual(struct naru_tcp *c)
 {
-    const struct naru_config *config = c->env->config;
+    const struct naru_config *config = c->more->env->config;
     bool usual = usual_state(c) && naru_tcp_nothing_lost(c) && nothing_rare(c) &&
                  config->tcp_quick && config->tcp_quickack && !config->tcp_bsd &&
-                 naru_tcp_notsent_lowat(c) == UINT32_MAX && c->urgent == NARU_TCP_URGENT_NONE &&
-                 !naru_tcp_up_ahead(c, c->snd.una);
+                 naru_tcp_notsent_lowat(c) == UINT32_MAX &&
+                 c->more->urgent == NARU_TCP_URGENT_NONE && !naru_tcp_up_ahead(c, c->snd.una);
     naru_tcp_set_slow(c, NARU_TCP_SLOW_ODD, !usual);
     if (usual)
         naru_tcp_more_spare(c);
@@ -61,7 +61,7 @@ void naru_tcp_look_usual(struct naru_tcp *c)
 
 static bool memory_short(const struct naru_tcp *c)
 {
-    return naru_mem_pressure(c->env->mem) != NARU_MEM_NORMAL;
+    return naru_mem_pressure(c->more->env->mem) != NARU_MEM_NORMAL;
 }
 
 /* ---- Segments in: the ACK field ---- */
@@ -70,15 +70,14 @@ static bool memory_short(const struct naru_tcp *c)
 static bool lone_record(const struct naru_tcp *c, naru_seq ack)
 {
     return NARU_LIKELY(c->more->ring == NULL && c->more->rare == NULL) &&
-           NARU_LIKELY(naru_seq_eq(ack, c->sent.end)) &&
-           (c->sent.flags & ~(unsigned)NARU_TCP_SENT_EVEN) == 0;
+           NARU_LIKELY(naru_seq_eq(ack, c->snd.nxt)) &&
+           (c->sent_flags & ~(unsigned)NARU_TCP_SENT_EVEN) == 0;
 }
 
 static void lone_acked(struct naru_tcp *c, uint32_t acked, naru_time now)
 {
-    naru_time sent_at = c->sent.sent_at;
-    c->sent.start = c->sent.end;
-    c->sent.sent_at = now;
+    naru_time sent_at = c->sent_at;
+    c->sent_at = now;
     c->busy += naru_tcp_tick_of(now) - naru_tcp_tick_of(sent_at);
     c->timer[NARU_TCP_TIMER_RETRANSMIT] = NARU_NEVER;
     c->flags &= ~(uint32_t)SOONER;
@@ -165,7 +164,7 @@ void naru_tcp_quick_take(struct naru_tcp *c, const struct naru_tcp_news *h, stru
                          naru_time now)
 {
     uint32_t acked = naru_seq_len(c->snd.una, h->ack), wnd = (uint32_t)h->wnd << c->snd.wscale;
-    c->env->counters.segments_in++;
+    c->more->env->counters.segments_in++;
     c->segments_in++;
     if (h->timestamp && NARU_LIKELY(naru_seq_eq(c->rcv.nxt, c->rcv.ack))) /* RFC 7323 4.3 (2) */
         c->ts_recent = h->ts_val;
@@ -233,7 +232,7 @@ static void said(struct naru_tcp *c)
 {
     naru_tcp_ack_sent(c);
     c->segments_out++;
-    c->env->counters.segments_out++;
+    c->more->env->counters.segments_out++;
 }
 
 static void header(struct naru_tcp *c, struct naru_tcp_hdr *h, unsigned flags, naru_time now)
@@ -305,7 +304,7 @@ bool naru_tcp_quick_output(struct naru_tcp *c, const struct naru_tcp_room *room,
 /* The data are all there is, and go whatever cwnd is; they lie in one piece. */
 static bool lone_data(const struct naru_tcp *c, uint32_t len)
 {
-    const struct naru_block *b = c->snd_first;
+    const struct naru_block *b = c->snd_last->next;
     return naru_seq_eq(c->snd.una, c->snd.nxt) && len <= c->snd.mss && len <= c->snd.wnd &&
            c->more->ring == NULL && c->more->rare == NULL && len <= b->end - b->start;
 }
@@ -319,7 +318,7 @@ bool naru_tcp_lone_ready(const struct naru_tcp *c, struct naru_tcp_lone *out)
         return false;
     if (NARU_LIKELY(unsent != 0 && (c->due & NARU_TCP_DUE_DATA) != 0)) {
         out->len = unsent;
-        out->payload = naru_block_data(c->snd_first) + c->snd_first->start;
+        out->payload = naru_block_data(c->snd_last->next) + c->snd_last->next->start;
         return lone_data(c, unsent);
     }
     out->len = 0;
@@ -346,12 +345,11 @@ static NARU_NOINLINE void after_idleness(struct naru_tcp *c, naru_time now)
 /* next_data and data_gone for the data. */
 static void lone_in_flight(struct naru_tcp *c, uint32_t len, naru_time now)
 {
-    naru_seq start = c->snd.nxt, end = naru_seq_add(start, len);
+    naru_seq end = naru_seq_add(c->snd.nxt, len);
     if (NARU_UNLIKELY(now - c->last_sent > naru_tcp_rto_usual(c)))
         after_idleness(c, now);
-    c->sent = (struct naru_tcp_sent){
-        .start = start, .end = end, .flags = NARU_TCP_SENT_EVEN, .sent_at = now
-    };
+    c->sent_at = now;
+    c->sent_flags = NARU_TCP_SENT_EVEN;
     if (len < c->snd.mss)
         c->snd.sml = end;
     c->snd.nxt = end;
@@ -426,11 +424,11 @@ int64_t naru_tcp_quick_send(struct naru_tcp *c, const struct naru_slice *slice, 
         if (b == NULL)
             return 0;
         if (b->capacity < len) {
-            naru_block_put(c->env->blockpool, b);
+            naru_block_put(c->more->env->blockpool, b);
             return 0;
         }
         b->seq = c->snd.end.v;
-        c->snd_first = c->snd_last = b;
+        naru_tcp_sndq_add(c, b);
     } else if (b->capacity - b->end < len || b->start == b->end) {
         return 0;
     }
@@ -445,12 +443,12 @@ int64_t naru_tcp_quick_send(struct naru_tcp *c, const struct naru_slice *slice, 
 
 int64_t naru_tcp_quick_recv(struct naru_tcp *c, const struct naru_room *room, naru_time now)
 {
-    struct naru_pkt *p = c->rcv_first;
-    if (c->slow != 0 || p == NULL || p != c->rcv_last || room->len < p->len)
+    struct naru_pkt *p = c->rcv_last;
+    if (c->slow != 0 || p == NULL || p->next != p || room->len < p->len)
         return 0;
     uint32_t len = p->len;
     naru_copy(room->at, p->data, len);
-    c->rcv_first = c->rcv_last = NULL;
+    c->rcv_last = NULL;
     c->rcv.unread = c->rcv_truesize = 0;
     naru_pktpool_put(p);
     naru_tcp_rcvwnd_read(c, now);

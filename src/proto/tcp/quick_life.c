@@ -21,9 +21,9 @@
 /* What quick.c asks of a connection, but for its state. */
 static bool usual(const struct naru_tcp *c)
 {
-    const struct naru_config *config = c->env->config;
+    const struct naru_config *config = c->more->env->config;
     return (c->slow & ~(unsigned)(NARU_TCP_SLOW_STATE | NARU_TCP_SLOW_ODD)) == 0 &&
-           (c->flags & SPECIAL) == 0 && (c->more->fastopen | c->urgent) == 0 &&
+           (c->flags & SPECIAL) == 0 && (c->more->fastopen | c->more->urgent) == 0 &&
            c->ca_state == NARU_CA_OPEN && naru_tcp_nothing_lost(c) && c->more->rare == NULL &&
            !naru_tcp_up_ahead(c, c->snd.una) && config->tcp_quick && !config->tcp_bsd;
 }
@@ -41,7 +41,7 @@ static bool fits(const struct naru_tcp *c, const struct naru_tcp_hdr *h, const s
 
 static void begin(struct naru_tcp *c, const struct naru_tcp_hdr *h)
 {
-    c->env->counters.segments_in++;
+    c->more->env->counters.segments_in++;
     c->segments_in++;
     naru_tcp_odd(c);
     if (h->opts != 0 && naru_seq_eq(c->rcv.nxt, c->rcv.ack)) /* RFC 7323 4.3 (2) */

@@ -35,7 +35,7 @@ NARU_NOINLINE struct naru_tcp_loss *naru_tcp_loss_need(struct naru_tcp *c)
 {
     if (c->more->loss != NULL || !naru_tcp_more_need(c))
         return c->more->loss;
-    c->more->loss = naru_mem_alloc(c->env->mem, sizeof(*c->more->loss));
+    c->more->loss = naru_mem_alloc(c->more->env->mem, sizeof(*c->more->loss));
     if (c->more->loss != NULL)
         *c->more->loss = (struct naru_tcp_loss){
             .xmit_ts = NARU_TCP_NO_TIME,
@@ -49,7 +49,7 @@ NARU_NOINLINE void naru_tcp_loss_free(struct naru_tcp *c)
 {
     c->flags &= ~(uint32_t)(NARU_TCP_F_UNDO | NARU_TCP_F_RETRANS_TS | NARU_TCP_F_TLP);
     if (c->more->loss != NULL) {
-        naru_mem_free(c->env->mem, c->more->loss, sizeof(*c->more->loss));
+        naru_mem_free(c->more->env->mem, c->more->loss, sizeof(*c->more->loss));
         c->more->loss = NULL;
     }
 }
@@ -128,7 +128,7 @@ static uint32_t reo_wnd(const struct naru_tcp *c)
 {
     uint32_t thresh = NARU_MAX((uint32_t)c->more->reordering, NARU_TCP_DUPTHRESH);
     if (c->more->reord_seen == 0 &&
-        (c->ca_state >= NARU_CA_RECOVERY || c->snd.dupacks >= NARU_TCP_DUPTHRESH ||
+        (c->ca_state >= NARU_CA_RECOVERY || c->more->dupacks >= NARU_TCP_DUPTHRESH ||
          naru_tcp_segments(c->more->sacked, c->snd.mss) >= thresh))
         return 0;
     uint64_t wnd = ((uint64_t)c->more->reo_wnd_mult + 1) * c->min_rtt / 4;

@@ -9,7 +9,7 @@ NARU_NOINLINE struct naru_tcp_rare *naru_tcp_rare_need(struct naru_tcp *c)
         return c->more->rare;
     if (!naru_tcp_more_need(c))
         return NULL;
-    struct naru_tcp_rare *m = naru_mem_alloc_zero(c->env->mem, sizeof(*m));
+    struct naru_tcp_rare *m = naru_mem_alloc_zero(c->more->env->mem, sizeof(*m));
     if (m == NULL)
         return NULL;
     c->more->rare = m;
@@ -25,7 +25,7 @@ NARU_NOINLINE struct naru_tcp_rare *naru_tcp_rare_need(struct naru_tcp *c)
 void naru_tcp_rare_free(struct naru_tcp *c)
 {
     if (c->more->rare != NULL) {
-        naru_mem_free(c->env->mem, c->more->rare, sizeof(*c->more->rare));
+        naru_mem_free(c->more->env->mem, c->more->rare, sizeof(*c->more->rare));
         c->more->rare = NULL;
     }
 }

@@ -127,7 +127,7 @@ void naru_tcp_rate_info(const struct naru_tcp *c, struct naru_tcp_info *info, na
     }
     if (m == NULL) {
         if (naru_tcp_synchronized(c) && c->more->ring == NULL && naru_tcp_sent_count(c) > 0)
-            info->busy_time += now - c->sent.sent_at;
+            info->busy_time += now - c->sent_at;
         return;
     }
     for (unsigned i = NARU_TCP_LIMIT_NONE; i < NARU_TCP_LIMITS; i++) {

@@ -25,11 +25,12 @@ void naru_tcp_rcvq_append(struct naru_tcp *c, struct naru_pkt *pkt)
         return;
     }
     pkt = naru_pktpool_fit(pkt);
-    pkt->next = NULL;
-    if (NARU_LIKELY(last == NULL))
-        c->rcv_first = pkt;
-    else
+    if (NARU_LIKELY(last == NULL)) {
+        pkt->next = pkt;
+    } else {
+        pkt->next = last->next;
         last->next = pkt;
+    }
     c->rcv_last = pkt;
     c->rcv_truesize += (uint32_t)naru_pkt_truesize(pkt);
 }
@@ -37,7 +38,8 @@ void naru_tcp_rcvq_append(struct naru_tcp *c, struct naru_pkt *pkt)
 uint32_t naru_tcp_rcvq_copy(const struct naru_tcp *c, uint32_t skip, void *at, uint32_t len)
 {
     uint32_t done = 0;
-    for (const struct naru_pkt *p = c->rcv_first; p != NULL && done < len; p = p->next) {
+    for (const struct naru_pkt *p = naru_tcp_rcvq_first(c); p != NULL && done < len;
+         p = naru_tcp_rcvq_next(c, p)) {
         if (skip >= p->len) {
             skip -= p->len;
             continue;
@@ -55,15 +57,16 @@ void naru_tcp_rcvq_consume(struct naru_tcp *c, uint32_t len)
     NARU_ASSERT(len <= c->rcv.unread);
     c->rcv.unread -= len;
     while (len > 0) {
-        struct naru_pkt *p = c->rcv_first;
+        struct naru_pkt *p = c->rcv_last->next;
         if (len < p->len) {
             naru_pkt_pull(p, len);
             return;
         }
         len -= p->len;
-        c->rcv_first = p->next;
-        if (c->rcv_first == NULL)
+        if (p == c->rcv_last)
             c->rcv_last = NULL;
+        else
+            c->rcv_last->next = p->next;
         c->rcv_truesize -= (uint32_t)naru_pkt_truesize(p);
         naru_pktpool_put(p);
     }
@@ -74,12 +77,11 @@ void naru_tcp_rcvq_free(struct naru_tcp *c) { naru_tcp_rcvq_consume(c, c->rcv.un
 void naru_tcp_rcvq_check(const struct naru_tcp *c)
 {
     uint64_t bytes = 0, truesize = 0;
-    for (const struct naru_pkt *p = c->rcv_first; p != NULL; p = p->next) {
+    for (const struct naru_pkt *p = naru_tcp_rcvq_first(c); p != NULL;
+         p = naru_tcp_rcvq_next(c, p)) {
         NARU_ASSERT(p->len > 0);
-        NARU_ASSERT((p->next == NULL) == (p == c->rcv_last));
         bytes += p->len;
         truesize += naru_pkt_truesize(p);
     }
     NARU_ASSERT(bytes == c->rcv.unread && truesize == c->rcv_truesize);
-    NARU_ASSERT((c->rcv_first == NULL) == (c->rcv_last == NULL));
 }

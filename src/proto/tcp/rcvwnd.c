@@ -15,13 +15,13 @@ enum { SPACE_GROWTH_SEGMENTS = 16, SMALL_SEGMENT = 128, PRESSED_SEGMENTS = 4 };
 /* What can be said in the window field; a whole window may be larger by part of a segment. */
 static uint32_t scale_max(const struct naru_tcp *c)
 {
-    uint32_t more = c->env->config->tcp_bsd ? c->mss_advertised : 0;
+    uint32_t more = c->more->env->config->tcp_bsd ? c->mss_advertised : 0;
     return (65535u << c->rcv.wscale) + more;
 }
 
 void naru_tcp_rcvwnd_init(struct naru_tcp *c, naru_time now)
 {
-    uint32_t max = 65535u << c->env->wscale;
+    uint32_t max = 65535u << c->more->env->wscale;
     c->rcv.buf = NARU_MIN(naru_tcp_opts(c)->rcvbuf, max);
     c->rcv_ssthresh = NARU_MIN(c->rcv.buf, 65535u);
     c->space = NARU_MIN(c->rcv_ssthresh, NARU_TCP_IW * c->mss_advertised);
@@ -32,7 +32,7 @@ void naru_tcp_rcvwnd_init(struct naru_tcp *c, naru_time now)
 void naru_tcp_rcvwnd_whole(struct naru_tcp *c)
 {
     uint32_t mss = NARU_MAX((uint32_t)NARU_MIN(c->mss_path, c->mss_peer), 1u);
-    if (!c->env->config->tcp_bsd || c->rcv.buf <= mss)
+    if (!c->more->env->config->tcp_bsd || c->rcv.buf <= mss)
         return;
     c->rcv.buf = (c->rcv.buf + mss - 1) / mss * mss;
     c->rcv_ssthresh = c->rcv.buf;
@@ -44,7 +44,7 @@ static uint32_t free_space(const struct naru_tcp *c)
     uint32_t limit = NARU_MIN(c->rcv.buf, c->rcv_ssthresh);
     if (naru_tcp_opts(c)->window_clamp != 0)
         limit = NARU_MIN(limit, naru_tcp_opts(c)->window_clamp);
-    if (naru_mem_pressure(c->env->mem) != NARU_MEM_NORMAL)
+    if (naru_mem_pressure(c->more->env->mem) != NARU_MEM_NORMAL)
         limit = NARU_MIN(limit, PRESSED_SEGMENTS * (uint32_t)c->mss_advertised);
     /* A user who leaves packets that waste memory: the other half of the promise. */
     if (c->rcv_truesize / 4 > c->rcv.buf)
@@ -91,7 +91,7 @@ uint16_t naru_tcp_rcvwnd_select(struct naru_tcp *c, bool syn)
         c->rcv.wnd = NARU_MIN(free_space(c), 65535u);
         return (uint16_t)c->rcv.wnd;
     }
-    if (c->env->config->tcp_bsd) {
+    if (c->more->env->config->tcp_bsd) {
         c->rcv.wnd =
             NARU_MAX(free_space(c), c->rcv.wnd); /* what is accepted; the field may say less */
         return (uint16_t)NARU_MIN(c->rcv.wnd >> c->rcv.wscale, 65535u);
@@ -114,10 +114,10 @@ static void adjust(struct naru_tcp *c, naru_time now)
         return;
     uint32_t copied = naru_seq_len(c->space_seq, naru_tcp_copied(c));
     if (copied > c->space && !(c->opt_flags & NARU_TCP_SET_RCVBUF_FIXED) &&
-        naru_mem_pressure(c->env->mem) == NARU_MEM_NORMAL) {
+        naru_mem_pressure(c->more->env->mem) == NARU_MEM_NORMAL) {
         uint64_t want = 2 * (uint64_t)copied + SPACE_GROWTH_SEGMENTS * c->mss_advertised;
         want += 2 * (want * (copied - c->space) / NARU_MAX(c->space, 1u));
-        want = NARU_MIN(want, (uint64_t)c->env->config->tcp_rcvbuf_max);
+        want = NARU_MIN(want, (uint64_t)c->more->env->config->tcp_rcvbuf_max);
         want = NARU_MIN(want, (uint64_t)scale_max(c));
         c->rcv.buf = NARU_MAX(c->rcv.buf, (uint32_t)want);
     }
@@ -131,7 +131,7 @@ void naru_tcp_rcvwnd_read(struct naru_tcp *c, naru_time now)
 {
     adjust(c, now);
     uint32_t limit = NARU_MIN(c->rcv.buf, c->rcv_ssthresh); /* there is never more free space */
-    bool bsd = c->env->config->tcp_bsd, may_double = c->rcv.wnd <= limit / 2;
+    bool bsd = c->more->env->config->tcp_bsd, may_double = c->rcv.wnd <= limit / 2;
     if (!(bsd || may_double) || c->flags & NARU_TCP_F_FIN_RECEIVED || !naru_tcp_synchronized(c))
         return;
     uint32_t space = free_space(c);
@@ -181,8 +181,8 @@ void naru_tcp_sndbuf_grow(struct naru_tcp *c)
     if (NARU_LIKELY(2 * (uint64_t)c->cwnd <= c->sndbuf) ||
         (c->opt_flags & NARU_TCP_SET_SNDBUF_FIXED))
         return;
-    uint32_t want = 2 * NARU_MIN(c->cwnd, c->env->config->tcp_sndbuf_max);
-    want = NARU_MIN(want, c->env->config->tcp_sndbuf_max);
-    if (naru_mem_pressure(c->env->mem) == NARU_MEM_NORMAL)
+    uint32_t want = 2 * NARU_MIN(c->cwnd, c->more->env->config->tcp_sndbuf_max);
+    want = NARU_MIN(want, c->more->env->config->tcp_sndbuf_max);
+    if (naru_mem_pressure(c->more->env->mem) == NARU_MEM_NORMAL)
         c->sndbuf = NARU_MAX(c->sndbuf, want);
 }

@@ -108,7 +108,7 @@ static void reno_acked(struct naru_tcp *c, uint32_t acked)
 
 void naru_tcp_recover_done(struct naru_tcp *c)
 {
-    c->snd.dupacks = 0;
+    c->more->dupacks = 0;
     c->more->reno = 0;
     c->flags &= ~(uint32_t)(NARU_TCP_F_FORCE | NARU_TCP_F_FRTO);
     naru_tcp_rack_episode_over(c);
@@ -160,21 +160,21 @@ static void watch(struct naru_tcp *c, const struct naru_tcp_acked *a, naru_time 
         cwr = false;
     }
     if (a->acked > 0) {
-        c->snd.dupacks = 0;
+        c->more->dupacks = 0;
         c->more->reno = 0;
         naru_tcp_pull_along(c);
     }
-    if (a->dup && c->snd.dupacks < UINT8_MAX) {
-        c->snd.dupacks++;
+    if (a->dup && c->more->dupacks < UINT8_MAX) {
+        c->more->dupacks++;
         reno_dup(c);
     }
     if (has_rack(c)) {
         naru_tcp_rack_detect(c, now);
         go = c->more->lost > c->more->retrans;
     } else if (c->flags & NARU_TCP_F_SACK) {
-        go = !again && ((c->more->sacked > 0 && lost_edge(c, &edge)) || c->snd.dupacks >= 3);
+        go = !again && ((c->more->sacked > 0 && lost_edge(c, &edge)) || c->more->dupacks >= 3);
     } else {
-        go = !again && c->snd.dupacks >= NARU_TCP_DUPTHRESH;
+        go = !again && c->more->dupacks >= NARU_TCP_DUPTHRESH;
     }
     if (go && c->more->rare != NULL && naru_tcp_mtu_probe_lost(c))
         naru_tcp_recover_probe(c);
@@ -183,8 +183,8 @@ static void watch(struct naru_tcp *c, const struct naru_tcp_acked *a, naru_time 
     else if (a->ece && !cwr)
         enter_cwr(c, now);
     else if (!cwr)
-        naru_tcp_recover_phase(c, c->snd.dupacks > 0 || c->more->sacked > 0 ? NARU_CA_DISORDER
-                                                                            : NARU_CA_OPEN);
+        naru_tcp_recover_phase(c, c->more->dupacks > 0 || c->more->sacked > 0 ? NARU_CA_DISORDER
+                                                                              : NARU_CA_OPEN);
 }
 
 /* RECOVERY: what else is lost? */
@@ -343,7 +343,7 @@ void naru_tcp_recover_rto(struct naru_tcp *c, naru_time now)
     c->cwnd = naru_tcp_pipe(c) + c->snd.mss; /* RFC 5681 3.1: the loss window */
     c->more->recover = c->snd.nxt;
     c->more->rtx_next = c->more->lost_upto = c->snd.una;
-    c->snd.dupacks = 0;
+    c->more->dupacks = 0;
     c->more->reno = 0;
     c->flags &= ~(uint32_t)(NARU_TCP_F_FRTO | NARU_TCP_F_TLP | NARU_TCP_F_TLP_DUE);
     c->flags |= NARU_TCP_F_FORCE;
@@ -411,13 +411,13 @@ void naru_tcp_recover_sent(struct naru_tcp *c, naru_seq start, uint32_t len, nar
     struct naru_tcp_sent *r = naru_tcp_sent_at(c, i);
     (void)naru_tcp_rare_need(c); /* while it is known since when there is something to do */
     if (len % c->snd.mss != 0 && !naru_seq_eq(end, r->end))
-        r->flags &= (uint8_t)~NARU_TCP_SENT_EVEN; /* cut otherwise this time */
+        naru_tcp_sent_flag(c, r, (uint8_t)(r->flags & ~NARU_TCP_SENT_EVEN)); /* cut otherwise */
     if (naru_seq_after(r->end, end) && naru_tcp_sent_split(c, i, end))
         r = naru_tcp_sent_at(c, i);
     if (naru_seq_before(r->start, start) && naru_tcp_sent_split(c, i, start))
         r = naru_tcp_sent_at(c, ++i);
     /* Without memory for a split, all of the record counts as sent again; RTO sees to the rest. */
-    r->sent_at = now;
+    naru_tcp_sent_stamp(c, r, now);
     bool probe = !(r->flags & NARU_TCP_SENT_LOST); /* is not counted: it is thought to be there */
     naru_tcp_sent_flag(c, r, r->flags | NARU_TCP_SENT_EVER | (probe ? 0 : NARU_TCP_SENT_RETRANS));
     naru_tcp_rack_resent(c, now);

@@ -9,7 +9,7 @@
 /* As the configuration has it, in microseconds. */
 uint64_t naru_tcp_rto_max(const struct naru_tcp *c)
 {
-    return (uint64_t)c->env->config->tcp_rto_max_ms * 1000;
+    return (uint64_t)c->more->env->config->tcp_rto_max_ms * 1000;
 }
 
 _Static_assert(NARU_TCP_RTO_MAX <= UINT32_MAX / 8, "no sum of round trips needs more than 32 bits");
@@ -30,7 +30,7 @@ void naru_tcp_rtt_sample(struct naru_tcp *c, uint32_t us)
         c->rttvar = (3 * c->rttvar + off + 2) / 4;
         c->srtt = (7 * c->srtt + us + 4) / 8;
     }
-    uint32_t rto = c->srtt + NARU_MAX(c->env->config->tcp_rto_min_ms * 1000, 4 * c->rttvar);
+    uint32_t rto = c->srtt + NARU_MAX(c->more->env->config->tcp_rto_min_ms * 1000, 4 * c->rttvar);
     c->rto = NARU_MIN(rto, (uint32_t)naru_tcp_rto_max(c));
 }
 
@@ -49,7 +49,7 @@ naru_time naru_tcp_rto(const struct naru_tcp *c)
 void naru_tcp_set_metrics(struct naru_tcp *c, const struct naru_tcp_metrics *m)
 {
     if (m->rtt > c->srtt) {
-        uint64_t least = (uint64_t)c->env->config->tcp_rto_min_ms * 1000;
+        uint64_t least = (uint64_t)c->more->env->config->tcp_rto_min_ms * 1000;
         uint64_t rto = m->rtt + NARU_MAX(2 * (uint64_t)m->rtt, least);
         c->rto = NARU_MAX(c->rto, (uint32_t)NARU_MIN(rto, naru_tcp_rto_max(c)));
     }

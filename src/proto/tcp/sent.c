@@ -3,8 +3,9 @@
  *
  * Together they cover [SND.UNA, SND.NXT) without gaps, SYN apart and FIN included.  Neighbours that
  * were sent at the same instant and share their fate are one record, so a quiet connection has one,
- * kept in place, and a busy one has a ring: append at the back, pop at the front, binary search for
- * the edges of SACK blocks, insertion by moving the shorter side.
+ * of which it keeps the time and the flags and knows the rest, and a busy one has a ring: append at
+ * the back, pop at the front, binary search for the edges of SACK blocks, insertion by moving the
+ * shorter side.
  *
  * The ring is bounded and its memory may be refused.  Then two records become one that remembers
  * the later instant and forgets what was known of either: SACK information is advice (RFC 2018 8),
@@ -34,16 +35,46 @@ NARU_INLINE struct naru_tcp_sent *slot(struct naru_tcp_ring *r, uint32_t i)
     return &r->at[(r->first + i) & (r->size - 1)];
 }
 
+/* Where the first of them begins. */
+static naru_seq beginning(const struct naru_tcp *c)
+{
+    return naru_tcp_synchronized(c) ? c->snd.una : naru_seq_add(c->snd.una, 1);
+}
+
 unsigned naru_tcp_sent_count(const struct naru_tcp *c)
 {
     if (c->more->ring != NULL)
         return c->more->ring->count;
-    return naru_seq_eq(c->sent.start, c->sent.end) ? 0 : 1;
+    return naru_seq_eq(beginning(c), c->snd.nxt) ? 0 : 1;
+}
+
+/* The only one, in no ring. */
+static struct naru_tcp_sent lone(const struct naru_tcp *c, naru_seq start)
+{
+    return (struct naru_tcp_sent){
+        .start = start, .end = c->snd.nxt, .flags = c->sent_flags, .sent_at = c->sent_at
+    };
 }
 
 struct naru_tcp_sent *naru_tcp_sent_at(struct naru_tcp *c, unsigned i)
 {
-    return c->more->ring != NULL ? slot(c->more->ring, i) : &c->sent;
+    if (c->more->ring != NULL)
+        return slot(c->more->ring, i);
+    NARU_ASSERT(!naru_tcp_is_calm(c));
+    c->more->lone = lone(c, beginning(c));
+    return &c->more->lone;
+}
+
+naru_time naru_tcp_sent_since(const struct naru_tcp *c)
+{
+    return c->more->ring != NULL ? slot(c->more->ring, 0)->sent_at : c->sent_at;
+}
+
+naru_time naru_tcp_sent_newest(const struct naru_tcp *c)
+{
+    const struct naru_tcp_ring *ring = c->more->ring;
+    return ring != NULL ? ring->at[(ring->first + ring->count - 1) & (ring->size - 1)].sent_at
+                        : c->sent_at;
 }
 
 /* Adds to (sign 1) or takes from (-1) the counters what a range with these flags stands for. */
@@ -58,12 +89,28 @@ static void account(struct naru_tcp *c, uint8_t flags, uint32_t len, bool add)
         c->more->retrans += n;
 }
 
+/* r was changed, not in its length. */
+NARU_INLINE void keep(struct naru_tcp *c, const struct naru_tcp_sent *r)
+{
+    if (c->more->ring == NULL) {
+        c->sent_at = r->sent_at;
+        c->sent_flags = r->flags;
+    }
+}
+
 void naru_tcp_sent_flag(struct naru_tcp *c, struct naru_tcp_sent *r, uint8_t flags)
 {
     uint32_t len = naru_seq_len(r->start, r->end);
     account(c, r->flags, len, false);
     account(c, flags, len, true);
     r->flags = flags;
+    keep(c, r);
+}
+
+void naru_tcp_sent_stamp(struct naru_tcp *c, struct naru_tcp_sent *r, naru_time now)
+{
+    r->sent_at = now;
+    keep(c, r);
 }
 
 static bool too_many(const struct naru_tcp *c, uint32_t size)
@@ -72,7 +119,7 @@ static bool too_many(const struct naru_tcp *c, uint32_t size)
            (size > RING_MAX_LARGE || size / 4 > naru_tcp_flight(c) / NARU_MAX(c->snd.mss, 1u));
 }
 
-/* Room for one more record; false at the bound or without memory. */
+/* Room for one more record; false at the bound or without memory.  There is one at least. */
 static NARU_NOINLINE bool grow(struct naru_tcp *c)
 {
     struct naru_tcp_ring *old = c->more->ring;
@@ -82,11 +129,9 @@ static NARU_NOINLINE bool grow(struct naru_tcp *c)
         return true;
     if (old != NULL)
         size *= 2;
-    if (too_many(c, size))
+    if (too_many(c, size) || !naru_tcp_more_need(c))
         return false;
-    if (!naru_tcp_more_need(c))
-        return false;
-    struct naru_tcp_ring *r = naru_mem_alloc(c->env->mem, ring_bytes(size));
+    struct naru_tcp_ring *r = naru_mem_alloc(c->more->env->mem, ring_bytes(size));
     if (r == NULL)
         return false;
     r->first = 0;
@@ -95,38 +140,51 @@ static NARU_NOINLINE bool grow(struct naru_tcp *c)
     for (uint32_t i = 0; i < count; i++)
         r->at[i] = *naru_tcp_sent_at(c, i);
     if (old != NULL)
-        naru_mem_free(c->env->mem, old, ring_bytes(old->size));
+        naru_mem_free(c->more->env->mem, old, ring_bytes(old->size));
     c->more->ring = r;
-    c->sent.end = c->sent.start;
     return true;
 }
 
+/* [start, end) was sent as part of the last record. */
+static void join(struct naru_tcp *c, naru_seq end, uint8_t flags, naru_time now)
+{
+    struct naru_tcp_ring *ring = c->more->ring;
+    c->sent_flags = flags;
+    c->sent_at = now;
+    if (ring != NULL) {
+        struct naru_tcp_sent *last = slot(ring, ring->count - 1);
+        last->end = end;
+        last->flags = flags;
+        last->sent_at = now;
+    }
+}
+
+/* SND.NXT is still start. */
 void naru_tcp_sent_push(struct naru_tcp *c, naru_seq start, naru_seq end, uint8_t even,
                         naru_time now)
 {
+    struct naru_tcp_ring *ring = c->more->ring;
     unsigned count = naru_tcp_sent_count(c);
-    struct naru_tcp_sent *last = count > 0 ? naru_tcp_sent_at(c, count - 1) : NULL;
-    if (last != NULL) {
-        NARU_ASSERT(naru_seq_eq(last->end, start));
-        if ((last->flags & ~NARU_TCP_SENT_EVEN) == 0 && last->sent_at == now) {
-            last->end = end;
-            last->flags &= naru_seq_eq(c->snd.sml, start) ? 0 : even;
-            return;
-        }
-    }
-    struct naru_tcp_sent r = { .start = start, .end = end, .flags = even, .sent_at = now };
-    if (c->more->ring == NULL && count == 0) {
-        c->sent = r;
+    NARU_ASSERT(naru_seq_eq(c->snd.nxt, start));
+    if (ring == NULL && count == 0) {
+        c->sent_at = now;
+        c->sent_flags = even;
         return;
     }
-    if (grow(c)) {
-        c->more->ring->count++;
-        *naru_tcp_sent_at(c, count) = r;
-        return;
+    const struct naru_tcp_sent *last = count > 0 && ring != NULL ? slot(ring, count - 1) : NULL;
+    uint8_t flags = last != NULL ? last->flags : c->sent_flags;
+    if (count > 0 && (flags & ~NARU_TCP_SENT_EVEN) == 0 && naru_tcp_sent_newest(c) == now) {
+        join(c, end, flags & (naru_seq_eq(c->snd.sml, start) ? 0 : even), now);
+    } else if (grow(c)) {
+        ring = c->more->ring;
+        ring->count++;
+        *slot(ring, count) =
+            (struct naru_tcp_sent){ .start = start, .end = end, .flags = even, .sent_at = now };
+    } else {
+        if (!naru_tcp_is_calm(c))
+            naru_tcp_sent_flag(c, naru_tcp_sent_at(c, count - 1), flags & NARU_TCP_SENT_EVER);
+        join(c, end, flags & NARU_TCP_SENT_EVER, now);
     }
-    naru_tcp_sent_flag(c, last, last->flags & NARU_TCP_SENT_EVER);
-    last->end = end;
-    last->sent_at = now;
 }
 
 /* What the acknowledged bytes of a record, up to end, tell of round-trip times and deliveries. */
@@ -151,10 +209,25 @@ static void tell(const struct naru_tcp *c, const struct naru_tcp_sent *r, naru_s
     }
 }
 
+static void pop_lone(struct naru_tcp *c, naru_seq una, struct naru_tcp_acked *a)
+{
+    struct naru_tcp_sent r = lone(c, naru_seq_sub(una, a->acked));
+    if (a->acked == 0 || naru_seq_eq(r.start, r.end))
+        return;
+    tell(c, &r, una, a);
+    account(c, r.flags, a->acked, false);
+}
+
+/* SND.UNA is una already, and was a->acked before. */
 void naru_tcp_sent_pop(struct naru_tcp *c, naru_seq una, struct naru_tcp_acked *a)
 {
-    while (naru_tcp_sent_count(c) > 0) {
-        struct naru_tcp_sent *r = naru_tcp_sent_at(c, 0);
+    struct naru_tcp_ring *ring = c->more->ring;
+    if (ring == NULL) {
+        pop_lone(c, una, a);
+        return;
+    }
+    while (ring->count > 0) {
+        struct naru_tcp_sent *r = slot(ring, 0);
         if (naru_seq_after_eq(r->start, una))
             break;
         naru_seq to = naru_seq_min(r->end, una);
@@ -164,10 +237,8 @@ void naru_tcp_sent_pop(struct naru_tcp *c, naru_seq una, struct naru_tcp_acked *
         r->start = to;
         if (!naru_seq_eq(to, r->end))
             break;
-        if (c->more->ring != NULL) {
-            c->more->ring->first = (c->more->ring->first + 1) & (c->more->ring->size - 1);
-            c->more->ring->count--;
-        }
+        ring->first = (ring->first + 1) & (ring->size - 1);
+        ring->count--;
     }
 }
 
@@ -255,8 +326,8 @@ void naru_tcp_sent_merge(struct naru_tcp *c, unsigned i)
 NARU_NOINLINE void naru_tcp_sent_free(struct naru_tcp *c)
 {
     if (c->more->ring != NULL)
-        naru_mem_free(c->env->mem, c->more->ring, ring_bytes(c->more->ring->size));
-    c->sent = (struct naru_tcp_sent){ .flags = 0 };
+        naru_mem_free(c->more->env->mem, c->more->ring, ring_bytes(c->more->ring->size));
+    c->sent_flags = 0;
     if (naru_tcp_is_calm(c))
         return;
     c->more->ring = NULL;
@@ -276,7 +347,8 @@ void naru_tcp_sent_check(struct naru_tcp *c)
     uint32_t sacked = 0, lost = 0, retrans = 0;
     naru_seq at = naru_tcp_synchronized(c) ? c->snd.una : c->snd.nxt;
     for (unsigned i = 0; i < naru_tcp_sent_count(c); i++) {
-        const struct naru_tcp_sent *r = naru_tcp_sent_at(c, i);
+        struct naru_tcp_sent only = lone(c, beginning(c));
+        const struct naru_tcp_sent *r = c->more->ring != NULL ? slot(c->more->ring, i) : &only;
         uint32_t len = naru_seq_len(r->start, r->end);
         NARU_ASSERT(naru_seq_eq(r->start, at) && naru_seq_before(r->start, r->end));
         NARU_ASSERT(!(r->flags & NARU_TCP_SENT_SACKED) ||

@@ -37,13 +37,18 @@ struct naru_block *naru_tcp_sndq_block(const struct naru_tcp *c, uint32_t want)
 {
     if (c->sndbuf < NARU_BLOCK_ROOM_LARGE)
         want = NARU_MIN(want, NARU_BLOCK_ROOM_MEDIUM);
-    return naru_block_get(c->env->blockpool, want);
+    return naru_block_get(c->more->env->blockpool, want);
+}
+
+NARU_INLINE struct naru_block *first(const struct naru_tcp *c)
+{
+    return c->snd_last == NULL ? NULL : c->snd_last->next;
 }
 
 /* Empty blocks stand behind the filled ones: they were reserved. */
 NARU_INLINE bool has_reserved(const struct naru_tcp *c)
 {
-    return c->snd_last != NULL && c->snd_last != c->snd_first && block_len(c->snd_last) == 0;
+    return c->snd_last != NULL && c->snd_last != first(c) && block_len(c->snd_last) == 0;
 }
 
 /* The last block with data in it; the first, if there is none.  What follows is reserved. */
@@ -52,7 +57,8 @@ static struct naru_block *last_filled(const struct naru_tcp *c)
     struct naru_block *b = c->snd_last;
     if (!has_reserved(c))
         return b;
-    for (b = c->snd_nxt_block != NULL ? c->snd_nxt_block : c->snd_first; block_len(b->next) > 0;)
+    for (b = c->more->snd_nxt_block != NULL ? c->more->snd_nxt_block : first(c);
+         block_len(b->next) > 0;)
         b = b->next;
     return b;
 }
@@ -60,10 +66,11 @@ static struct naru_block *last_filled(const struct naru_tcp *c)
 /* Nothing stays behind b. */
 static void cut_behind(struct naru_tcp *c, struct naru_block *b)
 {
-    while (b->next != NULL) {
+    struct naru_block *head = first(c);
+    while (b->next != head) {
         struct naru_block *reserved = b->next;
         b->next = reserved->next;
-        naru_block_put(c->env->blockpool, reserved);
+        naru_block_put(c->more->env->blockpool, reserved);
     }
     c->snd_last = b;
 }
@@ -79,21 +86,17 @@ static struct naru_block *tail(struct naru_tcp *c, uint32_t want)
             b->seq = c->snd.end.v;
         return b;
     }
-    bool first = b == NULL;
-    if (!naru_mem_may_hold(c->env->mem, first))
+    bool only = b == NULL;
+    if (!naru_mem_may_hold(c->more->env->mem, only))
         return NULL;
     want = NARU_MIN(NARU_MAX(want, naru_tcp_buffered(c)), (uint32_t)BLOCK_WANT_MAX);
-    if (naru_mem_pressure(c->env->mem) != NARU_MEM_NORMAL)
-        want = NARU_MIN(want, first ? NARU_BLOCK_ROOM_SMALL : NARU_BLOCK_ROOM_MEDIUM);
+    if (naru_mem_pressure(c->more->env->mem) != NARU_MEM_NORMAL)
+        want = NARU_MIN(want, only ? NARU_BLOCK_ROOM_SMALL : NARU_BLOCK_ROOM_MEDIUM);
     b = naru_tcp_sndq_block(c, want);
     if (b == NULL)
         return NULL;
     b->seq = c->snd.end.v;
-    if (c->snd_last == NULL)
-        c->snd_first = b;
-    else
-        c->snd_last->next = b;
-    c->snd_last = b;
+    naru_tcp_sndq_add(c, b);
     return b;
 }
 
@@ -139,7 +142,7 @@ int naru_tcp_sndq_reserve(struct naru_tcp *c, struct naru_room *room, unsigned m
         if (more == NULL)
             break;
         more->seq = seq;
-        c->snd_last = b->next = more;
+        naru_tcp_sndq_add(c, more);
     }
     return (int)count;
 }
@@ -159,23 +162,27 @@ void naru_tcp_sndq_commit(struct naru_tcp *c, uint32_t len)
         len -= n;
         if (len == 0)
             break;
+        NARU_ASSERT(b != c->snd_last);
         b = b->next;
-        NARU_ASSERT(b != NULL);
     }
     cut_behind(c, b);
     if (block_len(b) == 0)
         naru_tcp_sndq_free(c); /* it is the first */
 }
 
-/* The block that holds seq; *hint is where it was last, and is moved there. */
-static struct naru_block *find(struct naru_tcp *c, naru_seq seq, struct naru_block **hint)
+/*
+ * The block that holds seq.  *place is where it was last, and is moved there; a calm connection has
+ * next to nothing in its buffer, and no such place.
+ */
+static struct naru_block *find(struct naru_tcp *c, naru_seq seq, struct naru_block **place)
 {
-    struct naru_block *b = *hint;
+    struct naru_block *b = *place;
     if (b == NULL || naru_seq_before(seq, block_seq(b)))
-        b = c->snd_first;
-    while (b->next != NULL && naru_seq_before_eq(block_end(b), seq))
+        b = first(c);
+    while (b != c->snd_last && naru_seq_before_eq(block_end(b), seq))
         b = b->next;
-    *hint = b;
+    if (!naru_tcp_is_calm(c))
+        *place = b;
     return b;
 }
 
@@ -187,7 +194,7 @@ unsigned naru_tcp_sndq_slices(struct naru_tcp *c, naru_seq seq, uint32_t *len,
     if (left == 0)
         return 0;
     bool new = naru_seq_eq(seq, c->snd.nxt);
-    struct naru_block *b = find(c, seq, new ? &c->snd_nxt_block : &c->more->snd_rtx_block);
+    struct naru_block *b = find(c, seq, new ? &c->more->snd_nxt_block : &c->more->snd_rtx_block);
     uint32_t skip = naru_seq_len(block_seq(b), seq);
     NARU_ASSERT(skip < block_len(b));
     if (NARU_LIKELY(left <= block_len(b) - skip)) {
@@ -195,7 +202,7 @@ unsigned naru_tcp_sndq_slices(struct naru_tcp *c, naru_seq seq, uint32_t *len,
         return 1;
     }
     for (; left > 0 && count < max; b = b->next) {
-        NARU_ASSERT(b != NULL && block_len(b) > skip);
+        NARU_ASSERT(block_len(b) > skip);
         uint32_t n = NARU_MIN(left, block_len(b) - skip);
         slice[count++] =
             (struct naru_slice){ .at = naru_block_data(b) + b->start + skip, .len = n };
@@ -208,23 +215,24 @@ unsigned naru_tcp_sndq_slices(struct naru_tcp *c, naru_seq seq, uint32_t *len,
 
 static void drop_first(struct naru_tcp *c)
 {
-    struct naru_block *b = c->snd_first;
-    if (c->snd_nxt_block == b)
-        c->snd_nxt_block = NULL;
+    struct naru_block *b = first(c);
+    if (c->more->snd_nxt_block == b)
+        c->more->snd_nxt_block = NULL;
     if (c->more->snd_rtx_block == b)
         c->more->snd_rtx_block = NULL;
-    c->snd_first = b->next;
-    if (c->snd_first == NULL)
+    if (b == c->snd_last)
         c->snd_last = NULL;
-    naru_block_put(c->env->blockpool, b);
+    else
+        c->snd_last->next = b->next;
+    naru_block_put(c->more->env->blockpool, b);
 }
 
 void naru_tcp_sndq_acked(struct naru_tcp *c)
 {
     naru_seq una = naru_seq_min(c->snd.una, c->snd.end);
-    while (c->snd_first != NULL && naru_seq_before_eq(block_end(c->snd_first), una))
+    while (c->snd_last != NULL && naru_seq_before_eq(block_end(first(c)), una))
         drop_first(c);
-    struct naru_block *b = c->snd_first;
+    struct naru_block *b = first(c);
     if (b != NULL && naru_seq_before(block_seq(b), una)) {
         b->start += naru_seq_len(block_seq(b), una);
         b->seq = una.v;
@@ -233,22 +241,22 @@ void naru_tcp_sndq_acked(struct naru_tcp *c)
 
 void naru_tcp_sndq_free(struct naru_tcp *c)
 {
-    while (c->snd_first != NULL)
+    while (c->snd_last != NULL)
         drop_first(c);
 }
 
 void naru_tcp_sndq_check(const struct naru_tcp *c)
 {
     uint32_t total = 0;
-    bool nxt = c->snd_nxt_block == NULL, rtx = c->more->snd_rtx_block == NULL;
-    for (const struct naru_block *b = c->snd_first; b != NULL; b = b->next) {
+    bool nxt = c->more->snd_nxt_block == NULL, rtx = c->more->snd_rtx_block == NULL, more = true;
+    for (const struct naru_block *b = first(c); b != NULL && more; b = b->next) {
+        more = b != c->snd_last;
         NARU_ASSERT(b->start <= b->end && b->end <= b->capacity);
-        NARU_ASSERT(block_len(b) > 0 || b->next == NULL || block_len(b->next) == 0);
+        NARU_ASSERT(block_len(b) > 0 || !more || block_len(b->next) == 0);
         NARU_ASSERT(block_len(b) == 0 || naru_seq_before(block_seq(b), c->snd.end));
-        if (b->next != NULL && block_len(b->next) > 0)
+        if (more && block_len(b->next) > 0)
             NARU_ASSERT(naru_seq_eq(block_end(b), block_seq(b->next)));
-        NARU_ASSERT((b->next == NULL) == (b == c->snd_last));
-        nxt = nxt || b == c->snd_nxt_block;
+        nxt = nxt || b == c->more->snd_nxt_block;
         rtx = rtx || b == c->more->snd_rtx_block;
         total += block_len(b);
     }

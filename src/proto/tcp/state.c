@@ -45,8 +45,8 @@ void naru_tcp_enter(struct naru_tcp *c, enum naru_tcp_state to, naru_time now)
     c->state = (uint8_t)to;
     naru_tcp_set_slow(c, NARU_TCP_SLOW_STATE, to != NARU_TCP_ESTABLISHED);
     naru_tcp_timer_entered(c, now);
-    if (c->env->state_changed != NULL)
-        c->env->state_changed(c->env->user, c, from, to);
+    if (c->more->env->state_changed != NULL)
+        c->more->env->state_changed(c->more->env->user, c, from, to);
 }
 
 static void forget_sending(struct naru_tcp *c)
@@ -114,7 +114,6 @@ void naru_tcp_init(struct naru_tcp *c, struct naru_tcp_env *env, const struct na
                    naru_time now)
 {
     memset(c, 0, sizeof(*c));
-    c->env = env;
     c->more = &env->calm;
     naru_tcp_opts_take(c, setup->like);
     naru_tcp_timer_reset(c);
@@ -145,11 +144,11 @@ bool naru_tcp_prepare(struct naru_tcp *c) { return naru_tcp_more_need(c); }
 static void start(struct naru_tcp *c, naru_seq iss, naru_time now)
 {
     bool prepared = naru_tcp_more_need(c);
-    NARU_ASSERT(prepared && c->state == NARU_TCP_CLOSED && c->snd_first == NULL);
+    NARU_ASSERT(prepared && c->state == NARU_TCP_CLOSED && c->snd_last == NULL);
     c->more->iss = c->snd.una = c->more->snd_up = c->more->recover = iss;
     c->snd.nxt = c->snd.end = c->snd.sml = c->more->rtx_next = naru_seq_add(iss, 1);
     c->more->high_sacked = c->more->lost_upto = c->snd.nxt;
-    c->sent = (struct naru_tcp_sent){ .start = c->snd.nxt, .end = c->snd.nxt, .sent_at = now };
+    c->sent_at = now;
     naru_tcp_rcvwnd_init(c, now);
     c->rcv.mss = (uint16_t)NARU_MIN(NARU_MIN(c->rcv.buf / 2, 536u), (uint32_t)c->mss_advertised);
 }
@@ -164,7 +163,7 @@ void naru_tcp_open(struct naru_tcp *c, naru_seq iss, naru_time now)
 /* What the other side said about itself in its SYN (or SYN, ACK). */
 void naru_tcp_sync_options(struct naru_tcp *c, const struct naru_tcp_hdr *syn, naru_time now)
 {
-    const struct naru_config *config = c->env->config;
+    const struct naru_config *config = c->more->env->config;
     if ((syn->opts & NARU_TCP_OPT_MSS) && syn->mss != 0)
         c->mss_peer = syn->mss;
     bool more = !(c->opt_flags & NARU_TCP_SET_NO_OPTIONS);
@@ -177,7 +176,7 @@ void naru_tcp_sync_options(struct naru_tcp *c, const struct naru_tcp_hdr *syn, n
     if (more && (syn->opts & NARU_TCP_OPT_WSCALE) && config->tcp_window_scale) {
         c->flags |= NARU_TCP_F_WSCALE;
         c->snd.wscale = (uint8_t)NARU_MIN((unsigned)syn->wscale, 14u); /* RFC 7323 2.3 */
-        c->rcv.wscale = c->env->wscale;
+        c->rcv.wscale = c->more->env->wscale;
     }
     if (syn->opts & NARU_TCP_OPT_USER_TIMEOUT)
         naru_tcp_uto_input(c, syn, now);
@@ -226,7 +225,7 @@ bool naru_tcp_defer_accept(struct naru_tcp *c, const struct naru_tcp_hdr *h, siz
                            naru_time now)
 {
     uint32_t ms = naru_tcp_opts(c)->defer_accept_ms;
-    naru_time until = c->sent.sent_at + NARU_MS(ms);
+    naru_time until = c->sent_at + NARU_MS(ms);
     if (ms == 0 || c->state != NARU_TCP_SYN_RECEIVED || payload_len > 0 || now >= until ||
         (h->flags & (NARU_TCP_SYN | NARU_TCP_FIN | NARU_TCP_ACK)) != NARU_TCP_ACK ||
         !naru_seq_eq(h->ack, c->snd.nxt))
@@ -254,8 +253,8 @@ void naru_tcp_open_cookie(struct naru_tcp *c, const struct naru_tcp_cookie *cook
     naru_tcp_open_passive(c, &syn, cookie->iss, false, now);
     c->due = 0;
     c->flags |= NARU_TCP_F_SYN_SENT;
-    c->sent.flags = NARU_TCP_SENT_EVER; /* when the cookie went out is not known: no round trip */
-    c->env->counters.cookies_accepted++;
+    c->sent_flags = NARU_TCP_SENT_EVER; /* when the cookie went out is not known: no round trip */
+    c->more->env->counters.cookies_accepted++;
     (void)naru_tcp_rcvwnd_select(c, true);
     naru_tcp_timer_sent(c, now);
 }
@@ -292,14 +291,14 @@ static void check_sending(struct naru_tcp *c)
 void naru_tcp_check(struct naru_tcp *c)
 {
     NARU_ASSERT(c->state <= NARU_TCP_TIME_WAIT && c->state != NARU_TCP_LISTEN);
-    naru_tcp_more_check(c->env);
+    naru_tcp_more_check(c->more->env);
     naru_tcp_rcvq_check(c);
     NARU_ASSERT((c->slow & NARU_TCP_SLOW_STATE) || c->state == NARU_TCP_ESTABLISHED);
-    NARU_ASSERT(!(c->ecn & NARU_TCP_ECN_ACCURATE) || c->more->rare != NULL);
+    NARU_ASSERT(!(c->more->ecn & NARU_TCP_ECN_ACCURATE) || c->more->rare != NULL);
     if (c->state == NARU_TCP_CLOSED) {
         NARU_ASSERT((c->due & ~NARU_TCP_DUE_RST) == 0);
         NARU_ASSERT(naru_tcp_deadline(c) == NARU_NEVER);
-        NARU_ASSERT(c->snd_first == NULL && c->more->ring == NULL && c->more->ooo == NULL &&
+        NARU_ASSERT(c->snd_last == NULL && c->more->ring == NULL && c->more->ooo == NULL &&
                     c->more->loss == NULL);
         return;
     }

@@ -133,8 +133,8 @@ void naru_tcp_timer_acked(struct naru_tcp *c, naru_time now)
     c->flags &= ~(uint32_t)(NARU_TCP_F_PROBING | SOONER);
     if (naru_seq_eq(c->snd.una, c->snd.nxt)) {
         set(c, NARU_TCP_TIMER_RETRANSMIT, NARU_NEVER);
-        c->busy += naru_tcp_tick_of(now) - naru_tcp_tick_of(c->sent.sent_at);
-        c->sent.sent_at = now;
+        c->busy += naru_tcp_tick_of(now) - naru_tcp_tick_of(c->sent_at);
+        c->sent_at = now;
     } else {
         start_rto(c, now);
     }
@@ -166,7 +166,7 @@ void naru_tcp_timer_reordering(struct naru_tcp *c, naru_time at)
 /* When RTO would fire had it never been put off. */
 static naru_time rto_at(struct naru_tcp *c, naru_time now)
 {
-    naru_time since = naru_tcp_sent_count(c) > 0 ? naru_tcp_sent_at(c, 0)->sent_at : now;
+    naru_time since = naru_tcp_sent_count(c) > 0 ? naru_tcp_sent_since(c) : now;
     return since + naru_tcp_rto(c);
 }
 
@@ -284,7 +284,7 @@ void naru_tcp_timer_keepalive(struct naru_tcp *c)
 static uint32_t fin_wait_2_ms(const struct naru_tcp *c)
 {
     return naru_tcp_opts(c)->linger2_ms > 0 ? (uint32_t)naru_tcp_opts(c)->linger2_ms
-                                            : c->env->config->tcp_fin_wait_2_ms;
+                                            : c->more->env->config->tcp_fin_wait_2_ms;
 }
 
 void naru_tcp_timer_entered(struct naru_tcp *c, naru_time now)
@@ -302,7 +302,7 @@ void naru_tcp_timer_entered(struct naru_tcp *c, naru_time now)
         break;
     case NARU_TCP_TIME_WAIT:
         naru_tcp_timer_reset(c);
-        set(c, NARU_TCP_TIMER_IDLE, now + NARU_MS(c->env->config->tcp_time_wait_ms));
+        set(c, NARU_TCP_TIMER_IDLE, now + NARU_MS(c->more->env->config->tcp_time_wait_ms));
         break;
     case NARU_TCP_LISTEN:
     case NARU_TCP_SYN_SENT:
@@ -324,7 +324,7 @@ static enum naru_err timeout_error(const struct naru_tcp *c)
 
 static unsigned retries_max(const struct naru_tcp *c)
 {
-    const struct naru_config *config = c->env->config;
+    const struct naru_config *config = c->more->env->config;
     if (c->state == NARU_TCP_SYN_SENT)
         return naru_tcp_opts(c)->syncnt != 0 ? naru_tcp_opts(c)->syncnt : config->tcp_syn_retries;
     if (c->state == NARU_TCP_SYN_RECEIVED)
@@ -368,7 +368,7 @@ static void reo_fired(struct naru_tcp *c, naru_time now)
 
 static void retransmit_fired(struct naru_tcp *c, naru_time now)
 {
-    c->env->counters.rto_fires++;
+    c->more->env->counters.rto_fires++;
     if (naru_tcp_counts_retries(c) && c->more->retransmits >= retries_max(c) &&
         !shrunk_but_alive(c, now)) {
         naru_tcp_die(c, timeout_error(c), now);
@@ -467,7 +467,7 @@ static void idle_fired(struct naru_tcp *c, naru_time now)
 /* What has fired fires again soon, for as long as the longest RTO; then it is too late. */
 static NARU_COLD void wait_for_memory(struct naru_tcp *c, naru_time now)
 {
-    naru_time since = NARU_MAX(c->sent.sent_at, c->last_ack_recv);
+    naru_time since = NARU_MAX(c->sent_at, c->last_ack_recv);
     if (now - since >= NARU_US((naru_time)NARU_TCP_RTO_MAX))
         naru_tcp_die(c, NARU_ERR_NOMEM, now);
     else

@@ -18,7 +18,7 @@ void naru_tcp_tw_init(struct naru_tcp_tw *tw, const struct naru_tcp *c, naru_tim
         .answered_ms = naru_tcp_ms(now) - NARU_TCP_ANSWER_MS,
         .wscale = c->rcv.wscale,
         .timestamps = (c->flags & NARU_TCP_F_TIMESTAMPS) != 0,
-        .expires = now + NARU_MS(c->env->config->tcp_time_wait_ms),
+        .expires = now + NARU_MS(c->more->env->config->tcp_time_wait_ms),
     };
 }
 

@@ -126,7 +126,7 @@ void naru_tcp_send_commit(struct naru_tcp *c, size_t len, unsigned flags, naru_t
 static bool mark_ahead(const struct naru_tcp *c, uint32_t *distance)
 {
     naru_seq copied = naru_tcp_copied(c);
-    if (c->urgent == NARU_TCP_URGENT_NONE || naru_seq_before(c->more->rcv_up, copied))
+    if (c->more->urgent == NARU_TCP_URGENT_NONE || naru_seq_before(c->more->rcv_up, copied))
         return false;
     *distance = naru_seq_len(copied, c->more->rcv_up);
     return true;
@@ -135,8 +135,8 @@ static bool mark_ahead(const struct naru_tcp *c, uint32_t *distance)
 static void pass_mark(struct naru_tcp *c)
 {
     uint32_t distance;
-    if (c->urgent != NARU_TCP_URGENT_NONE && !mark_ahead(c, &distance))
-        c->urgent = NARU_TCP_URGENT_NONE;
+    if (c->more->urgent != NARU_TCP_URGENT_NONE && !mark_ahead(c, &distance))
+        c->more->urgent = NARU_TCP_URGENT_NONE;
 }
 
 /* The urgent byte is not part of the stream unless OOBINLINE: skips it when it is next. */
@@ -173,16 +173,16 @@ static int nothing(struct naru_tcp *c)
 static NARU_NOINLINE int recv_urgent(struct naru_tcp *c, const struct naru_room *room,
                                      unsigned count, unsigned flags)
 {
-    if ((c->opt_flags & NARU_TCP_SET_OOBINLINE) || c->urgent == NARU_TCP_URGENT_NONE ||
-        c->urgent == NARU_TCP_URGENT_READ)
+    if ((c->opt_flags & NARU_TCP_SET_OOBINLINE) || c->more->urgent == NARU_TCP_URGENT_NONE ||
+        c->more->urgent == NARU_TCP_URGENT_READ)
         return NARU_ERR_INVAL;
-    if (c->urgent == NARU_TCP_URGENT_ANNOUNCED)
+    if (c->more->urgent == NARU_TCP_URGENT_ANNOUNCED)
         return NARU_ERR_AGAIN;
     if (count == 0 || room[0].len == 0)
         return 0;
     *(uint8_t *)room[0].at = c->more->urgent_byte;
     if (!(flags & NARU_MSG_PEEK))
-        c->urgent = NARU_TCP_URGENT_READ;
+        c->more->urgent = NARU_TCP_URGENT_READ;
     return 1;
 }
 
@@ -221,8 +221,8 @@ int naru_tcp_recv_view(struct naru_tcp *c, struct naru_slice *slice, unsigned ma
     unsigned count = 0;
     if (left == 0)
         return nothing(c);
-    for (const struct naru_pkt *p = c->rcv_first; p != NULL && left > 0 && count < max;
-         p = p->next) {
+    for (const struct naru_pkt *p = naru_tcp_rcvq_first(c); p != NULL && left > 0 && count < max;
+         p = naru_tcp_rcvq_next(c, p)) {
         uint32_t n = NARU_MIN(left, p->len);
         slice[count++] = (struct naru_slice){ .at = p->data, .len = n };
         left -= n;
@@ -313,7 +313,7 @@ void naru_tcp_close(struct naru_tcp *c, naru_time now)
 {
     naru_tcp_odd(c);
     c->flags |= NARU_TCP_F_ORPHAN;
-    bool lost = c->rcv.unread > 0 && peer_knows(c) && !c->env->config->tcp_bsd;
+    bool lost = c->rcv.unread > 0 && peer_knows(c) && !c->more->env->config->tcp_bsd;
     naru_tcp_rcvq_free(c);
     if (lost || naru_tcp_opts(c)->linger_ms == 0 || (c->flags & NARU_TCP_F_DEFERRED) ||
         (c->state == NARU_TCP_SYN_SENT && !has_sent(c))) {
@@ -362,7 +362,7 @@ unsigned naru_tcp_ready(const struct naru_tcp *c)
         ready |= NARU_READY_READ;
     if (may_write(c))
         ready |= NARU_READY_WRITE;
-    if (c->urgent == NARU_TCP_URGENT_HERE)
+    if (c->more->urgent == NARU_TCP_URGENT_HERE)
         ready |= NARU_READY_URGENT;
     if (read_end)
         ready |= NARU_READY_READ_END;
@@ -405,7 +405,7 @@ bool naru_tcp_icmp(struct naru_tcp *c, enum naru_err err, bool hard, naru_seq qu
     if (c->state == NARU_TCP_CLOSED || c->state == NARU_TCP_TIME_WAIT ||
         !naru_seq_in(quoted, c->snd.una, naru_tcp_flight(c) + 1))
         return false; /* RFC 5927 4.1 */
-    bool bsd = c->env->config->tcp_bsd;
+    bool bsd = c->more->env->config->tcp_bsd;
     bool opening = c->state == NARU_TCP_SYN_SENT ||
                    (c->state == NARU_TCP_SYN_RECEIVED && !(c->flags & NARU_TCP_F_PASSIVE));
     naru_tcp_odd(c);

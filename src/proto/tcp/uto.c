@@ -18,7 +18,7 @@
 /* 3.1: USER_TIMEOUT = min(U_LIMIT, max(ADV_UTO, REMOTE_UTO, L_LIMIT)) */
 static uint32_t adopted_ms(const struct naru_tcp *c)
 {
-    const struct naru_config *config = c->env->config;
+    const struct naru_config *config = c->more->env->config;
     uint32_t ms = NARU_MAX(naru_tcp_opts(c)->uto_ms, c->more->rare->remote_uto_ms);
     return NARU_MIN(NARU_MAX(ms, config->tcp_uto_min_ms), config->tcp_uto_max_ms);
 }
