@@ -105,7 +105,7 @@ void naru_tcp_ack_process(struct naru_tcp *c, struct naru_tcp_seg *s)
                                 .rack_sent = NARU_TCP_NO_TIME,
                                 .echo = s->h->ts_ecr,
                                 .echo_known = echoes(c, s->h) };
-    c->last_ack_recv = s->now;
+    c->heard_ms = naru_tcp_ms(s->now);
     if (NARU_UNLIKELY(c->more->sacked > 0)) {
         a.sacked_before = true;
         a.fack = c->more->high_sacked;

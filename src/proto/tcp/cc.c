@@ -21,7 +21,7 @@ void naru_tcp_cc_init(struct naru_tcp *c, naru_time now)
     c->ssthresh = NARU_TCP_SSTHRESH_INF;
     c->cwnd_used = 0;
     c->cwnd_used_seq = c->snd.nxt;
-    c->last_sent = now;
+    c->sent_ms = naru_tcp_ms(now);
 }
 
 void naru_tcp_cc_begin(struct naru_tcp *c)
@@ -104,7 +104,7 @@ void naru_tcp_cc_undo(struct naru_tcp *c)
 
 void naru_tcp_cc_idle(struct naru_tcp *c, naru_time now)
 {
-    naru_time span = now - c->last_sent, rto = naru_tcp_rto(c);
+    naru_time span = naru_tcp_since_ms(now, c->sent_ms), rto = naru_tcp_rto(c);
     uint32_t restart = NARU_MIN(c->cwnd, NARU_TCP_IW * c->snd.mss);
     if (span <= rto)
         return;

@@ -212,13 +212,14 @@ struct naru_tcp {
 
     const struct naru_tcp_opts *own_opts; /* perhaps in common with others; NULL: the stack's */
     uint64_t bytes_received, bytes_acked;
-    naru_time last_sent, last_recv, last_ack_recv; /* data, data, any acceptable segment */
-    uint32_t rcv_ssthresh; /* the window grows up to this, and this with what arrives */
-    uint32_t rcv_truesize; /* memory of the receive queue */
-    naru_time space_at;    /* receive autotuning: the round trip began */
-    uint32_t space_rtt;    /* microseconds */
-    uint32_t busy;         /* how long a lone record was in flight: 2^20 ns */
-    uint32_t cwnd_used;    /* most bytes in flight of the round that ends at cwnd_used_seq */
+    naru_time last_recv;        /* data came */
+    uint32_t sent_ms, heard_ms; /* data went, any acceptable segment came: naru_tcp_ms */
+    uint32_t rcv_ssthresh;      /* the window grows up to this, and this with what arrives */
+    uint32_t rcv_truesize;      /* memory of the receive queue */
+    uint32_t space_us;  /* receive autotuning: the round trip began; microseconds, cut off */
+    uint32_t space_rtt; /* microseconds */
+    uint32_t busy;      /* how long a lone record was in flight: 2^20 ns */
+    uint32_t cwnd_used; /* most bytes in flight of the round that ends at cwnd_used_seq */
     naru_seq cwnd_used_seq;
     uint32_t min_rtt; /* microseconds */
     uint32_t delivered, segments_in, segments_out, data_in, data_out;

@@ -55,7 +55,7 @@ static bool step_paws(struct naru_tcp *c, struct naru_tcp_seg *s)
         return true;
     if ((int32_t)(s->h->ts_val - c->ts_recent) >= 0)
         return true;
-    if (s->now - c->last_ack_recv > NARU_TCP_PAWS_IDLE)
+    if (naru_tcp_since_ms(s->now, c->heard_ms) > NARU_TCP_PAWS_IDLE)
         return true; /* 5.5: too old to be compared */
     s->drop = NARU_DROP_TCP_PAWS;
     naru_tcp_answer_old(c, s);
@@ -69,7 +69,8 @@ static void note_timestamp(struct naru_tcp *c, const struct naru_tcp_hdr *h, nar
         return;
     if (naru_seq_after(h->seq, c->rcv.ack))
         return;
-    if ((int32_t)(h->ts_val - c->ts_recent) < 0 && now - c->last_ack_recv <= NARU_TCP_PAWS_IDLE)
+    if ((int32_t)(h->ts_val - c->ts_recent) < 0 &&
+        naru_tcp_since_ms(now, c->heard_ms) <= NARU_TCP_PAWS_IDLE)
         return;
     c->ts_recent = h->ts_val;
 }

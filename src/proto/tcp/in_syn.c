@@ -19,8 +19,8 @@ NARU_NOINLINE void naru_tcp_established(struct naru_tcp *c, struct naru_tcp_seg 
     }
     c->bytes_acked = 0;
     c->delivered++; /* SYN was */
-    c->last_ack_recv = s->now;
-    c->space_at = s->now;
+    c->heard_ms = naru_tcp_ms(s->now);
+    c->space_us = naru_tcp_us_of(s->now);
     c->due &= (uint8_t)~NARU_TCP_DUE_SYN;
     naru_tcp_timer_acked(c, s->now);
     if (NARU_UNLIKELY(c->more->env->config->tcp_mtu_probing >= 2))

@@ -57,6 +57,12 @@ naru_seq naru_tcp_isn(const struct naru_tcp_secret *secret, naru_time now)
 
 /* ---- TCP_INFO ---- */
 
+/* Of naru_tcp_ms of it. */
+static naru_time instant(uint32_t ms, naru_time now)
+{
+    return NARU_MS(now / NARU_MS(1) - (naru_time)(naru_tcp_ms(now) - ms));
+}
+
 static uint32_t in_segments(const struct naru_tcp *c, uint32_t bytes)
 {
     return (bytes + c->snd.mss - 1) / c->snd.mss;
@@ -123,9 +129,9 @@ void naru_tcp_get_info(const struct naru_tcp *c, struct naru_tcp_info *info, nar
     info->data_segments_out = c->data_out;
     info->rcv_ooo_segments = c->more->ooo_in;
     info->bytes_received = c->bytes_received;
-    info->last_data_sent = c->data_out > 0 ? c->last_sent : 0;
+    info->last_data_sent = c->data_out > 0 ? instant(c->sent_ms, now) : 0;
     info->last_data_recv = c->last_recv;
-    info->last_ack_recv = c->last_ack_recv;
+    info->last_ack_recv = instant(c->heard_ms, now);
 }
 
 void naru_tcp_get_trace(const struct naru_tcp *c, struct naru_trace_tcp *out)

@@ -237,13 +237,14 @@ static void apply(struct naru_tcp *c, enum naru_opt opt, naru_time now)
         naru_tcp_update_mss(c);
     } else if (opt == NARU_OPT_CONGESTION && c->congestion != naru_tcp_opts(c)->congestion) {
         c->congestion = naru_tcp_opts(c)->congestion;
-        uint32_t cwnd = c->cwnd, ssthresh = c->ssthresh;
-        naru_tcp_cc_init(c, c->last_sent);
+        uint32_t cwnd = c->cwnd, ssthresh = c->ssthresh, sent_ms = c->sent_ms;
+        naru_tcp_cc_init(c, now);
         c->cwnd = cwnd;
         c->ssthresh = ssthresh;
+        c->sent_ms = sent_ms;
     } else if (opt == NARU_OPT_KEEPALIVE || opt == NARU_OPT_KEEPIDLE_MS ||
                opt == NARU_OPT_KEEPINTVL_MS) {
-        naru_tcp_timer_keepalive(c);
+        naru_tcp_timer_keepalive(c, now);
     } else if (opt == NARU_OPT_USER_TIMEOUT_MS) {
         naru_tcp_timer_user_timeout(c, now);
     } else if (opt == NARU_OPT_PACING || opt == NARU_OPT_MAX_PACING_RATE) {

@@ -168,7 +168,7 @@ void naru_tcp_quick_take(struct naru_tcp *c, const struct naru_tcp_news *h, stru
     c->segments_in++;
     if (h->timestamp && NARU_LIKELY(naru_seq_eq(c->rcv.nxt, c->rcv.ack))) /* RFC 7323 4.3 (2) */
         c->ts_recent = h->ts_val;
-    c->last_ack_recv = now;
+    c->heard_ms = naru_tcp_ms(now);
     c->snd.wl1 = h->seq;
     c->snd.wl2 = h->ack;
     if ((acked != 0 || wnd != c->snd.wnd) && NARU_UNLIKELY(!naru_seq_eq(c->snd.nxt, c->snd.end)))
@@ -346,7 +346,7 @@ static NARU_NOINLINE void after_idleness(struct naru_tcp *c, naru_time now)
 static void lone_in_flight(struct naru_tcp *c, uint32_t len, naru_time now)
 {
     naru_seq end = naru_seq_add(c->snd.nxt, len);
-    if (NARU_UNLIKELY(now - c->last_sent > naru_tcp_rto_usual(c)))
+    if (NARU_UNLIKELY(naru_tcp_since_ms(now, c->sent_ms) > naru_tcp_rto_usual(c)))
         after_idleness(c, now);
     c->sent_at = now;
     c->sent_flags = NARU_TCP_SENT_EVEN;
@@ -355,7 +355,7 @@ static void lone_in_flight(struct naru_tcp *c, uint32_t len, naru_time now)
     c->snd.nxt = end;
     c->burst = 0;
     naru_tcp_data_answers(c, now);
-    c->last_sent = now;
+    c->sent_ms = naru_tcp_ms(now);
     naru_tcp_timer_lone(c, now);
     naru_tcp_cc_sent(c, naru_tcp_minus(c->cwnd, len) < c->snd.mss);
     c->data_out++;

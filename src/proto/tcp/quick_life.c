@@ -50,7 +50,7 @@ static void begin(struct naru_tcp *c, const struct naru_tcp_hdr *h)
 
 static void acknowledged(struct naru_tcp *c, const struct naru_tcp_seg *s)
 {
-    c->last_ack_recv = s->now;
+    c->heard_ms = naru_tcp_ms(s->now);
     c->snd.wl1 = s->seq;
     c->snd.wl2 = s->ack;
     c->snd.wnd = s->wnd;

@@ -25,7 +25,7 @@ void naru_tcp_rcvwnd_init(struct naru_tcp *c, naru_time now)
     c->rcv.buf = NARU_MIN(naru_tcp_opts(c)->rcvbuf, max);
     c->rcv_ssthresh = NARU_MIN(c->rcv.buf, 65535u);
     c->space = NARU_MIN(c->rcv_ssthresh, NARU_TCP_IW * c->mss_advertised);
-    c->space_at = now;
+    c->space_us = naru_tcp_us_of(now);
 }
 
 /* The peer's segment size is known: a buffer of whole segments, if that is the stack's habit. */
@@ -110,7 +110,7 @@ void naru_tcp_rcvwnd_grow(struct naru_tcp *c, uint32_t len)
 /* Once per round trip: how much did the user read in it? */
 static void adjust(struct naru_tcp *c, naru_time now)
 {
-    if (c->space_rtt == 0 || now - c->space_at < NARU_US(c->space_rtt))
+    if (c->space_rtt == 0 || naru_tcp_us_of(now) - c->space_us < c->space_rtt)
         return;
     uint32_t copied = naru_seq_len(c->space_seq, naru_tcp_copied(c));
     if (copied > c->space && !(c->opt_flags & NARU_TCP_SET_RCVBUF_FIXED) &&
@@ -124,7 +124,7 @@ static void adjust(struct naru_tcp *c, naru_time now)
     if (copied > c->space)
         c->space = copied;
     c->space_seq = naru_tcp_copied(c);
-    c->space_at = now;
+    c->space_us = naru_tcp_us_of(now);
 }
 
 void naru_tcp_rcvwnd_read(struct naru_tcp *c, naru_time now)
@@ -169,7 +169,7 @@ void naru_tcp_rcvwnd_rtt(struct naru_tcp *c, uint32_t ts_ecr, uint32_t len, naru
     }
     if (c->space_rtt_at != 0 && naru_seq_before(c->rcv.nxt, c->space_rtt_seq))
         return;
-    uint32_t us = (uint32_t)(uint64_t)(now / NARU_US(1));
+    uint32_t us = naru_tcp_us_of(now);
     if (c->space_rtt_at != 0)
         rtt(c, us - c->space_rtt_at, true);
     c->space_rtt_seq = naru_seq_add(c->rcv.nxt, c->rcv.wnd);

@@ -182,7 +182,7 @@ void naru_tcp_sync_options(struct naru_tcp *c, const struct naru_tcp_hdr *syn, n
         naru_tcp_uto_input(c, syn, now);
     naru_tcp_update_mss(c);
     naru_tcp_rcvwnd_whole(c);
-    c->last_ack_recv = now;
+    c->heard_ms = naru_tcp_ms(now);
     c->more->irs = syn->seq;
     c->rcv.nxt = c->rcv.ack = c->space_seq = naru_seq_add(syn->seq, 1);
     if (!(c->flags & NARU_TCP_F_TIMESTAMPS)) {

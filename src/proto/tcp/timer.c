@@ -263,12 +263,13 @@ void naru_tcp_timer_ack_sent(struct naru_tcp *c) { set(c, NARU_TCP_TIMER_ACK, NA
 
 /* ---- Facts about the connection ---- */
 
-static naru_time last_heard(const struct naru_tcp *c)
+/* How long nothing came. */
+static naru_time silence(const struct naru_tcp *c, naru_time now)
 {
-    return NARU_MAX(c->last_recv, c->last_ack_recv);
+    return naru_tcp_since_ms(now, c->heard_ms);
 }
 
-void naru_tcp_timer_keepalive(struct naru_tcp *c)
+void naru_tcp_timer_keepalive(struct naru_tcp *c, naru_time now)
 {
     bool on = (c->opt_flags & NARU_TCP_SET_KEEPALIVE) && naru_tcp_synchronized(c);
     if (c->state == NARU_TCP_TIME_WAIT)
@@ -278,7 +279,7 @@ void naru_tcp_timer_keepalive(struct naru_tcp *c)
     if (!(c->flags & NARU_TCP_F_PROBING))
         no_probes(c);
     set(c, NARU_TCP_TIMER_IDLE,
-        on ? last_heard(c) + NARU_MS(naru_tcp_opts(c)->keepidle_ms) : NARU_NEVER);
+        on ? now - silence(c, now) + NARU_MS(naru_tcp_opts(c)->keepidle_ms) : NARU_NEVER);
 }
 
 static uint32_t fin_wait_2_ms(const struct naru_tcp *c)
@@ -294,7 +295,7 @@ void naru_tcp_timer_entered(struct naru_tcp *c, naru_time now)
         naru_tcp_timer_reset(c);
         break;
     case NARU_TCP_ESTABLISHED:
-        naru_tcp_timer_keepalive(c);
+        naru_tcp_timer_keepalive(c, now);
         break;
     case NARU_TCP_FIN_WAIT_2:
         if (c->flags & NARU_TCP_F_ORPHAN)
@@ -344,14 +345,15 @@ static void back_off(struct naru_tcp *c)
 static bool shrunk_but_alive(const struct naru_tcp *c, naru_time now)
 {
     return c->snd.wnd == 0 && naru_tcp_synchronized(c) &&
-           now - c->last_ack_recv <= NARU_US((naru_time)NARU_TCP_RTO_MAX);
+           naru_tcp_since_ms(now, c->heard_ms) <= NARU_US((naru_time)NARU_TCP_RTO_MAX);
 }
 
 static void pto_fired(struct naru_tcp *c, naru_time now)
 {
     bool alone;
     naru_time pto = naru_tcp_tlp_pto(c, &alone);
-    naru_time at = pto == NARU_NEVER ? now : NARU_MIN(c->last_sent + pto, rto_at(c, now));
+    naru_time at =
+        pto == NARU_NEVER ? now : NARU_MIN(naru_tcp_sent_newest(c) + pto, rto_at(c, now));
     if (at > now) { /* more was sent since */
         set(c, NARU_TCP_TIMER_RETRANSMIT, at);
         return;
@@ -417,14 +419,14 @@ static void persist_fired(struct naru_tcp *c, naru_time now)
 
 static void keepalive_fired(struct naru_tcp *c, naru_time now)
 {
-    naru_time idle = now - last_heard(c), wait = NARU_MS(naru_tcp_opts(c)->keepidle_ms);
+    naru_time idle = silence(c, now), wait = NARU_MS(naru_tcp_opts(c)->keepidle_ms);
     if (!naru_seq_eq(c->snd.una, c->snd.nxt) || naru_tcp_unsent_new(c) > 0) {
         set(c, NARU_TCP_TIMER_IDLE, now + wait); /* MUST-26: the other timers look after it */
         return;
     }
     if (idle < wait) {
         no_probes(c);
-        set(c, NARU_TCP_TIMER_IDLE, last_heard(c) + wait);
+        set(c, NARU_TCP_TIMER_IDLE, now - idle + wait);
         return;
     }
     naru_time user = naru_tcp_user_timeout(c);
@@ -467,8 +469,8 @@ static void idle_fired(struct naru_tcp *c, naru_time now)
 /* What has fired fires again soon, for as long as the longest RTO; then it is too late. */
 static NARU_COLD void wait_for_memory(struct naru_tcp *c, naru_time now)
 {
-    naru_time since = NARU_MAX(c->sent_at, c->last_ack_recv);
-    if (now - since >= NARU_US((naru_time)NARU_TCP_RTO_MAX))
+    naru_time since = naru_tcp_since_ms(now, c->heard_ms);
+    if (NARU_MIN(now - c->sent_at, since) >= NARU_US((naru_time)NARU_TCP_RTO_MAX))
         naru_tcp_die(c, NARU_ERR_NOMEM, now);
     else
         set(c, NARU_TCP_TIMER_RETRANSMIT, now + NARU_TCP_RETRY);

@@ -13,7 +13,7 @@ void naru_tcp_tw_init(struct naru_tcp_tw *tw, const struct naru_tcp *c, naru_tim
         .rcv_nxt = c->rcv.nxt,
         .rcv_wnd = c->rcv.wnd,
         .ts_recent = c->ts_recent,
-        .ts_recent_ms = naru_tcp_ms(c->last_ack_recv),
+        .ts_recent_ms = c->heard_ms,
         .ts_offset = c->ts_offset,
         .answered_ms = naru_tcp_ms(now) - NARU_TCP_ANSWER_MS,
         .wscale = c->rcv.wscale,
