@@ -311,7 +311,7 @@ enum naru_err naru_sock_tcp_info(const struct naru_sock *sock, struct naru_tcp_i
     naru_tcp_get_info(&st->tcp, info, now);
     if (st->listen != NULL)
         info->state = NARU_TCP_LISTEN;
-    info->pmtu = st->path.mtu;
+    info->pmtu = st->path->mtu;
     return NARU_OK;
 }
 

@@ -336,15 +336,18 @@ static enum naru_err connect_stream(struct naru_sock_tcp *st, const struct naru_
     struct naru_stack *stack = sock->stack;
     struct naru_tuple before = sock->flow.tuple;
     struct naru_tcp_tw old;
+    struct naru_path path;
     bool reuse;
     enum naru_err err = may_connect(st);
     if (err != NARU_OK)
         return err;
     if (naru_addr_is_multicast(&remote->addr) || naru_addr_is_limited_broadcast(&remote->addr))
         return NARU_ERR_NETUNREACH;
-    err = set_remote(sock, remote, &st->path);
+    err = set_remote(sock, remote, &path);
+    if (err == NARU_OK)
+        naru_path_share(stack, &st->path);
     if (err == NARU_OK &&
-        naru_iface_is_broadcast(stack->ifaces[st->path.ifindex], &sock->flow.tuple.remote)) {
+        naru_iface_is_broadcast(stack->ifaces[path.ifindex], &sock->flow.tuple.remote)) {
         sock->flow.tuple = before;
         err = NARU_ERR_NETUNREACH;
     }
@@ -352,12 +355,12 @@ static enum naru_err connect_stream(struct naru_sock_tcp *st, const struct naru_
         err = stream_name(st, &before, &old, &reuse);
     if (err != NARU_OK)
         return err;
-    struct naru_tcp_setup setup = naru_tcp_setup_for(&sock->flow.tuple, st->path.mtu);
+    struct naru_tcp_setup setup = naru_tcp_setup_for(&sock->flow.tuple, path.mtu);
     setup.secret = naru_tcp_secret_of(stack, &sock->flow.tuple);
     *iss = naru_tcp_isn(&setup.secret, stack->now);
     if (reuse)
         *iss = naru_tcp_tw_iss(&old, *iss);
-    st->mtu_told = st->path.mtu;
+    st->mtu_told = path.mtu;
     sock->connected = true;
     naru_tcp_set_path(&st->tcp, &setup);
     return NARU_OK;

@@ -27,6 +27,23 @@ static void check_stream(struct naru_sock_tcp *st)
     NARU_ASSERT(naru_stack_deadline(stack) <= NARU_MAX(st->timer.at, stack->now));
 }
 
+/* Every reference to a shared path is a connection's, or the stack's. */
+static void check_paths(const struct naru_stack *stack)
+{
+    struct naru_sock *sock;
+    uint64_t cursor = 0, refs = 0, held = stack->last_shared != NULL;
+    const struct naru_shared_path *shared;
+    NARU_ASSERT(naru_table_check(&stack->paths));
+    NARU_ASSERT(naru_table_count(&stack->paths) == stack->path_pool.count);
+    while ((shared = naru_table_walk(&stack->paths, &cursor)) != NULL) {
+        NARU_ASSERT(shared->refs > 0 && shared->path.ifindex != 0);
+        refs += shared->refs;
+    }
+    NARU_LIST_EACH(&stack->socks, sock, next, struct naru_sock, all_node)
+    held += sock->type == NARU_SOCK_STREAM && naru_sock_tcp_of(sock)->path != &stack->no_path;
+    NARU_ASSERT(refs == held);
+}
+
 void naru_stack_check(struct naru_stack *stack)
 {
     struct naru_sock *sock;
@@ -41,6 +58,7 @@ void naru_stack_check(struct naru_stack *stack)
             check_stream(naru_sock_tcp_of(sock));
     }
     NARU_ASSERT(count == stack->sock_count);
+    check_paths(stack);
     for (unsigned i = 1; i <= stack->iface_count; i++)
         check_interface(stack->ifaces[i]);
 }

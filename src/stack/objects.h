@@ -91,6 +91,13 @@ struct naru_path {
     uint8_t link;     /* enum naru_path_link */
 };
 
+/* One of those that connections have in common, where they leave in the same way. */
+struct naru_shared_path {
+    struct naru_path path;
+    uint32_t hash;
+    uint32_t refs; /* connections, and stack->last_shared */
+};
+
 enum naru_path_state {
     PATH_READY,
     PATH_WAIT,        /* for the neighbour; naru_neigh_settle wakes who is parked */
@@ -156,10 +163,7 @@ struct naru_listen {
 
 struct naru_sock_tcp {
     struct naru_sock s;
-    struct naru_sock_tcp *listener; /* it waits in, or will go to, this accept queue */
-    struct naru_listen *listen;     /* LISTEN: its own */
-    uint16_t fast_max;              /* NARU_OPT_FASTOPEN */
-    struct naru_path path;
+    struct naru_path *path; /* of a naru_shared_path, or stack->no_path; path.c */
     struct naru_timer timer;
     union {
         uint32_t mtu_told; /* the path MTU that tcp knows of; 0: it is to be told */
@@ -176,22 +180,17 @@ struct naru_sock_tcp {
     bool fast_no_cookie : 1; /* NARU_OPT_FASTOPEN_NO_COOKIE */
     bool fast_keyed : 1;     /* it has keys of its own in stack->fast_own */
     bool ended : 1;          /* out of the tables; only the application's view is left */
+    uint16_t fast_max;       /* NARU_OPT_FASTOPEN */
     struct naru_tcp tcp;
+    struct naru_sock_tcp *listener; /* it waits in, or will go to, this accept queue */
+    struct naru_listen *listen;     /* LISTEN: its own */
 };
 
-/*
- * Where it is touched: the lines that each segment needs, and one between them that it does not,
- * from the end of the first two to where the path's next hop ends.
- */
-enum {
-    SOCK_HOT_END = offsetof(struct naru_sock, port_node),
-    SOCK_TCP_WARM = offsetof(struct naru_sock_tcp, path.fib_gen),
-    SOCK_TCP_HOT_END = offsetof(struct naru_sock_tcp, tcp.sacked),
-};
+/* Each segment touches all lines up to here. */
+enum { SOCK_TCP_HOT_END = offsetof(struct naru_sock_tcp, tcp.sacked) };
 
-_Static_assert(SOCK_HOT_END <= 2 * NARU_CACHE_LINE && SOCK_TCP_WARM == 3 * NARU_CACHE_LINE &&
-                   SOCK_TCP_HOT_END == 10 * NARU_CACHE_LINE &&
-                   sizeof(struct naru_sock_tcp) == 12 * NARU_CACHE_LINE,
+_Static_assert(offsetof(struct naru_sock, port_node) <= 2 * NARU_CACHE_LINE &&
+                   SOCK_TCP_HOT_END == 9 * NARU_CACHE_LINE,
                "a segment touches nine lines of a connection, and none is shared with another");
 
 struct naru_join {

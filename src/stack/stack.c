@@ -98,7 +98,9 @@ static void init_pools(struct naru_stack *stack)
                    c->time_wait_max);
     naru_pool_init(&stack->bucket_pool, mem, sizeof(struct port_bucket), 16, 0);
     naru_pool_init(&stack->listen_pool, mem, sizeof(struct naru_listen), 16, 0);
+    naru_pool_init(&stack->path_pool, mem, sizeof(struct naru_shared_path), NARU_CACHE_LINE, 0);
     naru_table_init(&stack->flows, mem, 0);
+    naru_table_init(&stack->paths, mem, 0);
     naru_table_init(&stack->ports, mem, 0);
     for (unsigned i = 0; i < NARU_ARRAY_LEN(stack->any_port); i++)
         naru_list_init(&stack->any_port[i]);
@@ -231,12 +233,14 @@ void naru_stack_free(struct naru_stack *stack)
     naru_metrics_deinit(&stack->metrics);
     naru_table_deinit(&stack->flows);
     naru_table_deinit(&stack->ports);
+    naru_table_deinit(&stack->paths);
     naru_pool_deinit(&stack->timer_pages);
     naru_pool_deinit(&stack->tcp_pool);
     naru_pool_deinit(&stack->udp_pool);
     naru_pool_deinit(&stack->time_wait_pool);
     naru_pool_deinit(&stack->bucket_pool);
     naru_pool_deinit(&stack->listen_pool);
+    naru_pool_deinit(&stack->path_pool);
     naru_blockpool_deinit(&stack->blocks);
     naru_pktpool_deinit(&stack->pkts);
     NARU_ASSERT(stack->mem.used == 0);

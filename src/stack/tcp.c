@@ -43,27 +43,38 @@ struct naru_tcp_setup naru_tcp_setup_for(const struct naru_tuple *t, uint32_t mt
 }
 
 /* The path's MTU changed since the connection was last told. */
-static NARU_NOINLINE void tell_mtu(struct naru_sock_tcp *st)
+static NARU_NOINLINE void tell_mtu(struct naru_sock_tcp *st, uint32_t mtu)
 {
-    st->mtu_told = st->path.mtu;
-    uint32_t mss = st->path.mtu - naru_tcp_ip_len(&st->s.flow.tuple) - NARU_TCP_LEN;
+    st->mtu_told = mtu;
+    uint32_t mss = mtu - naru_tcp_ip_len(&st->s.flow.tuple) - NARU_TCP_LEN;
     naru_tcp_set_pmtu(&st->tcp, (uint16_t)mss, st->s.stack->now);
 }
 
-static bool find_path(struct naru_sock_tcp *st)
+static NARU_NOINLINE struct naru_path *path_anew(struct naru_sock_tcp *st)
 {
+    struct naru_stack *stack = st->s.stack;
     const struct naru_tuple *t = &st->s.flow.tuple;
     unsigned ifindex = st->s.bind_iface != 0 ? st->s.bind_iface : t->zone;
-    return naru_path_route(st->s.stack, &st->path, &t->remote, ifindex);
+    struct naru_path *found = naru_path_to(stack, &t->remote, ifindex);
+    if (found == NULL) {
+        naru_path_leave(stack, &st->path);
+        return NULL;
+    }
+    naru_path_share(stack, &st->path);
+    return st->path != &stack->no_path ? st->path : found;
 }
 
-bool naru_tcp_route(struct naru_sock_tcp *st)
+static struct naru_path *find_path(struct naru_sock_tcp *st)
 {
-    if (!find_path(st))
-        return false;
-    if (NARU_UNLIKELY(st->mtu_told != st->path.mtu))
-        tell_mtu(st);
-    return true;
+    return NARU_LIKELY(naru_path_good(st->s.stack, st->path)) ? st->path : path_anew(st);
+}
+
+struct naru_path *naru_tcp_route(struct naru_sock_tcp *st)
+{
+    struct naru_path *path = find_path(st);
+    if (path != NULL && NARU_UNLIKELY(st->mtu_told != path->mtu))
+        tell_mtu(st, path->mtu);
+    return path;
 }
 
 /* ---- Making and ending ---- */
@@ -76,7 +87,7 @@ static void state_changed(void *user, struct naru_tcp *c, enum naru_tcp_state fr
     struct naru_trace_event event = { .kind = NARU_TRACE_STATE, .time = stack->now };
     naru_tuple_ends(&st->s.flow.tuple, &event.local, &event.remote);
     naru_tcp_get_trace(c, &event.tcp);
-    event.ifindex = st->path.ifindex;
+    event.ifindex = st->path->ifindex;
     event.tcp.from = from;
     event.tcp.state = to;
     stack->config.trace(stack->config.trace_user, &event);
@@ -100,16 +111,20 @@ static struct naru_sock_tcp *sock_get(struct naru_stack *stack)
         return NULL;
     memset(st, 0, offsetof(struct naru_sock_tcp, tcp));
     st->s.stack = stack;
+    st->path = &stack->no_path;
+    st->listener = NULL;
+    st->listen = NULL;
     naru_timer_init(&st->timer, TIMER_CONNECTION);
     return st;
 }
 
-static void sock_begin(struct naru_sock_tcp *st, const struct naru_tcp_setup *setup)
+/* mtu: that of the path which setup was made from. */
+static void sock_begin(struct naru_sock_tcp *st, const struct naru_tcp_setup *setup, uint32_t mtu)
 {
     struct naru_stack *stack = st->s.stack;
     naru_tcp_init(&st->tcp, &stack->tcp, setup, stack->now);
     naru_sock_init(&st->s, stack, NARU_SOCK_STREAM, NARU_PROTO_TCP);
-    st->mtu_told = st->path.mtu;
+    st->mtu_told = mtu;
 }
 
 /* A connection object without a name, CLOSED. */
@@ -118,7 +133,7 @@ struct naru_sock_tcp *naru_tcp_sock_new(struct naru_stack *stack)
     struct naru_sock_tcp *st = sock_get(stack);
     struct naru_tcp_setup setup = { .mss = 536, .mss_default = 536 };
     if (st != NULL)
-        sock_begin(st, &setup);
+        sock_begin(st, &setup, 0);
     return st;
 }
 
@@ -131,10 +146,11 @@ struct naru_sock_tcp *naru_tcp_sock_child(struct naru_sock_tcp *listener,
     if (st == NULL)
         return NULL;
     st->s.flow.tuple = *tuple;
-    struct naru_tcp_setup setup = naru_tcp_setup_for(tuple, find_path(st) ? st->path.mtu : 1280);
+    const struct naru_path *path = find_path(st);
+    struct naru_tcp_setup setup = naru_tcp_setup_for(tuple, path != NULL ? path->mtu : 1280);
     setup.like = &listener->tcp;
     setup.secret = *secret;
-    sock_begin(st, &setup);
+    sock_begin(st, &setup, path != NULL ? path->mtu : 0);
     return st;
 }
 
@@ -163,6 +179,7 @@ NARU_NOINLINE void naru_tcp_sock_release(struct naru_sock_tcp *st)
         naru_listen_forget(st);
     naru_tcp_deinit(&st->tcp);
     naru_sock_deinit(&st->s);
+    naru_path_leave(stack, &st->path);
     naru_pool_put(&stack->tcp_pool, st);
 }
 
@@ -189,27 +206,6 @@ NARU_COLD void naru_tcp_no_way(struct naru_sock_tcp *st, enum naru_err err)
 {
     (void)naru_tcp_icmp(&st->tcp, err, false, st->tcp.snd.una, st->s.stack->now);
     naru_tcp_lose_output(st);
-}
-
-static NARU_NOINLINE void settle_anew(struct naru_sock_tcp *st)
-{
-    if (naru_tcp_route(st))
-        naru_sock_set_tx_list(&st->s, st->s.stack->ifaces[st->path.ifindex], TX_READY);
-    else
-        naru_tcp_no_way(st, NARU_ERR_NETUNREACH);
-}
-
-/* To the ready list of where it leaves; it is in none. */
-static void settle_output(struct naru_sock_tcp *st)
-{
-    struct naru_stack *stack = st->s.stack;
-    if (NARU_UNLIKELY(st->path.ifindex == 0 || !naru_path_current(stack, &st->path) ||
-                      st->path.mtu != st->mtu_told)) {
-        settle_anew(st);
-        return;
-    }
-    st->s.tx_list = TX_READY;
-    naru_list_push_back(&stack->ifaces[st->path.ifindex]->ready, &st->s.tx_node);
 }
 
 static NARU_NOINLINE void settle_end(struct naru_sock_tcp *st)
@@ -258,6 +254,30 @@ static void settle_timer(struct naru_sock_tcp *st)
     settle_deadline(st, naru_tcp_deadline(&st->tcp));
 }
 
+static NARU_NOINLINE void settle_anew(struct naru_sock_tcp *st)
+{
+    const struct naru_path *path = naru_tcp_route(st);
+    if (path != NULL) {
+        naru_sock_set_tx_list(&st->s, st->s.stack->ifaces[path->ifindex], TX_READY);
+        return;
+    }
+    naru_tcp_no_way(st, NARU_ERR_NETUNREACH);
+    settle_timer(st); /* it will be said again; after a user's call nobody else looks */
+}
+
+/* To the ready list of where it leaves; it is in none. */
+static void settle_output(struct naru_sock_tcp *st)
+{
+    struct naru_stack *stack = st->s.stack;
+    const struct naru_path *path = st->path;
+    if (NARU_UNLIKELY(!naru_path_good(stack, path) || path->mtu != st->mtu_told)) {
+        settle_anew(st);
+        return;
+    }
+    st->s.tx_list = TX_READY;
+    naru_list_push_back(&stack->ifaces[path->ifindex]->ready, &st->s.tx_node);
+}
+
 /* What seldom happens, and may end st. */
 static NARU_NOINLINE void settle_life(struct naru_sock_tcp *st)
 {
@@ -286,7 +306,7 @@ void naru_tcp_settle(struct naru_sock_tcp *st)
         if (NARU_UNLIKELY(c->progress != NARU_TCP_PROGRESS_ANSWERED))
             naru_metrics_learn(st);
         c->progress = 0;
-        naru_neigh_confirm(&stack->neigh, &st->path.neigh, stack->now);
+        naru_neigh_confirm(&stack->neigh, &st->path->neigh, stack->now);
     }
     if (NARU_UNLIKELY(st->half_open) && c->state != NARU_TCP_SYN_RECEIVED)
         naru_listen_promote(st);
@@ -313,7 +333,7 @@ void naru_tcp_settle_quick(struct naru_sock_tcp *st)
     struct naru_stack *stack = st->s.stack;
     if (NARU_LIKELY(c->progress != 0)) {
         c->progress = 0;
-        naru_neigh_confirm(&stack->neigh, &st->path.neigh, stack->now);
+        naru_neigh_confirm(&stack->neigh, &st->path->neigh, stack->now);
     }
     if (c->due != 0 && st->s.tx_list == TX_NONE)
         settle_output(st);
@@ -385,7 +405,7 @@ NARU_COLD void naru_tcp_trace_segment(const struct naru_sock_tcp *st, bool retra
     struct naru_stack *stack = st->s.stack;
     struct naru_trace_event event = { .kind = NARU_TRACE_SEGMENT,
                                       .time = stack->now,
-                                      .ifindex = st->path.ifindex };
+                                      .ifindex = st->path->ifindex };
     naru_tuple_ends(&st->s.flow.tuple, &event.local, &event.remote);
     naru_tcp_get_trace(&st->tcp, &event.tcp);
     event.tcp.retransmit = retransmit;
@@ -551,6 +571,6 @@ bool naru_tcp_in_flight(struct naru_stack *stack, const struct naru_tuple *tuple
 void naru_tcp_path_changed(struct naru_stack *stack, const struct naru_tuple *tuple)
 {
     struct naru_sock_tcp *st = connection_of(stack, tuple);
-    if (st != NULL && naru_tcp_route(st))
+    if (st != NULL && naru_tcp_route(st) != NULL)
         naru_tcp_settle(st);
 }
