@@ -455,7 +455,7 @@ static struct naru_sock *nth_of_port(const struct port_bucket *bucket, uint64_t 
     struct naru_list_node *node = naru_list_first(&bucket->socks);
     for (; node != NULL && n > 0; n--)
         node = naru_list_next(&bucket->socks, node);
-    return node == NULL ? NULL : NARU_CONTAINER_OF(node, struct naru_sock, port_node);
+    return node == NULL ? NULL : NARU_CONTAINER_OF(node, struct naru_sock, node);
 }
 
 /* All that have both ends of their name. */

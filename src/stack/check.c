@@ -30,6 +30,7 @@ static void check_stream(struct naru_sock_tcp *st)
 /* Every reference to a shared path is a connection's, or the stack's. */
 static void check_paths(const struct naru_stack *stack)
 {
+    struct naru_sock_walk walk = { 0 };
     struct naru_sock *sock;
     uint64_t cursor = 0, refs = 0, held = stack->last_shared != NULL;
     const struct naru_shared_path *shared;
@@ -39,20 +40,20 @@ static void check_paths(const struct naru_stack *stack)
         NARU_ASSERT(shared->refs > 0 && shared->path.ifindex != 0);
         refs += shared->refs;
     }
-    NARU_LIST_EACH(&stack->socks, sock, next, struct naru_sock, all_node)
-    held += sock->type == NARU_SOCK_STREAM && naru_sock_tcp_of(sock)->path != &stack->no_path;
+    while ((sock = naru_sock_next(stack, &walk)) != NULL)
+        held += sock->type == NARU_SOCK_STREAM && naru_sock_tcp_of(sock)->path != &stack->no_path;
     NARU_ASSERT(refs == held);
 }
 
 void naru_stack_check(struct naru_stack *stack)
 {
+    struct naru_sock_walk walk = { 0 };
     struct naru_sock *sock;
     uint32_t count = 0;
     NARU_ASSERT(naru_wheel_check(&stack->wheel));
     NARU_ASSERT(naru_table_check(&stack->flows) && naru_table_check(&stack->ports));
     NARU_ASSERT(stack->mem.used <= stack->mem.max);
-    NARU_LIST_EACH(&stack->socks, sock, next, struct naru_sock, all_node)
-    {
+    while ((sock = naru_sock_next(stack, &walk)) != NULL) {
         count++;
         if (sock->type == NARU_SOCK_STREAM)
             check_stream(naru_sock_tcp_of(sock));

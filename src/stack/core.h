@@ -56,7 +56,7 @@ struct naru_stack {
     struct naru_list events;
     struct naru_list time_waits;       /* the oldest first: all rest equally long */
     struct naru_timer time_wait_timer; /* never later than the first of them */
-    struct naru_list socks;            /* every struct naru_sock */
+    struct naru_list unbound;          /* sockets without a port, and all that were accepted */
     struct naru_sock *memory_waiters;  /* senders that found no memory; told to try again ... */
     struct naru_timer memory_timer;    /* ... when this fires */
     struct naru_ports ephemeral;
@@ -312,6 +312,12 @@ void naru_flow_replace(struct naru_stack *stack, struct naru_flow *from, struct 
 bool naru_port_may_listen(struct naru_sock *sock);
 enum naru_err naru_port_bind(struct naru_sock *sock, uint16_t port);
 void naru_port_release(struct naru_sock *sock);
+struct naru_sock_walk { /* begins as { 0 } */
+    uint64_t cursor;
+    const struct naru_list *list;
+    const struct naru_list_node *node;
+};
+struct naru_sock *naru_sock_next(const struct naru_stack *stack, struct naru_sock_walk *walk);
 enum naru_err naru_port_for_connection(struct naru_sock *sock, struct naru_name *name);
 struct naru_sock *naru_port_lookup(const struct naru_stack *stack, const struct naru_tuple *tuple,
                                    const struct naru_iface *iface, uint32_t hash);

@@ -17,7 +17,7 @@ void naru_sock_init(struct naru_sock *sock, struct naru_stack *stack, enum naru_
     sock->mtu_discover = 1;
     sock->multicast_ttl = 1;
     sock->multicast_loop = true;
-    naru_list_push_back(&stack->socks, &sock->all_node);
+    naru_list_push_back(&stack->unbound, &sock->node);
     stack->sock_count++;
 }
 
@@ -41,7 +41,7 @@ void naru_sock_deinit(struct naru_sock *sock)
     naru_flow_remove(sock->stack, &sock->flow);
     if (naru_list_linked(&sock->event_node))
         naru_list_remove(&sock->event_node);
-    naru_list_remove(&sock->all_node);
+    naru_list_remove(&sock->node);
     sock->stack->sock_count--;
 }
 

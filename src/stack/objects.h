@@ -149,8 +149,7 @@ struct naru_sock {
     uint8_t multicast_ttl;
     uint16_t multicast_if;
     uint16_t bind_iface;
-    struct naru_list_node port_node; /* struct port_bucket: bound sockets */
-    struct naru_list_node all_node;  /* stack->socks */
+    struct naru_list_node node; /* bound: that of its port; else stack->unbound */
 };
 
 /* A listener's own. */
@@ -189,9 +188,10 @@ struct naru_sock_tcp {
 /* Each segment touches all lines up to here. */
 enum { SOCK_TCP_HOT_END = offsetof(struct naru_sock_tcp, tcp.sacked) };
 
-_Static_assert(offsetof(struct naru_sock, port_node) <= 2 * NARU_CACHE_LINE &&
-                   SOCK_TCP_HOT_END == 9 * NARU_CACHE_LINE,
-               "a segment touches nine lines of a connection, and none is shared with another");
+_Static_assert(offsetof(struct naru_sock, node) <= 2 * NARU_CACHE_LINE &&
+                   SOCK_TCP_HOT_END <= 9 * NARU_CACHE_LINE &&
+                   sizeof(struct naru_sock_tcp) <= 11 * NARU_CACHE_LINE,
+               "a segment touches nine lines of a connection's eleven");
 
 struct naru_join {
     struct naru_addr group, source; /* source all zero: any */

@@ -106,7 +106,7 @@ static void init_pools(struct naru_stack *stack)
         naru_list_init(&stack->any_port[i]);
     naru_list_init(&stack->events);
     naru_list_init(&stack->time_waits);
-    naru_list_init(&stack->socks);
+    naru_list_init(&stack->unbound);
     naru_timer_init(&stack->memory_timer, TIMER_MEMORY);
     naru_timer_init(&stack->time_wait_timer, TIMER_TIME_WAIT);
 }
@@ -204,9 +204,9 @@ static void free_iface(struct naru_stack *stack, struct naru_iface *iface)
 /* At the end of a stack its sockets give back what they own, silently. */
 static void free_socks(struct naru_stack *stack)
 {
+    struct naru_sock_walk walk = { 0 };
     struct naru_sock *sock;
-    NARU_LIST_EACH(&stack->socks, sock, next, struct naru_sock, all_node)
-    {
+    while ((sock = naru_sock_next(stack, &walk)) != NULL) {
         if (sock->type == NARU_SOCK_STREAM) {
             naru_tcp_deinit(&naru_sock_tcp_of(sock)->tcp);
             continue;
