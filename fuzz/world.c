@@ -195,9 +195,9 @@ void world_check(struct world *w)
             continue;
         struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
         half_open += st->half_open;
-        if (st->listen == NULL && sock->connected)
+        if (!naru_sock_listens(sock) && sock->connected)
             naru_tcp_check(&st->tcp);
-        must(sock->held || st->listener != NULL || !st->ended);
+        must(sock->held || sock->tie == TIE_LISTENER || !st->ended);
     }
     must(half_open == stats.half_open);
     must(w->stack->tcp.ooo_bytes <= w->stack->tcp.ooo_max);

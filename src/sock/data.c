@@ -155,7 +155,7 @@ enum naru_err naru_sock_shutdown(struct naru_sock *sock, unsigned how, naru_time
     naru_stack_at(sock->stack, now);
     if (sock->type == NARU_SOCK_STREAM) {
         struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
-        if (st->listen != NULL)
+        if (naru_sock_listens(&st->s))
             return shutdown_listener(st, how);
         if (check_stream(sock) != NARU_OK)
             return NARU_ERR_NOTCONN;

@@ -285,8 +285,8 @@ enum naru_err naru_sock_get(struct naru_sock *sock, enum naru_opt opt, int64_t *
     if (sock->type != NARU_SOCK_STREAM)
         return get_dgram(naru_sock_udp_of(sock), opt, value);
     struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
-    if (opt == NARU_OPT_LISTENING || (opt == NARU_OPT_STATE && st->listen != NULL)) {
-        *value = opt == NARU_OPT_LISTENING ? st->listen != NULL : NARU_TCP_LISTEN;
+    if (opt == NARU_OPT_LISTENING || (opt == NARU_OPT_STATE && naru_sock_listens(&st->s))) {
+        *value = opt == NARU_OPT_LISTENING ? naru_sock_listens(&st->s) : NARU_TCP_LISTEN;
         return NARU_OK;
     }
     if (opt == NARU_OPT_DEFER_ANSWER)
@@ -309,7 +309,7 @@ enum naru_err naru_sock_tcp_info(const struct naru_sock *sock, struct naru_tcp_i
         return NARU_ERR_OPNOTSUPP;
     const struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
     naru_tcp_get_info(&st->tcp, info, now);
-    if (st->listen != NULL)
+    if (naru_sock_listens(&st->s))
         info->state = NARU_TCP_LISTEN;
     info->pmtu = st->path->mtu;
     return NARU_OK;
@@ -424,10 +424,10 @@ static void describe_tcp(const struct naru_sock_tcp *st, struct naru_sock_entry 
     entry->state = (enum naru_tcp_state)st->tcp.state;
     entry->recv_queue = naru_tcp_unread(&st->tcp);
     entry->send_queue = naru_tcp_unsent(&st->tcp);
-    if (st->listen != NULL) {
+    if (naru_sock_listens(&st->s)) {
         entry->state = NARU_TCP_LISTEN;
-        entry->recv_queue = st->listen->accept_count;
-        entry->send_queue = st->listen->backlog;
+        entry->recv_queue = st->s.listen->accept_count;
+        entry->send_queue = st->s.listen->backlog;
     }
 }
 

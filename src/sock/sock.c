@@ -48,7 +48,7 @@ static void end_stream(struct naru_sock_tcp *st, bool abort, naru_time now)
 {
     naru_stack_at(st->s.stack, now);
     let_go(&st->s);
-    if (st->ended || st->listen != NULL || !st->s.connected) {
+    if (st->ended || naru_sock_listens(&st->s) || !st->s.connected) {
         naru_tcp_sock_release(st);
         return;
     }
@@ -165,8 +165,8 @@ enum naru_err naru_sock_listen(struct naru_sock *sock, unsigned backlog, naru_ti
     struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
     naru_stack_at(sock->stack, now);
     backlog = NARU_MAX(NARU_MIN(backlog, (unsigned)BACKLOG_MAX), 1U);
-    if (st->listen != NULL) {
-        st->listen->backlog = backlog;
+    if (naru_sock_listens(&st->s)) {
+        st->s.listen->backlog = backlog;
         return NARU_OK;
     }
     if (sock->connected)
@@ -191,7 +191,7 @@ enum naru_err naru_sock_accept(struct naru_sock *sock, struct naru_sock **out, n
     if (sock->type != NARU_SOCK_STREAM)
         return NARU_ERR_OPNOTSUPP;
     struct naru_sock_tcp *listener = naru_sock_tcp_of(sock);
-    if (listener->listen == NULL)
+    if (!naru_sock_listens(sock))
         return NARU_ERR_INVAL;
     naru_stack_at(sock->stack, now);
     struct naru_sock_tcp *child = naru_listen_take(listener);
@@ -315,7 +315,7 @@ static enum naru_err stream_name(struct naru_sock_tcp *st, const struct naru_tup
 /* May it connect at all? */
 static enum naru_err may_connect(struct naru_sock_tcp *st)
 {
-    if (st->listen != NULL || st->connect_waits)
+    if (naru_sock_listens(&st->s) || st->connect_waits)
         return NARU_ERR_ISCONN;
     if (!st->s.connected)
         return NARU_OK;

@@ -13,13 +13,22 @@ static void check_interface(const struct naru_iface *iface)
     NARU_ASSERT(waiting == iface->txq_count && waiting <= TXQ_MAX);
 }
 
+static void check_tie(const struct naru_sock_tcp *st)
+{
+    bool waits = st->half_open || st->queued;
+    NARU_ASSERT(waits == (st->s.tie == TIE_LISTENER));
+    NARU_ASSERT(!waits || (!st->s.held && naru_sock_listens(&st->s.listener->s)));
+    NARU_ASSERT(st->s.tie != TIE_MEMORY || st->s.connected);
+}
+
 static void check_stream(struct naru_sock_tcp *st)
 {
     struct naru_stack *stack = st->s.stack;
     naru_tcp_check(&st->tcp);
+    check_tie(st);
     NARU_ASSERT(st->s.flow.in_table || st->s.held || st->queued || st->ended ||
                 st->tcp.state == NARU_TCP_CLOSED);
-    if (st->ended || st->listen != NULL || !st->s.connected)
+    if (st->ended || naru_sock_listens(&st->s) || !st->s.connected)
         return;
     /* What it has to say is on some list, and what it waits for in the wheel. */
     NARU_ASSERT(st->tcp.due == 0 || st->s.tx_list != TX_NONE);
@@ -49,16 +58,20 @@ void naru_stack_check(struct naru_stack *stack)
 {
     struct naru_sock_walk walk = { 0 };
     struct naru_sock *sock;
-    uint32_t count = 0;
+    uint32_t count = 0, want_memory = 0;
     NARU_ASSERT(naru_wheel_check(&stack->wheel));
     NARU_ASSERT(naru_table_check(&stack->flows) && naru_table_check(&stack->ports));
     NARU_ASSERT(stack->mem.used <= stack->mem.max);
     while ((sock = naru_sock_next(stack, &walk)) != NULL) {
         count++;
+        want_memory += sock->tie == TIE_MEMORY;
         if (sock->type == NARU_SOCK_STREAM)
             check_stream(naru_sock_tcp_of(sock));
     }
     NARU_ASSERT(count == stack->sock_count);
+    for (sock = stack->memory_waiters; sock != NULL; sock = sock->memory_next)
+        want_memory--;
+    NARU_ASSERT(want_memory == 0);
     check_paths(stack);
     for (unsigned i = 1; i <= stack->iface_count; i++)
         check_interface(stack->ifaces[i]);

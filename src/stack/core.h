@@ -120,6 +120,18 @@ static inline struct naru_sock_tcp *naru_sock_tcp_of(const struct naru_sock *soc
     return (struct naru_sock_tcp *)(uintptr_t)sock; /* its first member */
 }
 
+static inline bool naru_sock_listens(const struct naru_sock *sock)
+{
+    return sock->tie == TIE_LISTEN;
+}
+
+/* Ties sock, which is free, or unties it. */
+static inline void naru_sock_tie(struct naru_sock *sock, enum naru_sock_tie tie)
+{
+    NARU_ASSERT(sock->tie == TIE_NONE || tie == TIE_NONE);
+    sock->tie = (uint8_t)tie;
+}
+
 /* The zone of an address that was met on iface: a link-local one means something only there. */
 static inline uint16_t naru_zone_on(const struct naru_iface *iface, const struct naru_addr *addr)
 {

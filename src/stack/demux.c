@@ -189,11 +189,6 @@ static bool addresses_overlap(const struct naru_sock *a, const struct naru_sock 
     return naru_addr_is_unspecified(la) ? takes_address(a, lb) : takes_address(b, la);
 }
 
-static bool is_listening(const struct naru_sock *s)
-{
-    return s->type == NARU_SOCK_STREAM && naru_sock_tcp_of(s)->listen != NULL;
-}
-
 /* RFC 9293 leaves it open; these are the rules of Linux (MUST-41, MUST-42). */
 static bool conflict(const struct naru_sock *a, const struct naru_sock *b)
 {
@@ -204,7 +199,7 @@ static bool conflict(const struct naru_sock *a, const struct naru_sock *b)
     if (a->reuseport && b->reuseport)
         return false;
     if (a->reuseaddr && b->reuseaddr)
-        return is_listening(a) && is_listening(b);
+        return naru_sock_listens(a) && naru_sock_listens(b);
     return true;
 }
 
@@ -371,7 +366,7 @@ enum naru_err naru_port_for_connection(struct naru_sock *sock, struct naru_name 
 /* How well a bound socket fits; 0: not at all. */
 static unsigned score(const struct naru_sock *s, const struct naru_tuple *t, unsigned ifindex)
 {
-    if (s->flow.in_table || (s->type == NARU_SOCK_STREAM && !is_listening(s)))
+    if (s->flow.in_table || (s->type == NARU_SOCK_STREAM && !naru_sock_listens(s)))
         return 0;
     bool specific = naru_addr_eq(&s->flow.tuple.local, &t->local);
     if (!(specific || takes_address(s, &t->local)) ||

@@ -24,12 +24,12 @@ void naru_sock_init(struct naru_sock *sock, struct naru_stack *stack, enum naru_
 static void stop_wanting(struct naru_sock *sock)
 {
     struct naru_sock **at = &sock->stack->memory_waiters;
-    if (!sock->wants_memory)
+    if (sock->tie != TIE_MEMORY)
         return;
     while (*at != sock)
         at = &(*at)->memory_next;
     *at = sock->memory_next;
-    sock->wants_memory = false;
+    naru_sock_tie(sock, TIE_NONE);
 }
 
 /* Out of everything that both kinds of sockets can be in. */
@@ -89,9 +89,9 @@ bool naru_stack_event(struct naru_stack *stack, struct naru_event *event)
 NARU_NOINLINE void naru_sock_want_memory(struct naru_sock *sock)
 {
     struct naru_stack *stack = sock->stack;
-    if (sock->wants_memory)
+    if (sock->tie == TIE_MEMORY)
         return;
-    sock->wants_memory = true;
+    naru_sock_tie(sock, TIE_MEMORY);
     sock->memory_next = stack->memory_waiters;
     stack->memory_waiters = sock;
     naru_wheel_arm_earlier(&stack->wheel, &stack->memory_timer,
@@ -104,7 +104,7 @@ void naru_memory_waiters_wake(struct naru_stack *stack)
     stack->memory_waiters = NULL;
     for (; sock != NULL; sock = next) {
         next = sock->memory_next;
-        sock->wants_memory = false;
+        naru_sock_tie(sock, TIE_NONE);
         naru_sock_note(sock, NARU_READY_WRITE);
     }
 }
@@ -119,5 +119,5 @@ static unsigned kind_level(const struct naru_sock *sock)
 unsigned naru_sock_level(const struct naru_sock *sock)
 {
     unsigned level = kind_level(sock);
-    return sock->wants_memory ? level & ~(unsigned)NARU_READY_WRITE : level;
+    return sock->tie == TIE_MEMORY ? level & ~(unsigned)NARU_READY_WRITE : level;
 }

@@ -84,7 +84,7 @@ static bool has_place(const struct naru_sock_tcp *listener)
     if (!(stack->config.tcp_fastopen & NARU_FASTOPEN_SERVER) || listener->defer_answer)
         return false;
     if (max == 0 && (stack->config.tcp_fastopen & NARU_FASTOPEN_SERVER_ALL))
-        max = listener->listen->backlog;
+        max = listener->s.listen->backlog;
     if (stack->now - stack->fast_reset_at >= NARU_SEC(RESETS_COUNT_S))
         stack->fast_resets = 0;
     return stack->fast_pending + stack->fast_resets < max;

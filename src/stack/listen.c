@@ -25,16 +25,16 @@ static bool accept_full(const struct naru_listen *listen)
 /* The last step of a handshake waits while nobody accepts (C-listen-backlog). */
 NARU_NOINLINE bool naru_listen_blocked(const struct naru_sock_tcp *child)
 {
-    return child->half_open && child->listener != NULL && accept_full(child->listener->listen);
+    return child->half_open && accept_full(child->s.listener->s.listen);
 }
 
 static void enqueue(struct naru_sock_tcp *child)
 {
-    struct naru_listen *listen = child->listener->listen;
+    struct naru_listen *listen = child->s.listener->s.listen;
     naru_list_push_back(&listen->accept_queue, &child->s.event_node);
     listen->accept_count++;
     child->queued = true;
-    naru_sock_note(&child->listener->s, NARU_READY_READ);
+    naru_sock_note(&child->s.listener->s, NARU_READY_READ);
 }
 
 static void leave_half_open(struct naru_sock_tcp *child)
@@ -42,7 +42,7 @@ static void leave_half_open(struct naru_sock_tcp *child)
     NARU_ASSERT(child->half_open);
     naru_list_remove(&child->s.event_node);
     child->half_open = false;
-    child->listener->listen->half_open--;
+    child->s.listener->s.listen->half_open--;
     child->s.stack->half_open--;
 }
 
@@ -51,7 +51,7 @@ NARU_NOINLINE void naru_listen_promote(struct naru_sock_tcp *child)
 {
     leave_half_open(child);
     if (child->tcp.state == NARU_TCP_CLOSED)
-        child->listener = NULL;
+        naru_sock_tie(&child->s, TIE_NONE);
     else
         enqueue(child);
 }
@@ -64,15 +64,15 @@ void naru_listen_forget(struct naru_sock_tcp *child)
     } else if (child->queued) {
         naru_list_remove(&child->s.event_node);
         child->queued = false;
-        child->listener->listen->accept_count--;
+        child->s.listener->s.listen->accept_count--;
     }
-    child->listener = NULL;
+    naru_sock_tie(&child->s, TIE_NONE);
 }
 
 /* The oldest connection that waits to be accepted, or NULL. */
 struct naru_sock_tcp *naru_listen_take(struct naru_sock_tcp *listener)
 {
-    struct naru_list_node *node = naru_list_first(&listener->listen->accept_queue);
+    struct naru_list_node *node = naru_list_first(&listener->s.listen->accept_queue);
     if (node == NULL)
         return NULL;
     struct naru_sock_tcp *child =
@@ -106,7 +106,8 @@ enum naru_err naru_listen_open(struct naru_sock_tcp *st, unsigned backlog)
     *listen = (struct naru_listen){ .backlog = backlog };
     naru_list_init(&listen->accept_queue);
     naru_list_init(&listen->half_queue);
-    st->listen = listen;
+    naru_sock_tie(&st->s, TIE_LISTEN);
+    st->s.listen = listen;
     return NARU_OK;
 }
 
@@ -114,12 +115,12 @@ enum naru_err naru_listen_open(struct naru_sock_tcp *st, unsigned backlog)
  * C-noaccept-close-rst). */
 void naru_listen_close(struct naru_sock_tcp *listener)
 {
-    struct naru_listen *listen = listener->listen;
-    if (listen == NULL)
+    if (!naru_sock_listens(&listener->s))
         return;
+    struct naru_listen *listen = listener->s.listen;
     end_all(&listen->half_queue, true);
     end_all(&listen->accept_queue, false);
-    listener->listen = NULL;
+    naru_sock_tie(&listener->s, TIE_NONE);
     naru_pool_put(&listener->s.stack->listen_pool, listen);
 }
 
@@ -144,9 +145,10 @@ static struct naru_sock_tcp *make_child(struct naru_sock_tcp *listener,
     child->s.reuseport = listener->s.reuseport;
     child->fast_no_cookie = listener->fast_no_cookie;
     child->s.connected = true;
-    child->listener = listener;
+    naru_sock_tie(&child->s, TIE_LISTENER);
+    child->s.listener = listener;
     if (!naru_flow_add(stack, &child->s.flow, hash)) {
-        child->listener = NULL;
+        naru_sock_tie(&child->s, TIE_NONE);
         naru_tcp_sock_release(child);
         return NULL;
     }
@@ -165,7 +167,7 @@ static struct naru_hash_tuple hash_tuple(const struct naru_tuple *t)
 
 static void to_half_open(struct naru_sock_tcp *child)
 {
-    struct naru_listen *listen = child->listener->listen;
+    struct naru_listen *listen = child->s.listener->s.listen;
     naru_list_push_back(&listen->half_queue, &child->s.event_node);
     listen->half_open++;
     child->s.stack->half_open++;
@@ -221,7 +223,7 @@ static enum naru_drop syn_in(struct naru_sock_tcp *listener, const struct naru_i
                              const struct naru_tcp_tw *old)
 {
     struct naru_stack *stack = listener->s.stack;
-    struct naru_listen *listen = listener->listen;
+    struct naru_listen *listen = listener->s.listen;
     if (accept_full(listen))
         return drop(pkt, NARU_DROP_TCP_BACKLOG_FULL);
     if (listen->half_open > listen->backlog || stack->half_open >= stack->config.syn_queue_max) {
@@ -268,7 +270,7 @@ static enum naru_drop cookie_in(struct naru_sock_tcp *listener, const struct nar
         naru_tcp_reset_segment(stack, in, hash, h, pkt->len);
         return naru_pkt_drop(pkt, NARU_DROP_TCP_COOKIE_INVALID);
     }
-    if (accept_full(listener->listen))
+    if (accept_full(listener->s.listen))
         return naru_pkt_drop(pkt, NARU_DROP_TCP_BACKLOG_FULL);
     struct naru_tcp_secret secret = naru_tcp_secret_of(stack, tuple);
     struct naru_sock_tcp *child = make_child(listener, tuple, hash, &secret);

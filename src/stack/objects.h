@@ -112,6 +112,14 @@ enum naru_tx_list {
     TX_WANT_WRITE, /* a datagram socket that met a full queue */
 };
 
+/* What a socket is tied to by the one pointer that it has for such: never to two at a time. */
+enum naru_sock_tie {
+    TIE_NONE,
+    TIE_MEMORY,   /* memory_next: its holder's last send found none */
+    TIE_LISTENER, /* listener: it has no holder, and waits to be accepted, or will */
+    TIE_LISTEN,   /* listen: it is a listener, and never connected */
+};
+
 /*
  * What an application holds, and what a connection is; the first member of each kind.  Two lines
  * of cache that each packet touches, and what is for opening and closing.
@@ -120,14 +128,18 @@ struct naru_sock {
     struct naru_flow flow;
     struct naru_stack *stack;
     void *user;
-    struct naru_list_node event_node; /* stack->events, or the accept queue of its listener */
-    struct naru_list_node tx_node;    /* iface: ready, parked, or wants to write */
-    struct naru_sock *memory_next;    /* stack->memory_waiters */
-    uint8_t type;                     /* enum naru_sock_type */
-    uint8_t changed;                  /* enum naru_ready, not yet told */
-    int8_t error;                     /* enum naru_err, pending */
-    bool held : 1;                    /* the application has the pointer */
-    bool v6 : 1;                      /* made as IPV6 */
+    struct naru_list_node event_node;   /* stack->events, or the accept queue of its listener */
+    struct naru_list_node tx_node;      /* iface: ready, parked, or wants to write */
+    union {                             /* by tie */
+        struct naru_sock *memory_next;  /* stack->memory_waiters */
+        struct naru_sock_tcp *listener; /* whose accept queue, or half-open list, it is for */
+        struct naru_listen *listen;     /* its own */
+    };
+    uint8_t type;    /* enum naru_sock_type */
+    uint8_t changed; /* enum naru_ready, not yet told */
+    int8_t error;    /* enum naru_err, pending */
+    bool held : 1;   /* the application has the pointer */
+    bool v6 : 1;     /* made as IPV6 */
     bool v6only : 1;
     bool bound : 1;      /* in a port bucket */
     bool port_given : 1; /* the application asked for this port ... */
@@ -141,8 +153,8 @@ struct naru_sock {
     bool event_acked : 1;
     bool shut_read : 1;
     bool shut_write : 1;
-    bool wants_memory : 1; /* in stack->memory_waiters */
-    uint8_t tx_list;       /* enum naru_tx_list: where tx_node is */
+    uint8_t tx_list; /* enum naru_tx_list: where tx_node is */
+    uint8_t tie;     /* enum naru_sock_tie */
     uint8_t tos;
     uint8_t mtu_discover;
     int16_t ttl; /* -1: the stack's */
@@ -181,8 +193,6 @@ struct naru_sock_tcp {
     bool ended : 1;          /* out of the tables; only the application's view is left */
     uint16_t fast_max;       /* NARU_OPT_FASTOPEN */
     struct naru_tcp tcp;
-    struct naru_sock_tcp *listener; /* it waits in, or will go to, this accept queue */
-    struct naru_listen *listen;     /* LISTEN: its own */
 };
 
 /* Each segment touches all lines up to here. */

@@ -112,8 +112,6 @@ static struct naru_sock_tcp *sock_get(struct naru_stack *stack)
     memset(st, 0, offsetof(struct naru_sock_tcp, tcp));
     st->s.stack = stack;
     st->path = &stack->no_path;
-    st->listener = NULL;
-    st->listen = NULL;
     naru_timer_init(&st->timer, TIMER_CONNECTION);
     return st;
 }
@@ -175,7 +173,7 @@ NARU_NOINLINE void naru_tcp_sock_release(struct naru_sock_tcp *st)
     naru_fastopen_over(st);
     naru_fastopen_own_drop(st);
     naru_listen_close(st);
-    if (st->listener != NULL)
+    if (st->s.tie == TIE_LISTENER)
         naru_listen_forget(st);
     naru_tcp_deinit(&st->tcp);
     naru_sock_deinit(&st->s);
@@ -288,7 +286,8 @@ static NARU_NOINLINE void settle_life(struct naru_sock_tcp *st)
             naru_tcp_sock_release(st);
     } else if (!over || c->due != 0) {
         settle_timer(st);
-    } else if (st->listen == NULL && !st->connect_waits && (st->s.connected || !st->s.held)) {
+    } else if (!naru_sock_listens(&st->s) && !st->connect_waits &&
+               (st->s.connected || !st->s.held)) {
         settle_end(st);
     }
 }
@@ -389,8 +388,8 @@ void naru_stack_tcp_expire(struct naru_stack *stack)
 
 unsigned naru_tcp_sock_level(const struct naru_sock_tcp *st)
 {
-    if (st->listen != NULL)
-        return naru_list_empty(&st->listen->accept_queue) ? 0 : NARU_READY_READ;
+    if (naru_sock_listens(&st->s))
+        return naru_list_empty(&st->s.listen->accept_queue) ? 0 : NARU_READY_READ;
     if (st->connect_waits)
         return NARU_READY_WRITE;
     if (!st->s.connected && st->tcp.state == NARU_TCP_CLOSED && st->tcp.error == NARU_OK)
