@@ -194,10 +194,10 @@ void world_check(struct world *w)
         if (sock->type != NARU_SOCK_STREAM)
             continue;
         struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
-        half_open += st->half_open;
+        half_open += st->s.half_open;
         if (!naru_sock_listens(sock) && sock->connected)
             naru_tcp_check(&st->tcp);
-        must(sock->held || sock->tie == TIE_LISTENER || !st->ended);
+        must(sock->held || sock->tie == TIE_LISTENER || !st->s.ended);
     }
     must(half_open == stats.half_open);
     must(w->stack->tcp.ooo_bytes <= w->stack->tcp.ooo_max);

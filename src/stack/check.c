@@ -15,7 +15,7 @@ static void check_interface(const struct naru_iface *iface)
 
 static void check_tie(const struct naru_sock_tcp *st)
 {
-    bool waits = st->half_open || st->queued;
+    bool waits = st->s.half_open || st->s.queued;
     NARU_ASSERT(waits == (st->s.tie == TIE_LISTENER));
     NARU_ASSERT(!waits || (!st->s.held && naru_sock_listens(&st->s.listener->s)));
     NARU_ASSERT(st->s.tie != TIE_MEMORY || st->s.connected);
@@ -26,10 +26,12 @@ static void check_stream(struct naru_sock_tcp *st)
     struct naru_stack *stack = st->s.stack;
     naru_tcp_check(&st->tcp);
     check_tie(st);
-    NARU_ASSERT(st->s.flow.in_table || st->s.held || st->queued || st->ended ||
+    NARU_ASSERT(st->s.flow.in_table || st->s.held || st->s.queued || st->s.ended ||
                 st->tcp.state == NARU_TCP_CLOSED);
-    if (st->ended || naru_sock_listens(&st->s) || !st->s.connected)
+    if (st->s.ended || naru_sock_listens(&st->s) || !st->s.connected)
         return;
+    struct naru_tcp_setup setup = naru_tcp_setup_for(&st->s.flow.tuple, st->path->mtu);
+    NARU_ASSERT(!naru_path_good(stack, st->path) || setup.mss == st->tcp.mss_path);
     /* What it has to say is on some list, and what it waits for in the wheel. */
     NARU_ASSERT(st->tcp.due == 0 || st->s.tx_list != TX_NONE);
     NARU_ASSERT(naru_tcp_deadline(&st->tcp) > st->timer.at - TIMER_TICK);

@@ -125,6 +125,12 @@ static inline bool naru_sock_listens(const struct naru_sock *sock)
     return sock->tie == TIE_LISTEN;
 }
 
+/* For the first data: SYN has not left. */
+static inline bool naru_sock_connect_waits(const struct naru_sock *sock)
+{
+    return sock->tie == TIE_CONNECT;
+}
+
 /* Ties sock, which is free, or unties it. */
 static inline void naru_sock_tie(struct naru_sock *sock, enum naru_sock_tie tie)
 {

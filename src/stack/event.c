@@ -13,7 +13,6 @@ void naru_sock_init(struct naru_sock *sock, struct naru_stack *stack, enum naru_
     sock->type = (uint8_t)type;
     sock->flow.kind = FLOW_SOCK;
     sock->flow.tuple.proto = proto;
-    sock->ttl = -1;
     sock->mtu_discover = 1;
     sock->multicast_ttl = 1;
     sock->multicast_loop = true;

@@ -25,7 +25,7 @@ static bool accept_full(const struct naru_listen *listen)
 /* The last step of a handshake waits while nobody accepts (C-listen-backlog). */
 NARU_NOINLINE bool naru_listen_blocked(const struct naru_sock_tcp *child)
 {
-    return child->half_open && accept_full(child->s.listener->s.listen);
+    return child->s.half_open && accept_full(child->s.listener->s.listen);
 }
 
 static void enqueue(struct naru_sock_tcp *child)
@@ -33,15 +33,15 @@ static void enqueue(struct naru_sock_tcp *child)
     struct naru_listen *listen = child->s.listener->s.listen;
     naru_list_push_back(&listen->accept_queue, &child->s.event_node);
     listen->accept_count++;
-    child->queued = true;
+    child->s.queued = true;
     naru_sock_note(&child->s.listener->s, NARU_READY_READ);
 }
 
 static void leave_half_open(struct naru_sock_tcp *child)
 {
-    NARU_ASSERT(child->half_open);
+    NARU_ASSERT(child->s.half_open);
     naru_list_remove(&child->s.event_node);
-    child->half_open = false;
+    child->s.half_open = false;
     child->s.listener->s.listen->half_open--;
     child->s.stack->half_open--;
 }
@@ -59,11 +59,11 @@ NARU_NOINLINE void naru_listen_promote(struct naru_sock_tcp *child)
 /* Takes a connection out of whatever list of its listener it is in. */
 void naru_listen_forget(struct naru_sock_tcp *child)
 {
-    if (child->half_open) {
+    if (child->s.half_open) {
         leave_half_open(child);
-    } else if (child->queued) {
+    } else if (child->s.queued) {
         naru_list_remove(&child->s.event_node);
-        child->queued = false;
+        child->s.queued = false;
         child->s.listener->s.listen->accept_count--;
     }
     naru_sock_tie(&child->s, TIE_NONE);
@@ -143,7 +143,7 @@ static struct naru_sock_tcp *make_child(struct naru_sock_tcp *listener,
     child->s.transparent = listener->s.transparent;
     child->s.reuseaddr = listener->s.reuseaddr;
     child->s.reuseport = listener->s.reuseport;
-    child->fast_no_cookie = listener->fast_no_cookie;
+    child->s.fast_no_cookie = listener->s.fast_no_cookie;
     child->s.connected = true;
     naru_sock_tie(&child->s, TIE_LISTENER);
     child->s.listener = listener;
@@ -171,7 +171,7 @@ static void to_half_open(struct naru_sock_tcp *child)
     naru_list_push_back(&listen->half_queue, &child->s.event_node);
     listen->half_open++;
     child->s.stack->half_open++;
-    child->half_open = true;
+    child->s.half_open = true;
 }
 
 static enum naru_drop cookie_answer(struct naru_sock_tcp *listener, const struct naru_ip_in *in,
@@ -227,7 +227,7 @@ static enum naru_drop syn_in(struct naru_sock_tcp *listener, const struct naru_i
     if (accept_full(listen))
         return drop(pkt, NARU_DROP_TCP_BACKLOG_FULL);
     if (listen->half_open > listen->backlog || stack->half_open >= stack->config.syn_queue_max) {
-        if (!stack->config.tcp_syn_cookies || listener->defer_answer)
+        if (!stack->config.tcp_syn_cookies || listener->s.defer_answer)
             return drop(pkt, NARU_DROP_TCP_SYN_QUEUE_FULL);
         return cookie_answer(listener, in, tuple, hash, h, pkt);
     }
@@ -241,11 +241,11 @@ static enum naru_drop syn_in(struct naru_sock_tcp *listener, const struct naru_i
     naru_seq iss = naru_tcp_isn(&secret, stack->now);
     if (old != NULL)
         iss = naru_tcp_tw_iss(old, iss);
-    naru_tcp_open_passive(&child->tcp, h, iss, listener->defer_answer, stack->now);
+    naru_tcp_open_passive(&child->tcp, h, iss, listener->s.defer_answer, stack->now);
     if (how.option)
         (void)naru_tcp_offer_cookie(&child->tcp, &how);
-    if (listener->defer_answer) {
-        child->deferred = true;
+    if (listener->s.defer_answer) {
+        child->s.deferred = true;
         enqueue(child);
     } else if (fast && open_fast(child, pkt)) {
         enqueue(child);

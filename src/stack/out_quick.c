@@ -23,7 +23,6 @@ static bool way_known(const struct naru_stack *stack, const struct naru_iface *i
 {
     const struct naru_path *path = st->path;
     return path->ifindex == iface->index && naru_path_current(stack, path) &&
-           path->mtu == st->mtu_told &&
            (path->link == PATH_LINK_NEIGH ? naru_neigh_ref_good(&path->neigh) : !iface->link_layer);
 }
 
@@ -77,7 +76,7 @@ NARU_INLINE void build(struct naru_sock_tcp *st, const struct naru_iface *iface,
         .dst = &t->remote,
         .tcp = &hdr,
         .tos = st->s.tos,
-        .hop_limit = st->s.ttl >= 0 ? (uint8_t)st->s.ttl : iface->hop_limit,
+        .hop_limit = st->s.ttl != 0 ? st->s.ttl : iface->hop_limit,
         .csum_partial = partial,
         .payload_len = lone->len,
         .payload_sum = naru_csum_as_words(sum),

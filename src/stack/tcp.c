@@ -31,23 +31,20 @@ struct naru_tcp_secret naru_tcp_secret_of(const struct naru_stack *stack,
     return naru_tcp_secret(&stack->tcp, &key);
 }
 
+static uint16_t mss_for(const struct naru_tuple *t, uint32_t mtu)
+{
+    return (uint16_t)(NARU_MIN(mtu, 65535u) - naru_tcp_ip_len(t) - NARU_TCP_LEN);
+}
+
 /* What the link can carry, and what a peer has that names no MSS (MUST-15, MUST-67); without the
  * secret. */
 struct naru_tcp_setup naru_tcp_setup_for(const struct naru_tuple *t, uint32_t mtu)
 {
     bool v4 = naru_addr_is_v4(&t->remote);
     return (struct naru_tcp_setup){
-        .mss = (uint16_t)(NARU_MIN(mtu, 65535u) - naru_tcp_ip_len(t) - NARU_TCP_LEN),
+        .mss = mss_for(t, mtu),
         .mss_default = v4 ? 536 : 1220,
     };
-}
-
-/* The path's MTU changed since the connection was last told. */
-static NARU_NOINLINE void tell_mtu(struct naru_sock_tcp *st, uint32_t mtu)
-{
-    st->mtu_told = mtu;
-    uint32_t mss = mtu - naru_tcp_ip_len(&st->s.flow.tuple) - NARU_TCP_LEN;
-    naru_tcp_set_pmtu(&st->tcp, (uint16_t)mss, st->s.stack->now);
 }
 
 static NARU_NOINLINE struct naru_path *path_anew(struct naru_sock_tcp *st)
@@ -64,16 +61,17 @@ static NARU_NOINLINE struct naru_path *path_anew(struct naru_sock_tcp *st)
     return st->path != &stack->no_path ? st->path : found;
 }
 
-static struct naru_path *find_path(struct naru_sock_tcp *st)
-{
-    return NARU_LIKELY(naru_path_good(st->s.stack, st->path)) ? st->path : path_anew(st);
-}
-
 struct naru_path *naru_tcp_route(struct naru_sock_tcp *st)
 {
-    struct naru_path *path = find_path(st);
-    if (path != NULL && NARU_UNLIKELY(st->mtu_told != path->mtu))
-        tell_mtu(st, path->mtu);
+    struct naru_stack *stack = st->s.stack;
+    if (NARU_LIKELY(naru_path_good(stack, st->path)))
+        return st->path;
+    struct naru_path *path = path_anew(st);
+    if (path == NULL)
+        return NULL;
+    uint16_t mss = mss_for(&st->s.flow.tuple, path->mtu);
+    if (mss != st->tcp.mss_path)
+        naru_tcp_set_pmtu(&st->tcp, mss, stack->now);
     return path;
 }
 
@@ -116,13 +114,11 @@ static struct naru_sock_tcp *sock_get(struct naru_stack *stack)
     return st;
 }
 
-/* mtu: that of the path which setup was made from. */
-static void sock_begin(struct naru_sock_tcp *st, const struct naru_tcp_setup *setup, uint32_t mtu)
+static void sock_begin(struct naru_sock_tcp *st, const struct naru_tcp_setup *setup)
 {
     struct naru_stack *stack = st->s.stack;
     naru_tcp_init(&st->tcp, &stack->tcp, setup, stack->now);
     naru_sock_init(&st->s, stack, NARU_SOCK_STREAM, NARU_PROTO_TCP);
-    st->mtu_told = mtu;
 }
 
 /* A connection object without a name, CLOSED. */
@@ -131,7 +127,7 @@ struct naru_sock_tcp *naru_tcp_sock_new(struct naru_stack *stack)
     struct naru_sock_tcp *st = sock_get(stack);
     struct naru_tcp_setup setup = { .mss = 536, .mss_default = 536 };
     if (st != NULL)
-        sock_begin(st, &setup, 0);
+        sock_begin(st, &setup);
     return st;
 }
 
@@ -144,11 +140,11 @@ struct naru_sock_tcp *naru_tcp_sock_child(struct naru_sock_tcp *listener,
     if (st == NULL)
         return NULL;
     st->s.flow.tuple = *tuple;
-    const struct naru_path *path = find_path(st);
+    const struct naru_path *path = path_anew(st);
     struct naru_tcp_setup setup = naru_tcp_setup_for(tuple, path != NULL ? path->mtu : 1280);
     setup.like = &listener->tcp;
     setup.secret = *secret;
-    sock_begin(st, &setup, path != NULL ? path->mtu : 0);
+    sock_begin(st, &setup);
     return st;
 }
 
@@ -162,7 +158,7 @@ void naru_tcp_forget(struct naru_sock_tcp *st)
     naru_wheel_cancel(&stack->wheel, &st->timer);
     naru_sock_set_tx_list(&st->s, NULL, TX_NONE);
     naru_flow_remove(stack, &st->s.flow);
-    st->ended = true;
+    st->s.ended = true;
 }
 
 /* The object goes away. */
@@ -213,7 +209,7 @@ static NARU_NOINLINE void settle_end(struct naru_sock_tcp *st)
         naru_time_wait_begin(st);
     else
         naru_tcp_forget(st);
-    if (!st->s.held && !st->queued)
+    if (!st->s.held && !st->s.queued)
         naru_tcp_sock_release(st);
 }
 
@@ -268,7 +264,7 @@ static void settle_output(struct naru_sock_tcp *st)
 {
     struct naru_stack *stack = st->s.stack;
     const struct naru_path *path = st->path;
-    if (NARU_UNLIKELY(!naru_path_good(stack, path) || path->mtu != st->mtu_told)) {
+    if (NARU_UNLIKELY(!naru_path_good(stack, path))) {
         settle_anew(st);
         return;
     }
@@ -281,12 +277,12 @@ static NARU_NOINLINE void settle_life(struct naru_sock_tcp *st)
 {
     struct naru_tcp *c = &st->tcp;
     bool over = c->state == NARU_TCP_TIME_WAIT || c->state == NARU_TCP_CLOSED;
-    if (st->ended) {
-        if (!st->s.held && !st->queued)
+    if (st->s.ended) {
+        if (!st->s.held && !st->s.queued)
             naru_tcp_sock_release(st);
     } else if (!over || c->due != 0) {
         settle_timer(st);
-    } else if (!naru_sock_listens(&st->s) && !st->connect_waits &&
+    } else if (!naru_sock_listens(&st->s) && !naru_sock_connect_waits(&st->s) &&
                (st->s.connected || !st->s.held)) {
         settle_end(st);
     }
@@ -297,7 +293,7 @@ void naru_tcp_settle(struct naru_sock_tcp *st)
 {
     struct naru_tcp *c = &st->tcp;
     struct naru_stack *stack = st->s.stack;
-    if (NARU_UNLIKELY(st->ended)) {
+    if (NARU_UNLIKELY(st->s.ended)) {
         settle_life(st);
         return;
     }
@@ -307,9 +303,9 @@ void naru_tcp_settle(struct naru_sock_tcp *st)
         c->progress = 0;
         naru_neigh_confirm(&stack->neigh, &st->path->neigh, stack->now);
     }
-    if (NARU_UNLIKELY(st->half_open) && c->state != NARU_TCP_SYN_RECEIVED)
+    if (NARU_UNLIKELY(st->s.half_open) && c->state != NARU_TCP_SYN_RECEIVED)
         naru_listen_promote(st);
-    if (NARU_UNLIKELY(st->early) && c->state != NARU_TCP_SYN_RECEIVED)
+    if (NARU_UNLIKELY(st->s.early) && c->state != NARU_TCP_SYN_RECEIVED)
         naru_fastopen_over(st);
     if (c->due != 0 && st->s.tx_list == TX_NONE)
         settle_output(st);
@@ -390,7 +386,7 @@ unsigned naru_tcp_sock_level(const struct naru_sock_tcp *st)
 {
     if (naru_sock_listens(&st->s))
         return naru_list_empty(&st->s.listen->accept_queue) ? 0 : NARU_READY_READ;
-    if (st->connect_waits)
+    if (naru_sock_connect_waits(&st->s))
         return NARU_READY_WRITE;
     if (!st->s.connected && st->tcp.state == NARU_TCP_CLOSED && st->tcp.error == NARU_OK)
         return NARU_READY_WRITE | NARU_READY_HANGUP; /* as Linux says of a socket never used */
@@ -445,14 +441,14 @@ enum naru_drop naru_tcp_connection_in(struct naru_sock_tcp *st, const struct nar
 {
     struct naru_stack *stack = st->s.stack;
     size_t payload_len = pkt->len;
-    if (NARU_UNLIKELY(st->half_open) && (h->flags & NARU_TCP_RST) == 0 && naru_listen_blocked(st))
+    if (NARU_UNLIKELY(st->s.half_open) && (h->flags & NARU_TCP_RST) == 0 && naru_listen_blocked(st))
         return naru_pkt_drop(pkt, NARU_DROP_TCP_BACKLOG_FULL);
-    if (NARU_UNLIKELY(st->half_open) &&
+    if (NARU_UNLIKELY(st->s.half_open) &&
         naru_tcp_defer_accept(&st->tcp, h, payload_len, stack->now)) {
         naru_tcp_settle(st);
         return naru_pkt_drop(pkt, NARU_DROP_TCP_DEFERRED);
     }
-    struct naru_tcp_verdict verdict = NARU_UNLIKELY(st->fast_asked)
+    struct naru_tcp_verdict verdict = NARU_UNLIKELY(st->s.fast_asked)
                                           ? naru_fastopen_input(st, h, pkt)
                                           : naru_tcp_input(&st->tcp, h, pkt, stack->now);
     if (NARU_UNLIKELY(verdict.reset))

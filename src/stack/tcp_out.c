@@ -132,7 +132,7 @@ static void finish_checksum(const struct naru_sock_tcp *st, const struct naru_if
 
 static uint8_t hop_limit_of(const struct naru_sock_tcp *st, const struct naru_iface *iface)
 {
-    return st->s.ttl >= 0 ? (uint8_t)st->s.ttl : iface->hop_limit;
+    return st->s.ttl != 0 ? st->s.ttl : iface->hop_limit;
 }
 
 /* A frame with any headers. */
