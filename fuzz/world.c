@@ -185,19 +185,19 @@ void world_wait(struct world *w, naru_time interval)
 void world_check(struct world *w)
 {
     struct naru_stack_stats stats;
+    struct naru_sock_walk walk = { 0 };
     struct naru_sock *sock;
     uint64_t half_open = 0;
     naru_stack_get_stats(w->stack, &stats);
     must(stats.memory_used <= WORLD_MEMORY && stats.memory_used == w->allocated);
-    NARU_LIST_EACH(&w->stack->socks, sock, next, struct naru_sock, all_node)
-    {
+    while ((sock = naru_sock_next(w->stack, &walk)) != NULL) {
         if (sock->type != NARU_SOCK_STREAM)
             continue;
         struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
-        half_open += st->half_open;
-        if (st->listen == NULL && sock->connected)
+        half_open += st->s.half_open;
+        if (!naru_sock_listens(sock) && sock->connected)
             naru_tcp_check(&st->tcp);
-        must(sock->held || st->listener != NULL || !st->ended);
+        must(sock->held || sock->tie == TIE_LISTENER || !st->s.ended);
     }
     must(half_open == stats.half_open);
     must(w->stack->tcp.ooo_bytes <= w->stack->tcp.ooo_max);

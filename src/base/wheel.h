@@ -49,7 +49,6 @@ struct naru_timer {
     uint8_t level, slot;
     uint8_t kind;  /* the owner's: which timer, or timer of what */
     uint8_t place; /* enum naru_timer_place */
-    uint32_t data; /* the owner's */
 };
 
 #define NARU_TIMER_PAGE_TIMERS 6

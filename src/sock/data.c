@@ -15,7 +15,7 @@ static enum naru_err check_stream(const struct naru_sock *sock)
 static enum naru_err check_reader(const struct naru_sock *sock)
 {
     enum naru_err err = check_stream(sock);
-    return err == NARU_OK && naru_sock_tcp_of(sock)->connect_waits ? NARU_ERR_AGAIN : err;
+    return err == NARU_OK && naru_sock_connect_waits(sock) ? NARU_ERR_AGAIN : err;
 }
 
 void naru_sock_prefetch(const struct naru_sock *sock) { naru_connection_prefetch(sock); }
@@ -37,7 +37,7 @@ static NARU_NOINLINE NARU_FLATTEN int64_t send_any(struct naru_sock *sock,
     if (sock->type != NARU_SOCK_STREAM)
         return or_wait(sock, naru_dgram_send(naru_sock_udp_of(sock), slice, slice_count, info));
     struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
-    if (NARU_UNLIKELY((flags & NARU_MSG_FASTOPEN) || st->connect_waits))
+    if (NARU_UNLIKELY((flags & NARU_MSG_FASTOPEN) || naru_sock_connect_waits(sock)))
         return naru_stream_send_first(st, slice, slice_count, info);
     if (check_stream(sock) != NARU_OK)
         return NARU_ERR_PIPE; /* as Linux says of a socket that was never connected */
@@ -124,7 +124,7 @@ int naru_sock_send_reserve(struct naru_sock *sock, struct naru_room *room, unsig
     if (sock->type != NARU_SOCK_STREAM)
         return NARU_ERR_OPNOTSUPP;
     naru_stack_at(sock->stack, now);
-    if (naru_sock_tcp_of(sock)->connect_waits)
+    if (naru_sock_connect_waits(sock))
         (void)naru_stream_send_first(naru_sock_tcp_of(sock), NULL, 0, NULL);
     if (check_stream(sock) != NARU_OK)
         return NARU_ERR_PIPE;
@@ -155,7 +155,7 @@ enum naru_err naru_sock_shutdown(struct naru_sock *sock, unsigned how, naru_time
     naru_stack_at(sock->stack, now);
     if (sock->type == NARU_SOCK_STREAM) {
         struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
-        if (st->listen != NULL)
+        if (naru_sock_listens(&st->s))
             return shutdown_listener(st, how);
         if (check_stream(sock) != NARU_OK)
             return NARU_ERR_NOTCONN;
@@ -165,8 +165,9 @@ enum naru_err naru_sock_shutdown(struct naru_sock *sock, unsigned how, naru_time
     }
     if (!sock->connected)
         return NARU_ERR_NOTCONN;
-    sock->shut_read |= (how & NARU_SHUTDOWN_READ) != 0;
-    sock->shut_write |= (how & NARU_SHUTDOWN_WRITE) != 0;
+    struct naru_sock_udp *su = naru_sock_udp_of(sock);
+    su->shut_read |= (how & NARU_SHUTDOWN_READ) != 0;
+    su->shut_write |= (how & NARU_SHUTDOWN_WRITE) != 0;
     naru_sock_note(sock, naru_sock_level(sock));
     return NARU_OK;
 }

@@ -18,10 +18,10 @@ enum {
     MTU_DISCOVER_ALWAYS = 2
 };
 
-static enum naru_err take_error(struct naru_sock *sock)
+static enum naru_err take_error(struct naru_sock_udp *su)
 {
-    enum naru_err err = (enum naru_err)sock->error;
-    sock->error = NARU_OK;
+    enum naru_err err = (enum naru_err)su->error;
+    su->error = NARU_OK;
     return err;
 }
 
@@ -90,8 +90,8 @@ static struct naru_ip_out describe(const struct naru_sock *sock, const struct na
         out.ifindex = (uint16_t)naru_path_group_iface(sock, &to->addr, &from->addr);
     if (multicast)
         out.hop_limit = sock->multicast_ttl;
-    else if (sock->ttl > 0)
-        out.hop_limit = (uint8_t)sock->ttl;
+    else
+        out.hop_limit = sock->ttl;
     if (info != NULL && info->hop_limit != 0)
         out.hop_limit = info->hop_limit;
     out.host_only = multicast && out.hop_limit == 0;
@@ -268,9 +268,9 @@ NARU_NOINLINE int64_t naru_dgram_send(struct naru_sock_udp *su, const struct nar
     struct naru_ip_out out;
     struct send send;
     size_t len = 0;
-    if (sock->error != NARU_OK)
-        return take_error(sock);
-    if (sock->shut_write)
+    if (su->error != NARU_OK)
+        return take_error(su);
+    if (su->shut_write)
         return NARU_ERR_PIPE;
     if (NARU_LIKELY(info == NULL && slice_count == 1 && sock->connected && peer_known(su) &&
                     su->usual) &&
@@ -303,12 +303,12 @@ NARU_NOINLINE int64_t naru_dgram_recv(struct naru_sock_udp *su, const struct nar
     struct naru_pkt *pkt = naru_pktq_first(&su->rx);
     if (NARU_UNLIKELY((flags & NARU_MSG_ERRQUEUE) != 0))
         return naru_dgram_error_recv(su, room, room_count, (flags & NARU_MSG_PEEK) != 0, info);
-    if (su->s.error != NARU_OK)
-        return take_error(&su->s);
+    if (su->error != NARU_OK)
+        return take_error(su);
     if (flags & NARU_MSG_OOB)
         return NARU_ERR_OPNOTSUPP;
     if (pkt == NULL)
-        return su->s.shut_read ? 0 : NARU_ERR_AGAIN;
+        return su->shut_read ? 0 : NARU_ERR_AGAIN;
     size_t copied = naru_pkt_copy_out(pkt, room, room_count);
     if (info != NULL) {
         *info = (struct naru_msg_info){

@@ -57,7 +57,7 @@ static enum naru_err set_common(struct naru_sock *sock, enum naru_opt opt, int64
     case NARU_OPT_TTL:
         fits = value == -1 || in_range(value, 1, 255);
         if (fits)
-            sock->ttl = (int16_t)value;
+            sock->ttl = (uint8_t)(value == -1 ? 0 : value);
         break;
     case NARU_OPT_TOS:
         fits = in_range(value, 0, 255);
@@ -77,7 +77,7 @@ static enum naru_err set_common(struct naru_sock *sock, enum naru_opt opt, int64
     case NARU_OPT_MULTICAST_IF:
         fits = iface_ok(sock, value);
         if (fits)
-            sock->multicast_if = (uint16_t)value;
+            sock->multicast_if = (uint8_t)value;
         break;
     case NARU_OPT_MULTICAST_TTL:
         fits = in_range(value, 0, 255);
@@ -133,11 +133,11 @@ static bool set_fastopen(struct naru_sock_tcp *st, enum naru_opt opt, int64_t va
     if (!may)
         return true;
     if (opt == NARU_OPT_FASTOPEN)
-        st->fast_max = (uint16_t)NARU_MIN(value, (int64_t)UINT16_MAX);
+        st->s.fast_max = (uint16_t)NARU_MIN(value, (int64_t)UINT16_MAX);
     else if (opt == NARU_OPT_FASTOPEN_CONNECT)
-        st->fast_connect = value != 0;
+        st->s.fast_connect = value != 0;
     else
-        st->fast_no_cookie = value != 0;
+        st->s.fast_no_cookie = value != 0;
     return true;
 }
 
@@ -175,7 +175,7 @@ enum naru_err naru_sock_set(struct naru_sock *sock, enum naru_opt opt, int64_t v
     if (set_fastopen(st, opt, value, &err))
         return err;
     if (opt == NARU_OPT_DEFER_ANSWER) {
-        st->defer_answer = value != 0;
+        st->s.defer_answer = value != 0;
         return NARU_OK;
     }
     err = naru_tcp_set(&st->tcp, opt, value, sock->stack->now);
@@ -206,7 +206,7 @@ static enum naru_err get_common(const struct naru_sock *sock, enum naru_opt opt,
         *value = sock->transparent;
         return NARU_OK;
     case NARU_OPT_TTL:
-        *value = sock->ttl >= 0 ? sock->ttl : sock->stack->config.hop_limit;
+        *value = sock->ttl != 0 ? sock->ttl : sock->stack->config.hop_limit;
         return NARU_OK;
     case NARU_OPT_TOS:
         *value = sock->tos;
@@ -246,8 +246,8 @@ static enum naru_err get_dgram(struct naru_sock_udp *su, enum naru_opt opt, int6
 {
     switch ((int)opt) {
     case NARU_OPT_ERROR:
-        *value = su->s.error;
-        su->s.error = NARU_OK;
+        *value = su->error;
+        su->error = NARU_OK;
         return NARU_OK;
     case NARU_OPT_UNREAD:
         *value = naru_pktq_empty(&su->rx) ? 0 : naru_pktq_first(&su->rx)->len;
@@ -285,18 +285,18 @@ enum naru_err naru_sock_get(struct naru_sock *sock, enum naru_opt opt, int64_t *
     if (sock->type != NARU_SOCK_STREAM)
         return get_dgram(naru_sock_udp_of(sock), opt, value);
     struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
-    if (opt == NARU_OPT_LISTENING || (opt == NARU_OPT_STATE && st->listen != NULL)) {
-        *value = opt == NARU_OPT_LISTENING ? st->listen != NULL : NARU_TCP_LISTEN;
+    if (opt == NARU_OPT_LISTENING || (opt == NARU_OPT_STATE && naru_sock_listens(&st->s))) {
+        *value = opt == NARU_OPT_LISTENING ? naru_sock_listens(&st->s) : NARU_TCP_LISTEN;
         return NARU_OK;
     }
     if (opt == NARU_OPT_DEFER_ANSWER)
-        *value = st->defer_answer;
+        *value = st->s.defer_answer;
     else if (opt == NARU_OPT_FASTOPEN)
-        *value = st->fast_max;
+        *value = st->s.fast_max;
     else if (opt == NARU_OPT_FASTOPEN_CONNECT)
-        *value = st->fast_connect;
+        *value = st->s.fast_connect;
     else if (opt == NARU_OPT_FASTOPEN_NO_COOKIE)
-        *value = st->fast_no_cookie;
+        *value = st->s.fast_no_cookie;
     else
         return naru_tcp_get(&st->tcp, opt, value);
     return NARU_OK;
@@ -309,9 +309,9 @@ enum naru_err naru_sock_tcp_info(const struct naru_sock *sock, struct naru_tcp_i
         return NARU_ERR_OPNOTSUPP;
     const struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
     naru_tcp_get_info(&st->tcp, info, now);
-    if (st->listen != NULL)
+    if (naru_sock_listens(&st->s))
         info->state = NARU_TCP_LISTEN;
-    info->pmtu = st->path.mtu;
+    info->pmtu = st->path->mtu;
     return NARU_OK;
 }
 
@@ -424,10 +424,10 @@ static void describe_tcp(const struct naru_sock_tcp *st, struct naru_sock_entry 
     entry->state = (enum naru_tcp_state)st->tcp.state;
     entry->recv_queue = naru_tcp_unread(&st->tcp);
     entry->send_queue = naru_tcp_unsent(&st->tcp);
-    if (st->listen != NULL) {
+    if (naru_sock_listens(&st->s)) {
         entry->state = NARU_TCP_LISTEN;
-        entry->recv_queue = st->listen->accept_count;
-        entry->send_queue = st->listen->backlog;
+        entry->recv_queue = st->s.listen->accept_count;
+        entry->send_queue = st->s.listen->backlog;
     }
 }
 
@@ -455,7 +455,7 @@ static struct naru_sock *nth_of_port(const struct port_bucket *bucket, uint64_t 
     struct naru_list_node *node = naru_list_first(&bucket->socks);
     for (; node != NULL && n > 0; n--)
         node = naru_list_next(&bucket->socks, node);
-    return node == NULL ? NULL : NARU_CONTAINER_OF(node, struct naru_sock, port_node);
+    return node == NULL ? NULL : NARU_CONTAINER_OF(node, struct naru_sock, node);
 }
 
 /* All that have both ends of their name. */

@@ -48,11 +48,12 @@ static void end_stream(struct naru_sock_tcp *st, bool abort, naru_time now)
 {
     naru_stack_at(st->s.stack, now);
     let_go(&st->s);
-    if (st->ended || st->listen != NULL || !st->s.connected) {
+    if (st->s.ended || naru_sock_listens(&st->s) || !st->s.connected) {
         naru_tcp_sock_release(st);
         return;
     }
-    st->connect_waits = false;
+    if (naru_sock_connect_waits(&st->s))
+        naru_sock_tie(&st->s, TIE_NONE);
     naru_port_release(&st->s);
     if (abort)
         naru_tcp_abort(&st->tcp, now);
@@ -124,7 +125,6 @@ enum naru_err naru_sock_bind(struct naru_sock *sock, const struct naru_endpoint 
     sock->flow.tuple.local = local->addr;
     if (local->ifindex != 0 && naru_addr_is_link_local(&local->addr))
         sock->bind_iface = local->ifindex;
-    sock->port_given = local->port != 0;
     sock->addr_given = !naru_addr_is_unspecified(&local->addr);
     enum naru_err err = naru_port_bind(sock, local->port);
     if (err != NARU_OK) {
@@ -165,8 +165,8 @@ enum naru_err naru_sock_listen(struct naru_sock *sock, unsigned backlog, naru_ti
     struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
     naru_stack_at(sock->stack, now);
     backlog = NARU_MAX(NARU_MIN(backlog, (unsigned)BACKLOG_MAX), 1U);
-    if (st->listen != NULL) {
-        st->listen->backlog = backlog;
+    if (naru_sock_listens(&st->s)) {
+        st->s.listen->backlog = backlog;
         return NARU_OK;
     }
     if (sock->connected)
@@ -191,7 +191,7 @@ enum naru_err naru_sock_accept(struct naru_sock *sock, struct naru_sock **out, n
     if (sock->type != NARU_SOCK_STREAM)
         return NARU_ERR_OPNOTSUPP;
     struct naru_sock_tcp *listener = naru_sock_tcp_of(sock);
-    if (listener->listen == NULL)
+    if (!naru_sock_listens(sock))
         return NARU_ERR_INVAL;
     naru_stack_at(sock->stack, now);
     struct naru_sock_tcp *child = naru_listen_take(listener);
@@ -223,10 +223,10 @@ enum naru_err naru_sock_answer_datagram(struct naru_sock *sock, const struct nar
 enum naru_err naru_sock_answer(struct naru_sock *sock, enum naru_answer answer, naru_time now)
 {
     struct naru_sock_tcp *st = naru_sock_tcp_of(sock);
-    if (sock->type != NARU_SOCK_STREAM || !st->deferred || answer > NARU_ANSWER_IGNORE)
+    if (sock->type != NARU_SOCK_STREAM || !st->s.deferred || answer > NARU_ANSWER_IGNORE)
         return NARU_ERR_INVAL;
     naru_stack_at(sock->stack, now);
-    st->deferred = false;
+    st->s.deferred = false;
     switch (answer) {
     case NARU_ANSWER_ACCEPT:
         naru_tcp_answer(&st->tcp, now);
@@ -315,7 +315,7 @@ static enum naru_err stream_name(struct naru_sock_tcp *st, const struct naru_tup
 /* May it connect at all? */
 static enum naru_err may_connect(struct naru_sock_tcp *st)
 {
-    if (st->listen != NULL || st->connect_waits)
+    if (naru_sock_listens(&st->s) || naru_sock_connect_waits(&st->s))
         return NARU_ERR_ISCONN;
     if (!st->s.connected)
         return NARU_OK;
@@ -336,6 +336,7 @@ static enum naru_err connect_stream(struct naru_sock_tcp *st, const struct naru_
     struct naru_stack *stack = sock->stack;
     struct naru_tuple before = sock->flow.tuple;
     struct naru_tcp_tw old;
+    struct naru_path path;
     bool reuse;
     enum naru_err err = may_connect(st);
     if (err != NARU_OK)
@@ -344,9 +345,11 @@ static enum naru_err connect_stream(struct naru_sock_tcp *st, const struct naru_
         return NARU_ERR_NETUNREACH;
     if (!naru_tcp_prepare(&st->tcp))
         return NARU_ERR_NOMEM;
-    err = set_remote(sock, remote, &st->path);
+    err = set_remote(sock, remote, &path);
+    if (err == NARU_OK)
+        naru_path_share(stack, &st->path);
     if (err == NARU_OK &&
-        naru_iface_is_broadcast(stack->ifaces[st->path.ifindex], &sock->flow.tuple.remote)) {
+        naru_iface_is_broadcast(stack->ifaces[path.ifindex], &sock->flow.tuple.remote)) {
         sock->flow.tuple = before;
         err = NARU_ERR_NETUNREACH;
     }
@@ -354,12 +357,11 @@ static enum naru_err connect_stream(struct naru_sock_tcp *st, const struct naru_
         err = stream_name(st, &before, &old, &reuse);
     if (err != NARU_OK)
         return err;
-    struct naru_tcp_setup setup = naru_tcp_setup_for(&sock->flow.tuple, st->path.mtu);
+    struct naru_tcp_setup setup = naru_tcp_setup_for(&sock->flow.tuple, path.mtu);
     setup.secret = naru_tcp_secret_of(stack, &sock->flow.tuple);
     *iss = naru_tcp_isn(&setup.secret, stack->now);
     if (reuse)
         *iss = naru_tcp_tw_iss(&old, *iss);
-    st->mtu_told = st->path.mtu;
     sock->connected = true;
     naru_tcp_set_path(&st->tcp, &setup);
     return NARU_OK;
@@ -371,9 +373,7 @@ static int64_t open_fast(struct naru_sock_tcp *st, naru_seq iss, const struct na
 {
     struct naru_tcp_fastopen how;
     (void)naru_fastopen_ask(st, &how);
-    st->connect_waits = false;
-    st->mtu_told = 0;
-    st->fast_asked = true;
+    st->s.fast_asked = true;
     int64_t taken = naru_tcp_open_fast(&st->tcp, iss, &how, slice, slice_count, st->s.stack->now);
     naru_tcp_settle(st);
     return taken;
@@ -382,8 +382,10 @@ static int64_t open_fast(struct naru_sock_tcp *st, naru_seq iss, const struct na
 int64_t naru_stream_send_first(struct naru_sock_tcp *st, const struct naru_slice *slice,
                                unsigned slice_count, const struct naru_msg_info *info)
 {
-    naru_seq iss = st->iss;
-    if (st->connect_waits) {
+    naru_seq iss;
+    if (naru_sock_connect_waits(&st->s)) {
+        iss = st->s.iss;
+        naru_sock_tie(&st->s, TIE_NONE);
         int64_t taken = open_fast(st, iss, slice, slice_count);
         return taken > 0 ? taken : (int64_t)NARU_ERR_AGAIN;
     }
@@ -406,14 +408,14 @@ static enum naru_err connect_now(struct naru_sock_tcp *st, const struct naru_end
     enum naru_err err = connect_stream(st, remote, &iss);
     if (err != NARU_OK)
         return err;
-    if (!st->fast_connect || !(st->s.stack->config.tcp_fastopen & NARU_FASTOPEN_CLIENT)) {
+    if (!st->s.fast_connect || !(st->s.stack->config.tcp_fastopen & NARU_FASTOPEN_CLIENT)) {
         naru_tcp_open(&st->tcp, iss, st->s.stack->now);
         naru_tcp_settle(st);
         return NARU_ERR_INPROGRESS;
     }
     if (naru_fastopen_ask(st, &how)) {
-        st->connect_waits = true;
-        st->iss = iss;
+        naru_sock_tie(&st->s, TIE_CONNECT);
+        st->s.iss = iss;
         naru_sock_note(&st->s, NARU_READY_WRITE);
         return NARU_OK;
     }

@@ -32,7 +32,7 @@ struct naru_stack {
     struct naru_pktpool pkts;
     struct naru_blockpool blocks;
     struct naru_pool timer_pages;
-    struct naru_pool tcp_pool, udp_pool, time_wait_pool, bucket_pool, listen_pool;
+    struct naru_pool tcp_pool, udp_pool, time_wait_pool, bucket_pool, listen_pool, path_pool;
     struct naru_rand rand;
     struct naru_siphash_key flow_key;
     uint64_t port_key, label_key; /* odd */
@@ -56,7 +56,7 @@ struct naru_stack {
     struct naru_list events;
     struct naru_list time_waits;       /* the oldest first: all rest equally long */
     struct naru_timer time_wait_timer; /* never later than the first of them */
-    struct naru_list socks;            /* every struct naru_sock */
+    struct naru_list unbound;          /* sockets without a port, and all that were accepted */
     struct naru_sock *memory_waiters;  /* senders that found no memory; told to try again ... */
     struct naru_timer memory_timer;    /* ... when this fires */
     struct naru_ports ephemeral;
@@ -66,6 +66,9 @@ struct naru_stack {
     struct naru_addr last_dst;
     unsigned last_ifindex;
     const struct naru_fib_entry *last_entry; /* of fib: path->fib_gen's; NULL: none */
+    struct naru_shared_path *last_shared;    /* is like last_path; NULL: nobody asked */
+    struct naru_table paths;                 /* struct naru_shared_path */
+    struct naru_path no_path;                /* that of a connection which knows none: ifindex 0 */
     struct naru_neigh_table neigh;
     struct naru_frag frag;
     struct naru_frag_ident ident;
@@ -115,6 +118,24 @@ static inline struct naru_iface *naru_iface_of(const struct naru_stack *stack, u
 static inline struct naru_sock_tcp *naru_sock_tcp_of(const struct naru_sock *sock)
 {
     return (struct naru_sock_tcp *)(uintptr_t)sock; /* its first member */
+}
+
+static inline bool naru_sock_listens(const struct naru_sock *sock)
+{
+    return sock->tie == TIE_LISTEN;
+}
+
+/* For the first data: SYN has not left. */
+static inline bool naru_sock_connect_waits(const struct naru_sock *sock)
+{
+    return sock->tie == TIE_CONNECT;
+}
+
+/* Ties sock, which is free, or unties it. */
+static inline void naru_sock_tie(struct naru_sock *sock, enum naru_sock_tie tie)
+{
+    NARU_ASSERT(sock->tie == TIE_NONE || tie == TIE_NONE);
+    sock->tie = (uint8_t)tie;
 }
 
 /* The zone of an address that was met on iface: a link-local one means something only there. */
@@ -173,9 +194,7 @@ static inline bool naru_iface_waiting(const struct naru_iface *iface)
 /* A segment touches most of a connection, and among many it is in no cache: ask for it now. */
 static inline void naru_connection_prefetch(const void *at)
 {
-    for (size_t i = 0; i < SOCK_HOT_END; i += NARU_CACHE_LINE)
-        NARU_PREFETCH((const char *)at + i);
-    for (size_t i = SOCK_TCP_WARM; i < SOCK_TCP_HOT_END; i += NARU_CACHE_LINE)
+    for (size_t i = 0; i < SOCK_TCP_HOT_END; i += NARU_CACHE_LINE)
         NARU_PREFETCH((const char *)at + i);
 }
 
@@ -263,7 +282,8 @@ struct naru_path *naru_path_to(struct naru_stack *stack, const struct naru_addr 
                                unsigned ifindex);
 bool naru_path_find(struct naru_stack *stack, struct naru_path *path, const struct naru_addr *dst,
                     unsigned ifindex);
-/* False: no route.  While nothing changed that path was made from, it stays as it is. */
+void naru_path_share(struct naru_stack *stack, struct naru_path **path);
+void naru_path_leave(struct naru_stack *stack, struct naru_path **path);
 unsigned naru_path_group_iface(const struct naru_sock *sock, const struct naru_addr *dst,
                                const struct naru_addr *src);
 
@@ -273,10 +293,17 @@ static inline bool naru_path_current(const struct naru_stack *stack, const struc
     return path->fib_gen == stack->fib.generation && path->pmtu_gen == stack->pmtu.generation;
 }
 
+/* It is one, and nothing has changed. */
+static inline bool naru_path_good(const struct naru_stack *stack, const struct naru_path *path)
+{
+    return path->ifindex != 0 && naru_path_current(stack, path);
+}
+
+/* False: no route.  While nothing changed that path was made from, it stays as it is. */
 static inline bool naru_path_route(struct naru_stack *stack, struct naru_path *path,
                                    const struct naru_addr *dst, unsigned ifindex)
 {
-    if (NARU_LIKELY(path->ifindex != 0 && naru_path_current(stack, path)))
+    if (NARU_LIKELY(naru_path_good(stack, path)))
         return true;
     return naru_path_find(stack, path, dst, ifindex);
 }
@@ -303,6 +330,12 @@ void naru_flow_replace(struct naru_stack *stack, struct naru_flow *from, struct 
 bool naru_port_may_listen(struct naru_sock *sock);
 enum naru_err naru_port_bind(struct naru_sock *sock, uint16_t port);
 void naru_port_release(struct naru_sock *sock);
+struct naru_sock_walk { /* begins as { 0 } */
+    uint64_t cursor;
+    const struct naru_list *list;
+    const struct naru_list_node *node;
+};
+struct naru_sock *naru_sock_next(const struct naru_stack *stack, struct naru_sock_walk *walk);
 enum naru_err naru_port_for_connection(struct naru_sock *sock, struct naru_name *name);
 struct naru_sock *naru_port_lookup(const struct naru_stack *stack, const struct naru_tuple *tuple,
                                    const struct naru_iface *iface, uint32_t hash);
@@ -401,8 +434,9 @@ enum naru_err naru_ip_output_by(struct naru_stack *stack, const struct naru_ip_o
 
 /* tcp.c, tcp_out.c, train.c */
 uint32_t naru_tcp_ip_len(const struct naru_tuple *tuple); /* of its IP header */
-/* Looks for the way to the peer where it may have changed; false: there is none. */
-bool naru_tcp_route(struct naru_sock_tcp *st);
+/* The way to the peer, looked for where it may have changed; good until another is looked for,
+ * unless it is st->path.  NULL: there is none. */
+struct naru_path *naru_tcp_route(struct naru_sock_tcp *st);
 /* The connection is told err, or not; what it has to say is lost, and said again. */
 void naru_tcp_no_way(struct naru_sock_tcp *st, enum naru_err err);
 void naru_tcp_lose_output(struct naru_sock_tcp *st);

@@ -189,11 +189,6 @@ static bool addresses_overlap(const struct naru_sock *a, const struct naru_sock 
     return naru_addr_is_unspecified(la) ? takes_address(a, lb) : takes_address(b, la);
 }
 
-static bool is_listening(const struct naru_sock *s)
-{
-    return s->type == NARU_SOCK_STREAM && naru_sock_tcp_of(s)->listen != NULL;
-}
-
 /* RFC 9293 leaves it open; these are the rules of Linux (MUST-41, MUST-42). */
 static bool conflict(const struct naru_sock *a, const struct naru_sock *b)
 {
@@ -204,14 +199,14 @@ static bool conflict(const struct naru_sock *a, const struct naru_sock *b)
     if (a->reuseport && b->reuseport)
         return false;
     if (a->reuseaddr && b->reuseaddr)
-        return is_listening(a) && is_listening(b);
+        return naru_sock_listens(a) && naru_sock_listens(b);
     return true;
 }
 
 static bool bucket_conflict(const struct port_bucket *bucket, const struct naru_sock *sock)
 {
     struct naru_sock *other;
-    NARU_LIST_EACH(&bucket->socks, other, next, struct naru_sock, port_node)
+    NARU_LIST_EACH(&bucket->socks, other, next, struct naru_sock, node)
     if (conflict(other, sock))
         return true;
     return false;
@@ -235,7 +230,8 @@ static enum naru_err bind_to(struct naru_sock *sock, uint16_t port)
         return NARU_ERR_NOMEM;
     if (bucket_conflict(b, sock))
         return NARU_ERR_ADDRINUSE;
-    naru_list_push_back(&b->socks, &sock->port_node);
+    naru_list_remove(&sock->node);
+    naru_list_push_back(&b->socks, &sock->node);
     sock->flow.tuple.local_port = port;
     sock->bound = true;
     return NARU_OK;
@@ -275,7 +271,8 @@ enum naru_err naru_port_bind(struct naru_sock *sock, uint16_t port)
     if (port != 0)
         return bind_to(sock, port);
     if (sock->transparent) {
-        naru_list_push_back(&sock->stack->any_port[sock->type], &sock->port_node);
+        naru_list_remove(&sock->node);
+        naru_list_push_back(&sock->stack->any_port[sock->type], &sock->node);
         sock->bound = true;
         return NARU_OK;
     }
@@ -287,13 +284,43 @@ void naru_port_release(struct naru_sock *sock)
     if (!sock->bound)
         return;
     sock->bound = false;
-    naru_list_remove(&sock->port_node);
+    naru_list_remove(&sock->node);
+    naru_list_push_back(&sock->stack->unbound, &sock->node);
     struct port_bucket *b =
         bucket_find(sock->stack, sock->flow.tuple.proto, sock->flow.tuple.local_port);
     if (b != NULL && naru_list_empty(&b->socks)) {
         naru_table_remove(&sock->stack->ports, b->hash, b);
         naru_pool_put(&sock->stack->bucket_pool, b);
     }
+}
+
+/* Every list of sockets once: each socket is in one of them. */
+static const struct naru_list *next_list(const struct naru_stack *stack, uint64_t *cursor)
+{
+    const uint64_t others = 1 + NARU_ARRAY_LEN(stack->any_port);
+    if (*cursor < others) {
+        uint64_t n = (*cursor)++;
+        return n == 0 ? &stack->unbound : &stack->any_port[n - 1];
+    }
+    uint64_t at = *cursor - others;
+    const struct port_bucket *b = naru_table_walk(&stack->ports, &at);
+    *cursor = at + others;
+    return b == NULL ? NULL : &b->socks;
+}
+
+/* Every socket once, while none comes or goes, in no particular order; NULL at the end. */
+struct naru_sock *naru_sock_next(const struct naru_stack *stack, struct naru_sock_walk *walk)
+{
+    struct naru_list_node *node =
+        walk->list == NULL ? NULL : naru_list_next(walk->list, walk->node);
+    while (node == NULL) {
+        walk->list = next_list(stack, &walk->cursor);
+        if (walk->list == NULL)
+            return NULL;
+        node = naru_list_first(walk->list);
+    }
+    walk->node = node;
+    return NARU_CONTAINER_OF(node, struct naru_sock, node);
 }
 
 /* The name of the tuple: false if a connection has it. */
@@ -339,7 +366,7 @@ enum naru_err naru_port_for_connection(struct naru_sock *sock, struct naru_name 
 /* How well a bound socket fits; 0: not at all. */
 static unsigned score(const struct naru_sock *s, const struct naru_tuple *t, unsigned ifindex)
 {
-    if (s->flow.in_table || (s->type == NARU_SOCK_STREAM && !is_listening(s)))
+    if (s->flow.in_table || (s->type == NARU_SOCK_STREAM && !naru_sock_listens(s)))
         return 0;
     bool specific = naru_addr_eq(&s->flow.tuple.local, &t->local);
     if (!(specific || takes_address(s, &t->local)) ||
@@ -355,12 +382,12 @@ static struct naru_sock *best_of(const struct naru_stack *stack, const struct na
     if (NARU_LIKELY(naru_list_at_most_one(socks))) {
         struct naru_list_node *node = naru_list_first(socks);
         struct naru_sock *only =
-            node == NULL ? NULL : NARU_CONTAINER_OF(node, struct naru_sock, port_node);
+            node == NULL ? NULL : NARU_CONTAINER_OF(node, struct naru_sock, node);
         return only != NULL && score(only, t, ifindex) > 0 ? only : NULL;
     }
     struct naru_sock *s, *best = NULL;
     unsigned best_score = 0, equals = 0;
-    NARU_LIST_EACH(socks, s, next, struct naru_sock, port_node)
+    NARU_LIST_EACH(socks, s, next, struct naru_sock, node)
     {
         unsigned fit = score(s, t, ifindex);
         if (fit == 0 || fit < best_score)
@@ -406,9 +433,9 @@ struct naru_sock *naru_port_next_group(const struct naru_stack *stack,
     if (b == NULL)
         return NULL;
     struct naru_list_node *node =
-        prev == NULL ? naru_list_first(&b->socks) : naru_list_next(&b->socks, &prev->port_node);
+        prev == NULL ? naru_list_first(&b->socks) : naru_list_next(&b->socks, &prev->node);
     for (; node != NULL; node = naru_list_next(&b->socks, node)) {
-        struct naru_sock *s = NARU_CONTAINER_OF(node, struct naru_sock, port_node);
+        struct naru_sock *s = NARU_CONTAINER_OF(node, struct naru_sock, node);
         if (naru_udp_wants_group(s, tuple, iface))
             return s;
     }

@@ -101,7 +101,7 @@ enum naru_drop naru_dgram_error_in(struct naru_stack *stack, const struct naru_t
     if (!su->recverr ? !fact->hard || !sock->connected
                      : fact->too_big && sock->mtu_discover == 0) /* who never asks for the path */
         return NARU_DROP_NONE;
-    sock->error = (int8_t)fact->err;
+    su->error = (int8_t)fact->err;
     naru_sock_note(sock, NARU_READY_ERROR | NARU_READY_READ);
     if (!su->recverr)
         return NARU_DROP_NONE;
@@ -143,6 +143,6 @@ int64_t naru_dgram_error_recv(struct naru_sock_udp *su, const struct naru_room *
     su->rx_bytes -= (uint32_t)naru_pkt_truesize(pkt);
     naru_pktpool_put(pkt);
     pkt = naru_pktq_first(&su->errors);
-    su->s.error = pkt == NULL ? NARU_OK : note_of(pkt)->error;
+    su->error = pkt == NULL ? NARU_OK : note_of(pkt)->error;
     return (int64_t)copied;
 }

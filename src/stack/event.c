@@ -13,23 +13,22 @@ void naru_sock_init(struct naru_sock *sock, struct naru_stack *stack, enum naru_
     sock->type = (uint8_t)type;
     sock->flow.kind = FLOW_SOCK;
     sock->flow.tuple.proto = proto;
-    sock->ttl = -1;
     sock->mtu_discover = 1;
     sock->multicast_ttl = 1;
     sock->multicast_loop = true;
-    naru_list_push_back(&stack->socks, &sock->all_node);
+    naru_list_push_back(&stack->unbound, &sock->node);
     stack->sock_count++;
 }
 
 static void stop_wanting(struct naru_sock *sock)
 {
     struct naru_sock **at = &sock->stack->memory_waiters;
-    if (!sock->wants_memory)
+    if (sock->tie != TIE_MEMORY)
         return;
     while (*at != sock)
         at = &(*at)->memory_next;
     *at = sock->memory_next;
-    sock->wants_memory = false;
+    naru_sock_tie(sock, TIE_NONE);
 }
 
 /* Out of everything that both kinds of sockets can be in. */
@@ -41,7 +40,7 @@ void naru_sock_deinit(struct naru_sock *sock)
     naru_flow_remove(sock->stack, &sock->flow);
     if (naru_list_linked(&sock->event_node))
         naru_list_remove(&sock->event_node);
-    naru_list_remove(&sock->all_node);
+    naru_list_remove(&sock->node);
     sock->stack->sock_count--;
 }
 
@@ -89,9 +88,9 @@ bool naru_stack_event(struct naru_stack *stack, struct naru_event *event)
 NARU_NOINLINE void naru_sock_want_memory(struct naru_sock *sock)
 {
     struct naru_stack *stack = sock->stack;
-    if (sock->wants_memory)
+    if (sock->tie == TIE_MEMORY)
         return;
-    sock->wants_memory = true;
+    naru_sock_tie(sock, TIE_MEMORY);
     sock->memory_next = stack->memory_waiters;
     stack->memory_waiters = sock;
     naru_wheel_arm_earlier(&stack->wheel, &stack->memory_timer,
@@ -104,7 +103,7 @@ void naru_memory_waiters_wake(struct naru_stack *stack)
     stack->memory_waiters = NULL;
     for (; sock != NULL; sock = next) {
         next = sock->memory_next;
-        sock->wants_memory = false;
+        naru_sock_tie(sock, TIE_NONE);
         naru_sock_note(sock, NARU_READY_WRITE);
     }
 }
@@ -119,5 +118,5 @@ static unsigned kind_level(const struct naru_sock *sock)
 unsigned naru_sock_level(const struct naru_sock *sock)
 {
     unsigned level = kind_level(sock);
-    return sock->wants_memory ? level & ~(unsigned)NARU_READY_WRITE : level;
+    return sock->tie == TIE_MEMORY ? level & ~(unsigned)NARU_READY_WRITE : level;
 }

@@ -33,7 +33,7 @@ static struct naru_fastopen_own **own_of(const struct naru_sock_tcp *st)
 
 const struct naru_fastopen_keys *naru_fastopen_own_keys(const struct naru_sock_tcp *st)
 {
-    return st->fast_keyed ? &(*own_of(st))->keys : NULL;
+    return st->s.fast_keyed ? &(*own_of(st))->keys : NULL;
 }
 
 enum naru_err naru_fastopen_own_set(struct naru_sock_tcp *st, const struct naru_fastopen_keys *keys)
@@ -45,7 +45,7 @@ enum naru_err naru_fastopen_own_set(struct naru_sock_tcp *st, const struct naru_
             return NARU_ERR_NOMEM;
         (*link)->next = NULL;
         (*link)->owner = st;
-        st->fast_keyed = true;
+        st->s.fast_keyed = true;
     }
     (*link)->keys = *keys;
     return NARU_OK;
@@ -53,12 +53,12 @@ enum naru_err naru_fastopen_own_set(struct naru_sock_tcp *st, const struct naru_
 
 void naru_fastopen_own_drop(struct naru_sock_tcp *st)
 {
-    if (!st->fast_keyed)
+    if (!st->s.fast_keyed)
         return;
     struct naru_fastopen_own **link = own_of(st), *own = *link;
     *link = own->next;
     naru_mem_free(&st->s.stack->mem, own, sizeof(*own));
-    st->fast_keyed = false;
+    st->s.fast_keyed = false;
 }
 
 static const struct naru_fastopen_keys *keys_of(struct naru_sock_tcp *listener)
@@ -80,11 +80,11 @@ static const struct naru_fastopen_keys *keys_of(struct naru_sock_tcp *listener)
 static bool has_place(const struct naru_sock_tcp *listener)
 {
     struct naru_stack *stack = listener->s.stack;
-    unsigned max = listener->fast_max;
-    if (!(stack->config.tcp_fastopen & NARU_FASTOPEN_SERVER) || listener->defer_answer)
+    unsigned max = listener->s.fast_max;
+    if (!(stack->config.tcp_fastopen & NARU_FASTOPEN_SERVER) || listener->s.defer_answer)
         return false;
     if (max == 0 && (stack->config.tcp_fastopen & NARU_FASTOPEN_SERVER_ALL))
-        max = listener->listen->backlog;
+        max = listener->s.listen->backlog;
     if (stack->now - stack->fast_reset_at >= NARU_SEC(RESETS_COUNT_S))
         stack->fast_resets = 0;
     return stack->fast_pending + stack->fast_resets < max;
@@ -101,7 +101,7 @@ bool naru_fastopen_syn(struct naru_sock_tcp *listener, const struct naru_ip_in *
     *how = (struct naru_tcp_fastopen){ .option = false };
     if ((!asked && payload_len == 0) || (h->flags & NARU_TCP_FIN) || !has_place(listener))
         return false;
-    if (listener->fast_no_cookie || (stack->config.tcp_fastopen & NARU_FASTOPEN_SERVER_NO_COOKIE))
+    if (listener->s.fast_no_cookie || (stack->config.tcp_fastopen & NARU_FASTOPEN_SERVER_NO_COOKIE))
         return true;
     if (!asked)
         return false;
@@ -119,7 +119,7 @@ bool naru_fastopen_syn(struct naru_sock_tcp *listener, const struct naru_ip_in *
 
 void naru_fastopen_began(struct naru_sock_tcp *child)
 {
-    child->early = true;
+    child->s.early = true;
     child->s.stack->fast_pending++;
 }
 
@@ -127,9 +127,9 @@ void naru_fastopen_began(struct naru_sock_tcp *child)
 NARU_NOINLINE void naru_fastopen_over(struct naru_sock_tcp *child)
 {
     struct naru_stack *stack = child->s.stack;
-    if (!child->early)
+    if (!child->s.early)
         return;
-    child->early = false;
+    child->s.early = false;
     stack->fast_pending--;
     if (child->tcp.state == NARU_TCP_CLOSED && child->tcp.error == NARU_ERR_CONNRESET) {
         stack->fast_resets++;
@@ -146,7 +146,8 @@ bool naru_fastopen_ask(struct naru_sock_tcp *st, struct naru_tcp_fastopen *how)
     const struct naru_tuple *t = &st->s.flow.tuple;
     const struct naru_fastopen_entry *e =
         naru_fastopen_find(&stack->fast_cache, &t->local, &t->remote, stack->now);
-    bool free = st->fast_no_cookie || (stack->config.tcp_fastopen & NARU_FASTOPEN_CLIENT_NO_COOKIE);
+    bool free =
+        st->s.fast_no_cookie || (stack->config.tcp_fastopen & NARU_FASTOPEN_CLIENT_NO_COOKIE);
     *how = (struct naru_tcp_fastopen){ .option = !free, .mss = e == NULL ? 0 : e->mss };
     if (e != NULL && naru_fastopen_avoided(e, stack->now)) {
         how->option = false;
@@ -168,7 +169,7 @@ static void answered(struct naru_sock_tcp *st, const struct naru_tcp_hdr *h)
     const struct naru_tuple *t = &st->s.flow.tuple;
     const struct naru_tcp *c = &st->tcp;
     bool data = (c->more->fastopen & NARU_TCP_FASTOPEN_DATA) != 0;
-    st->fast_asked = false;
+    st->s.fast_asked = false;
     if (!(h->flags & NARU_TCP_SYN) || c->state < NARU_TCP_ESTABLISHED)
         return;
     bool cookie = (h->opts & NARU_TCP_OPT_FASTOPEN) != 0 && h->cookie_len > 0;

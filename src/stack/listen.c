@@ -25,24 +25,24 @@ static bool accept_full(const struct naru_listen *listen)
 /* The last step of a handshake waits while nobody accepts (C-listen-backlog). */
 NARU_NOINLINE bool naru_listen_blocked(const struct naru_sock_tcp *child)
 {
-    return child->half_open && child->listener != NULL && accept_full(child->listener->listen);
+    return child->s.half_open && accept_full(child->s.listener->s.listen);
 }
 
 static void enqueue(struct naru_sock_tcp *child)
 {
-    struct naru_listen *listen = child->listener->listen;
+    struct naru_listen *listen = child->s.listener->s.listen;
     naru_list_push_back(&listen->accept_queue, &child->s.event_node);
     listen->accept_count++;
-    child->queued = true;
-    naru_sock_note(&child->listener->s, NARU_READY_READ);
+    child->s.queued = true;
+    naru_sock_note(&child->s.listener->s, NARU_READY_READ);
 }
 
 static void leave_half_open(struct naru_sock_tcp *child)
 {
-    NARU_ASSERT(child->half_open);
+    NARU_ASSERT(child->s.half_open);
     naru_list_remove(&child->s.event_node);
-    child->half_open = false;
-    child->listener->listen->half_open--;
+    child->s.half_open = false;
+    child->s.listener->s.listen->half_open--;
     child->s.stack->half_open--;
 }
 
@@ -51,7 +51,7 @@ NARU_NOINLINE void naru_listen_promote(struct naru_sock_tcp *child)
 {
     leave_half_open(child);
     if (child->tcp.state == NARU_TCP_CLOSED)
-        child->listener = NULL;
+        naru_sock_tie(&child->s, TIE_NONE);
     else
         enqueue(child);
 }
@@ -59,20 +59,20 @@ NARU_NOINLINE void naru_listen_promote(struct naru_sock_tcp *child)
 /* Takes a connection out of whatever list of its listener it is in. */
 void naru_listen_forget(struct naru_sock_tcp *child)
 {
-    if (child->half_open) {
+    if (child->s.half_open) {
         leave_half_open(child);
-    } else if (child->queued) {
+    } else if (child->s.queued) {
         naru_list_remove(&child->s.event_node);
-        child->queued = false;
-        child->listener->listen->accept_count--;
+        child->s.queued = false;
+        child->s.listener->s.listen->accept_count--;
     }
-    child->listener = NULL;
+    naru_sock_tie(&child->s, TIE_NONE);
 }
 
 /* The oldest connection that waits to be accepted, or NULL. */
 struct naru_sock_tcp *naru_listen_take(struct naru_sock_tcp *listener)
 {
-    struct naru_list_node *node = naru_list_first(&listener->listen->accept_queue);
+    struct naru_list_node *node = naru_list_first(&listener->s.listen->accept_queue);
     if (node == NULL)
         return NULL;
     struct naru_sock_tcp *child =
@@ -106,7 +106,8 @@ enum naru_err naru_listen_open(struct naru_sock_tcp *st, unsigned backlog)
     *listen = (struct naru_listen){ .backlog = backlog };
     naru_list_init(&listen->accept_queue);
     naru_list_init(&listen->half_queue);
-    st->listen = listen;
+    naru_sock_tie(&st->s, TIE_LISTEN);
+    st->s.listen = listen;
     return NARU_OK;
 }
 
@@ -114,12 +115,12 @@ enum naru_err naru_listen_open(struct naru_sock_tcp *st, unsigned backlog)
  * C-noaccept-close-rst). */
 void naru_listen_close(struct naru_sock_tcp *listener)
 {
-    struct naru_listen *listen = listener->listen;
-    if (listen == NULL)
+    if (!naru_sock_listens(&listener->s))
         return;
+    struct naru_listen *listen = listener->s.listen;
     end_all(&listen->half_queue, true);
     end_all(&listen->accept_queue, false);
-    listener->listen = NULL;
+    naru_sock_tie(&listener->s, TIE_NONE);
     naru_pool_put(&listener->s.stack->listen_pool, listen);
 }
 
@@ -142,11 +143,12 @@ static struct naru_sock_tcp *make_child(struct naru_sock_tcp *listener,
     child->s.transparent = listener->s.transparent;
     child->s.reuseaddr = listener->s.reuseaddr;
     child->s.reuseport = listener->s.reuseport;
-    child->fast_no_cookie = listener->fast_no_cookie;
+    child->s.fast_no_cookie = listener->s.fast_no_cookie;
     child->s.connected = true;
-    child->listener = listener;
+    naru_sock_tie(&child->s, TIE_LISTENER);
+    child->s.listener = listener;
     if (!naru_tcp_prepare(&child->tcp) || !naru_flow_add(stack, &child->s.flow, hash)) {
-        child->listener = NULL;
+        naru_sock_tie(&child->s, TIE_NONE);
         naru_tcp_sock_release(child);
         return NULL;
     }
@@ -165,11 +167,11 @@ static struct naru_hash_tuple hash_tuple(const struct naru_tuple *t)
 
 static void to_half_open(struct naru_sock_tcp *child)
 {
-    struct naru_listen *listen = child->listener->listen;
+    struct naru_listen *listen = child->s.listener->s.listen;
     naru_list_push_back(&listen->half_queue, &child->s.event_node);
     listen->half_open++;
     child->s.stack->half_open++;
-    child->half_open = true;
+    child->s.half_open = true;
 }
 
 static enum naru_drop cookie_answer(struct naru_sock_tcp *listener, const struct naru_ip_in *in,
@@ -221,11 +223,11 @@ static enum naru_drop syn_in(struct naru_sock_tcp *listener, const struct naru_i
                              const struct naru_tcp_tw *old)
 {
     struct naru_stack *stack = listener->s.stack;
-    struct naru_listen *listen = listener->listen;
+    struct naru_listen *listen = listener->s.listen;
     if (accept_full(listen))
         return drop(pkt, NARU_DROP_TCP_BACKLOG_FULL);
     if (listen->half_open > listen->backlog || stack->half_open >= stack->config.syn_queue_max) {
-        if (!stack->config.tcp_syn_cookies || listener->defer_answer)
+        if (!stack->config.tcp_syn_cookies || listener->s.defer_answer)
             return drop(pkt, NARU_DROP_TCP_SYN_QUEUE_FULL);
         return cookie_answer(listener, in, tuple, hash, h, pkt);
     }
@@ -239,11 +241,11 @@ static enum naru_drop syn_in(struct naru_sock_tcp *listener, const struct naru_i
     naru_seq iss = naru_tcp_isn(&secret, stack->now);
     if (old != NULL)
         iss = naru_tcp_tw_iss(old, iss);
-    naru_tcp_open_passive(&child->tcp, h, iss, listener->defer_answer, stack->now);
+    naru_tcp_open_passive(&child->tcp, h, iss, listener->s.defer_answer, stack->now);
     if (how.option)
         (void)naru_tcp_offer_cookie(&child->tcp, &how);
-    if (listener->defer_answer) {
-        child->deferred = true;
+    if (listener->s.defer_answer) {
+        child->s.deferred = true;
         enqueue(child);
     } else if (fast && open_fast(child, pkt)) {
         enqueue(child);
@@ -268,7 +270,7 @@ static enum naru_drop cookie_in(struct naru_sock_tcp *listener, const struct nar
         naru_tcp_reset_segment(stack, in, hash, h, pkt->len);
         return naru_pkt_drop(pkt, NARU_DROP_TCP_COOKIE_INVALID);
     }
-    if (accept_full(listener->listen))
+    if (accept_full(listener->s.listen))
         return naru_pkt_drop(pkt, NARU_DROP_TCP_BACKLOG_FULL);
     struct naru_tcp_secret secret = naru_tcp_secret_of(stack, tuple);
     struct naru_sock_tcp *child = make_child(listener, tuple, hash, &secret);

@@ -15,7 +15,7 @@ static void learn_mtu(const struct naru_sock_tcp *st)
     uint32_t headers =
         (naru_addr_is_v4(remote) ? NARU_IPV4_LEN : NARU_IPV6_LEN) + (uint32_t)NARU_TCP_LEN;
     naru_pmtu_probed(&stack->pmtu, remote, naru_tcp_mtu_found(&st->tcp) + headers,
-                     stack->ifaces[st->path.ifindex]->mtu, stack->now);
+                     stack->ifaces[st->path->ifindex]->mtu, stack->now);
 }
 
 static void recall(struct naru_sock_tcp *st)
@@ -33,7 +33,7 @@ static void recall(struct naru_sock_tcp *st)
 
 static bool local(const struct naru_sock_tcp *st)
 {
-    return st->path.ifindex == 0 || st->path.ifindex == LOOPBACK;
+    return st->path->ifindex == 0 || st->path->ifindex == LOOPBACK;
 }
 
 NARU_COLD void naru_metrics_learn(struct naru_sock_tcp *st)

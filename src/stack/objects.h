@@ -91,6 +91,13 @@ struct naru_path {
     uint8_t link;     /* enum naru_path_link */
 };
 
+/* One of those that connections have in common, where they leave in the same way. */
+struct naru_shared_path {
+    struct naru_path path;
+    uint32_t hash;
+    uint32_t refs; /* connections, and stack->last_shared */
+};
+
 enum naru_path_state {
     PATH_READY,
     PATH_WAIT,        /* for the neighbour; naru_neigh_settle wakes who is parked */
@@ -105,45 +112,64 @@ enum naru_tx_list {
     TX_WANT_WRITE, /* a datagram socket that met a full queue */
 };
 
+/* What a socket is tied to by the one pointer that it has for such: never to two at a time. */
+enum naru_sock_tie {
+    TIE_NONE,
+    TIE_MEMORY,   /* memory_next: its holder's last send found none */
+    TIE_LISTENER, /* listener: it has no holder, and waits to be accepted, or will */
+    TIE_LISTEN,   /* listen: it is a listener, and never connected */
+    TIE_CONNECT,  /* iss: connected, says its holder, but SYN waits for the first data */
+};
+
 /*
- * What an application holds, and what a connection is; the first member of each kind.  Two lines
- * of cache that each packet touches, and what is for opening and closing.
+ * What an application holds, and what a connection is; the first member of each kind.  What is for
+ * streams alone, and small, is here too, where it needs no room of its own.
  */
 struct naru_sock {
     struct naru_flow flow;
     struct naru_stack *stack;
     void *user;
-    struct naru_list_node event_node; /* stack->events, or the accept queue of its listener */
-    struct naru_list_node tx_node;    /* iface: ready, parked, or wants to write */
-    struct naru_sock *memory_next;    /* stack->memory_waiters */
-    uint8_t type;                     /* enum naru_sock_type */
-    uint8_t changed;                  /* enum naru_ready, not yet told */
-    int8_t error;                     /* enum naru_err, pending */
-    bool held : 1;                    /* the application has the pointer */
-    bool v6 : 1;                      /* made as IPV6 */
-    bool v6only : 1;
+    struct naru_list_node event_node;   /* stack->events, or the accept queue of its listener */
+    struct naru_list_node tx_node;      /* iface: ready, parked, or wants to write */
+    union {                             /* by tie */
+        struct naru_sock *memory_next;  /* stack->memory_waiters */
+        struct naru_sock_tcp *listener; /* whose accept queue, or half-open list, it is for */
+        struct naru_listen *listen;     /* its own */
+        naru_seq iss;                   /* that SYN will have */
+    };
+    uint8_t type;        /* enum naru_sock_type */
+    uint8_t changed;     /* enum naru_ready, not yet told */
+    uint8_t tx_list;     /* enum naru_tx_list: where tx_node is */
+    uint8_t tie;         /* enum naru_sock_tie */
+    bool held : 1;       /* the application has the pointer */
+    bool connected : 1;  /* its tuple names a peer */
     bool bound : 1;      /* in a port bucket */
-    bool port_given : 1; /* the application asked for this port ... */
-    bool addr_given : 1; /* ... and for this address */
-    bool connected : 1;
+    bool addr_given : 1; /* the application asked for this address */
+    bool v6 : 1;         /* made as IPV6 */
+    bool v6only : 1;
     bool reuseaddr : 1;
     bool reuseport : 1;
     bool broadcast : 1;
     bool transparent : 1;
     bool multicast_loop : 1;
-    bool event_acked : 1;
-    bool shut_read : 1;
-    bool shut_write : 1;
-    bool wants_memory : 1; /* in stack->memory_waiters */
-    uint8_t tx_list;       /* enum naru_tx_list: where tx_node is */
+    bool defer_answer : 1;   /* a listener's, as are the keys */
+    bool half_open : 1;      /* a stream in its listener's half_queue ... */
+    bool queued : 1;         /* ... or in its accept_queue */
+    bool deferred : 1;       /* its SYN is not answered yet */
+    bool ended : 1;          /* out of the tables; only the application's view is left */
+    bool early : 1;          /* Fast Open: it is open, its handshake not complete */
+    bool fast_asked : 1;     /* SYN,ACK may bring a cookie */
+    bool fast_connect : 1;   /* NARU_OPT_FASTOPEN_CONNECT */
+    bool fast_no_cookie : 1; /* NARU_OPT_FASTOPEN_NO_COOKIE */
+    bool fast_keyed : 1;     /* it has keys of its own in stack->fast_own */
     uint8_t tos;
+    uint8_t ttl; /* 0: the stack's */
     uint8_t mtu_discover;
-    int16_t ttl; /* -1: the stack's */
     uint8_t multicast_ttl;
-    uint16_t multicast_if;
+    uint8_t multicast_if;
     uint16_t bind_iface;
-    struct naru_list_node port_node; /* struct port_bucket: bound sockets */
-    struct naru_list_node all_node;  /* stack->socks */
+    uint16_t fast_max;          /* NARU_OPT_FASTOPEN */
+    struct naru_list_node node; /* bound: that of its port; else stack->unbound */
 };
 
 /* A listener's own. */
@@ -156,43 +182,19 @@ struct naru_listen {
 
 struct naru_sock_tcp {
     struct naru_sock s;
-    struct naru_sock_tcp *listener; /* it waits in, or will go to, this accept queue */
-    struct naru_listen *listen;     /* LISTEN: its own */
-    uint16_t fast_max;              /* NARU_OPT_FASTOPEN */
-    struct naru_path path;
+    struct naru_path *path; /* of a naru_shared_path, whose MTU tcp knows; or stack->no_path */
     struct naru_timer timer;
-    union {
-        uint32_t mtu_told; /* the path MTU that tcp knows of; 0: it is to be told */
-        naru_seq iss;      /* connect_waits: until SYN leaves */
-    };
-    bool defer_answer : 1;   /* a listener's */
-    bool half_open : 1;      /* in the listener's half_queue */
-    bool queued : 1;         /* in its accept_queue */
-    bool deferred : 1;       /* its SYN is not answered yet */
-    bool early : 1;          /* Fast Open: it is open, its handshake not complete */
-    bool connect_waits : 1;  /* for the first data: SYN has not left */
-    bool fast_asked : 1;     /* SYN,ACK may bring a cookie */
-    bool fast_connect : 1;   /* NARU_OPT_FASTOPEN_CONNECT */
-    bool fast_no_cookie : 1; /* NARU_OPT_FASTOPEN_NO_COOKIE */
-    bool fast_keyed : 1;     /* it has keys of its own in stack->fast_own */
-    bool ended : 1;          /* out of the tables; only the application's view is left */
     struct naru_tcp tcp;
 };
 
-/*
- * Where it is touched: the lines that each segment needs, and one between them that it does not,
- * from the end of the first two to where the path's next hop ends.
- */
-enum {
-    SOCK_HOT_END = offsetof(struct naru_sock, port_node),
-    SOCK_TCP_WARM = offsetof(struct naru_sock_tcp, path.fib_gen),
-    SOCK_TCP_HOT_END = offsetof(struct naru_sock_tcp, tcp.space_seq),
-};
+/* Each segment touches all lines up to here. */
+enum { SOCK_TCP_HOT_END = offsetof(struct naru_sock_tcp, tcp.own_opts) };
 
-_Static_assert(SOCK_HOT_END <= 2 * NARU_CACHE_LINE && SOCK_TCP_WARM == 3 * NARU_CACHE_LINE &&
-                   SOCK_TCP_HOT_END <= 10 * NARU_CACHE_LINE &&
-                   sizeof(struct naru_sock_tcp) <= 12 * NARU_CACHE_LINE,
-               "a segment touches nine lines of a connection, and none is shared with another");
+_Static_assert(IFACES_MAX <= UINT8_MAX, "multicast_if has room");
+_Static_assert(sizeof(struct naru_sock) == 136 && offsetof(struct naru_sock_tcp, tcp) == 176 &&
+                   SOCK_TCP_HOT_END <= 7 * NARU_CACHE_LINE &&
+                   sizeof(struct naru_sock_tcp) == 7 * NARU_CACHE_LINE,
+               "a segment touches seven lines of a connection");
 
 struct naru_join {
     struct naru_addr group, source; /* source all zero: any */
@@ -224,6 +226,8 @@ struct naru_sock_udp {
     struct naru_pktq rx;
     uint32_t rx_bytes, rx_max; /* truesize */
     struct naru_pktq errors;   /* dgram_error.c */
+    int8_t error;              /* enum naru_err, pending */
+    bool shut_read, shut_write;
     uint16_t gso_size;
     bool gro;
     bool recverr;

@@ -21,9 +21,8 @@ _Static_assert(NARU_ETH_LEN + NARU_PLAIN_LEN6 + SMALL_PAYLOAD <= NARU_FRAME_HEAD
 static bool way_known(const struct naru_stack *stack, const struct naru_iface *iface,
                       const struct naru_sock_tcp *st)
 {
-    const struct naru_path *path = &st->path;
+    const struct naru_path *path = st->path;
     return path->ifindex == iface->index && naru_path_current(stack, path) &&
-           path->mtu == st->mtu_told &&
            (path->link == PATH_LINK_NEIGH ? naru_neigh_ref_good(&path->neigh) : !iface->link_layer);
 }
 
@@ -71,13 +70,13 @@ NARU_INLINE void build(struct naru_sock_tcp *st, const struct naru_iface *iface,
     struct naru_tcp_hdr hdr;
     put_offload(frame, partial, header_len);
     struct naru_plain plain = {
-        .dst_mac = shape.link ? st->path.neigh.entry->mac : NULL,
+        .dst_mac = shape.link ? st->path->neigh.entry->mac : NULL,
         .src_mac = iface->mac,
         .src = &t->local,
         .dst = &t->remote,
         .tcp = &hdr,
         .tos = st->s.tos,
-        .hop_limit = st->s.ttl >= 0 ? (uint8_t)st->s.ttl : iface->hop_limit,
+        .hop_limit = st->s.ttl != 0 ? st->s.ttl : iface->hop_limit,
         .csum_partial = partial,
         .payload_len = lone->len,
         .payload_sum = naru_csum_as_words(sum),

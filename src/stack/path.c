@@ -4,6 +4,12 @@
  * A struct naru_path is what a flow keeps of all this.  It stays good as long as the generations of
  * the machines it was made from stay the same, so the next packet of a flow costs three
  * comparisons.  Everything here is RFC 1122 3.3.1 and RFC 4861 5.2; source addresses are RFC 6724.
+ *
+ * Connections that leave in the same way have one path in common: a million of them know one router
+ * and need one line of cache, not one each.  When something has changed each looks for its own way
+ * again, since it may be another one from now on, and the last to go takes the old path with it.
+ * Where there is no memory for a new one a connection goes without, and looks its way up with each
+ * segment.
  */
 #include "stack/core.h"
 
@@ -12,6 +18,22 @@
 #include "wire/eth.h"
 
 enum { CANDIDATES_MAX = 2 * IFADDRS_MAX };
+
+static void shared_leave(struct naru_stack *stack, struct naru_shared_path *shared)
+{
+    NARU_ASSERT(shared->refs > 0);
+    if (--shared->refs == 0) {
+        naru_table_remove(&stack->paths, shared->hash, shared);
+        naru_pool_put(&stack->path_pool, shared);
+    }
+}
+
+static void forget_shared(struct naru_stack *stack)
+{
+    if (stack->last_shared != NULL)
+        shared_leave(stack, stack->last_shared);
+    stack->last_shared = NULL;
+}
 
 static void path_set(struct naru_stack *stack, struct naru_path *path, const struct naru_addr *dst,
                      unsigned ifindex, uint8_t link, const struct naru_addr *next_hop)
@@ -22,11 +44,12 @@ static void path_set(struct naru_stack *stack, struct naru_path *path, const str
                         : naru_pmtu_find(&stack->pmtu, dst, stack->now);
     path->fib_gen = stack->fib.generation;
     path->pmtu_gen = stack->pmtu.generation;
-    path->next_hop = *next_hop;
+    path->next_hop = iface->link_layer ? *next_hop : (struct naru_addr){ 0 };
     path->neigh = (struct naru_neigh_ref){ 0 };
     path->mtu = pmtu != 0 && pmtu < iface->mtu ? pmtu : iface->mtu;
     path->ifindex = (uint16_t)ifindex;
     stack->last_entry = NULL;
+    forget_shared(stack);
     path->link = iface->link_layer ? link : PATH_LINK_NONE;
 }
 
@@ -100,8 +123,8 @@ NARU_NOINLINE struct naru_path *naru_path_to(struct naru_stack *stack, const str
                                              unsigned ifindex)
 {
     struct naru_path *path = &stack->last_path;
-    bool good = path->ifindex != 0 && naru_path_current(stack, path);
-    if (good && stack->last_ifindex == ifindex && naru_addr_eq(&stack->last_dst, dst))
+    if (naru_path_good(stack, path) && stack->last_ifindex == ifindex &&
+        naru_addr_eq(&stack->last_dst, dst))
         return path;
     path->ifindex = 0;
     stack->last_dst = *dst;
@@ -120,6 +143,60 @@ NARU_NOINLINE bool naru_path_find(struct naru_stack *stack, struct naru_path *pa
     *path = *found;
     return true;
 }
+
+/* ---- Paths that connections share ---- */
+
+static bool path_eq(const struct naru_path *a, const struct naru_path *b)
+{
+    return a->fib_gen == b->fib_gen && a->pmtu_gen == b->pmtu_gen && a->mtu == b->mtu &&
+           a->ifindex == b->ifindex && a->link == b->link &&
+           naru_addr_eq(&a->next_hop, &b->next_hop);
+}
+
+static struct naru_shared_path *shared_make(struct naru_stack *stack, const struct naru_path *path)
+{
+    uint32_t hash = naru_hash_addr(&stack->flow_key, &path->next_hop,
+                                   (uint64_t)path->mtu << 16 | path->ifindex);
+    struct naru_table_iter it;
+    for (struct naru_shared_path *old = naru_table_first(&stack->paths, hash, &it); old != NULL;
+         old = naru_table_next(&it))
+        if (path_eq(&old->path, path))
+            return old;
+    struct naru_shared_path *shared = naru_pool_get(&stack->path_pool);
+    if (shared == NULL)
+        return NULL;
+    *shared = (struct naru_shared_path){ .path = *path, .hash = hash };
+    if (!naru_table_add(&stack->paths, hash, shared)) {
+        naru_pool_put(&stack->path_pool, shared);
+        return NULL;
+    }
+    return shared;
+}
+
+/* *path, a connection's, becomes one like that which was found last; no_path: no memory. */
+void naru_path_share(struct naru_stack *stack, struct naru_path **path)
+{
+    if (stack->last_shared == NULL) {
+        stack->last_shared = shared_make(stack, &stack->last_path);
+        if (stack->last_shared != NULL)
+            stack->last_shared->refs++; /* for the next that goes there */
+    }
+    naru_path_leave(stack, path);
+    if (stack->last_shared == NULL)
+        return;
+    stack->last_shared->refs++;
+    *path = &stack->last_shared->path;
+}
+
+/* The connection has no path any more. */
+void naru_path_leave(struct naru_stack *stack, struct naru_path **path)
+{
+    if (*path != &stack->no_path)
+        shared_leave(stack, NARU_CONTAINER_OF(*path, struct naru_shared_path, path));
+    *path = &stack->no_path;
+}
+
+/* ---- Neighbours ---- */
 
 /* The neighbour of the path is that of the path before, as of all that lead through one router. */
 static bool same_hop(struct naru_stack *stack, struct naru_path *path)

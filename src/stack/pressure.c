@@ -27,6 +27,7 @@ static void give_back(struct naru_stack *stack)
     (void)naru_pool_trim(&stack->time_wait_pool);
     (void)naru_pool_trim(&stack->bucket_pool);
     (void)naru_pool_trim(&stack->listen_pool);
+    (void)naru_pool_trim(&stack->path_pool);
 }
 
 static void shed_fragments(struct naru_stack *stack)

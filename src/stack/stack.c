@@ -98,13 +98,15 @@ static void init_pools(struct naru_stack *stack)
                    c->time_wait_max);
     naru_pool_init(&stack->bucket_pool, mem, sizeof(struct port_bucket), 16, 0);
     naru_pool_init(&stack->listen_pool, mem, sizeof(struct naru_listen), 16, 0);
+    naru_pool_init(&stack->path_pool, mem, sizeof(struct naru_shared_path), NARU_CACHE_LINE, 0);
     naru_table_init(&stack->flows, mem, 0);
+    naru_table_init(&stack->paths, mem, 0);
     naru_table_init(&stack->ports, mem, 0);
     for (unsigned i = 0; i < NARU_ARRAY_LEN(stack->any_port); i++)
         naru_list_init(&stack->any_port[i]);
     naru_list_init(&stack->events);
     naru_list_init(&stack->time_waits);
-    naru_list_init(&stack->socks);
+    naru_list_init(&stack->unbound);
     naru_timer_init(&stack->memory_timer, TIMER_MEMORY);
     naru_timer_init(&stack->time_wait_timer, TIMER_TIME_WAIT);
 }
@@ -202,9 +204,9 @@ static void free_iface(struct naru_stack *stack, struct naru_iface *iface)
 /* At the end of a stack its sockets give back what they own, silently. */
 static void free_socks(struct naru_stack *stack)
 {
+    struct naru_sock_walk walk = { 0 };
     struct naru_sock *sock;
-    NARU_LIST_EACH(&stack->socks, sock, next, struct naru_sock, all_node)
-    {
+    while ((sock = naru_sock_next(stack, &walk)) != NULL) {
         if (sock->type == NARU_SOCK_STREAM) {
             naru_tcp_deinit(&naru_sock_tcp_of(sock)->tcp);
             continue;
@@ -231,6 +233,7 @@ void naru_stack_free(struct naru_stack *stack)
     naru_metrics_deinit(&stack->metrics);
     naru_table_deinit(&stack->flows);
     naru_table_deinit(&stack->ports);
+    naru_table_deinit(&stack->paths);
     naru_pool_deinit(&stack->timer_pages);
     naru_pool_deinit(&stack->tcp_pool);
     naru_tcp_env_deinit(&stack->tcp);
@@ -238,6 +241,7 @@ void naru_stack_free(struct naru_stack *stack)
     naru_pool_deinit(&stack->time_wait_pool);
     naru_pool_deinit(&stack->bucket_pool);
     naru_pool_deinit(&stack->listen_pool);
+    naru_pool_deinit(&stack->path_pool);
     naru_blockpool_deinit(&stack->blocks);
     naru_pktpool_deinit(&stack->pkts);
     NARU_ASSERT(stack->mem.used == 0);

@@ -31,39 +31,48 @@ struct naru_tcp_secret naru_tcp_secret_of(const struct naru_stack *stack,
     return naru_tcp_secret(&stack->tcp, &key);
 }
 
+static uint16_t mss_for(const struct naru_tuple *t, uint32_t mtu)
+{
+    return (uint16_t)(NARU_MIN(mtu, 65535u) - naru_tcp_ip_len(t) - NARU_TCP_LEN);
+}
+
 /* What the link can carry, and what a peer has that names no MSS (MUST-15, MUST-67); without the
  * secret. */
 struct naru_tcp_setup naru_tcp_setup_for(const struct naru_tuple *t, uint32_t mtu)
 {
     bool v4 = naru_addr_is_v4(&t->remote);
     return (struct naru_tcp_setup){
-        .mss = (uint16_t)(NARU_MIN(mtu, 65535u) - naru_tcp_ip_len(t) - NARU_TCP_LEN),
+        .mss = mss_for(t, mtu),
         .mss_default = v4 ? 536 : 1220,
     };
 }
 
-/* The path's MTU changed since the connection was last told. */
-static NARU_NOINLINE void tell_mtu(struct naru_sock_tcp *st)
+static NARU_NOINLINE struct naru_path *path_anew(struct naru_sock_tcp *st)
 {
-    st->mtu_told = st->path.mtu;
-    uint32_t mss = st->path.mtu - naru_tcp_ip_len(&st->s.flow.tuple) - NARU_TCP_LEN;
-    naru_tcp_set_pmtu(&st->tcp, (uint16_t)mss, st->s.stack->now);
-}
-
-static bool find_path(struct naru_sock_tcp *st)
-{
+    struct naru_stack *stack = st->s.stack;
     const struct naru_tuple *t = &st->s.flow.tuple;
     unsigned ifindex = st->s.bind_iface != 0 ? st->s.bind_iface : t->zone;
-    return naru_path_route(st->s.stack, &st->path, &t->remote, ifindex);
+    struct naru_path *found = naru_path_to(stack, &t->remote, ifindex);
+    if (found == NULL) {
+        naru_path_leave(stack, &st->path);
+        return NULL;
+    }
+    naru_path_share(stack, &st->path);
+    return st->path != &stack->no_path ? st->path : found;
 }
 
-bool naru_tcp_route(struct naru_sock_tcp *st)
+struct naru_path *naru_tcp_route(struct naru_sock_tcp *st)
 {
-    if (!find_path(st))
-        return false;
-    if (NARU_UNLIKELY(st->mtu_told != st->path.mtu))
-        tell_mtu(st);
-    return true;
+    struct naru_stack *stack = st->s.stack;
+    if (NARU_LIKELY(naru_path_good(stack, st->path)))
+        return st->path;
+    struct naru_path *path = path_anew(st);
+    if (path == NULL)
+        return NULL;
+    uint16_t mss = mss_for(&st->s.flow.tuple, path->mtu);
+    if (mss != st->tcp.mss_path)
+        naru_tcp_set_pmtu(&st->tcp, mss, stack->now);
+    return path;
 }
 
 /* ---- Making and ending ---- */
@@ -76,7 +85,7 @@ static void state_changed(void *user, struct naru_tcp *c, enum naru_tcp_state fr
     struct naru_trace_event event = { .kind = NARU_TRACE_STATE, .time = stack->now };
     naru_tuple_ends(&st->s.flow.tuple, &event.local, &event.remote);
     naru_tcp_get_trace(c, &event.tcp);
-    event.ifindex = st->path.ifindex;
+    event.ifindex = st->path->ifindex;
     event.tcp.from = from;
     event.tcp.state = to;
     stack->config.trace(stack->config.trace_user, &event);
@@ -100,6 +109,7 @@ static struct naru_sock_tcp *sock_get(struct naru_stack *stack)
         return NULL;
     memset(st, 0, offsetof(struct naru_sock_tcp, tcp));
     st->s.stack = stack;
+    st->path = &stack->no_path;
     naru_timer_init(&st->timer, TIMER_CONNECTION);
     return st;
 }
@@ -109,7 +119,6 @@ static void sock_begin(struct naru_sock_tcp *st, const struct naru_tcp_setup *se
     struct naru_stack *stack = st->s.stack;
     naru_tcp_init(&st->tcp, &stack->tcp, setup, stack->now);
     naru_sock_init(&st->s, stack, NARU_SOCK_STREAM, NARU_PROTO_TCP);
-    st->mtu_told = st->path.mtu;
 }
 
 /* A connection object without a name, CLOSED. */
@@ -131,7 +140,8 @@ struct naru_sock_tcp *naru_tcp_sock_child(struct naru_sock_tcp *listener,
     if (st == NULL)
         return NULL;
     st->s.flow.tuple = *tuple;
-    struct naru_tcp_setup setup = naru_tcp_setup_for(tuple, find_path(st) ? st->path.mtu : 1280);
+    const struct naru_path *path = path_anew(st);
+    struct naru_tcp_setup setup = naru_tcp_setup_for(tuple, path != NULL ? path->mtu : 1280);
     setup.like = &listener->tcp;
     setup.secret = *secret;
     sock_begin(st, &setup);
@@ -148,7 +158,7 @@ void naru_tcp_forget(struct naru_sock_tcp *st)
     naru_wheel_cancel(&stack->wheel, &st->timer);
     naru_sock_set_tx_list(&st->s, NULL, TX_NONE);
     naru_flow_remove(stack, &st->s.flow);
-    st->ended = true;
+    st->s.ended = true;
 }
 
 /* The object goes away. */
@@ -159,10 +169,11 @@ NARU_NOINLINE void naru_tcp_sock_release(struct naru_sock_tcp *st)
     naru_fastopen_over(st);
     naru_fastopen_own_drop(st);
     naru_listen_close(st);
-    if (st->listener != NULL)
+    if (st->s.tie == TIE_LISTENER)
         naru_listen_forget(st);
     naru_tcp_deinit(&st->tcp);
     naru_sock_deinit(&st->s);
+    naru_path_leave(stack, &st->path);
     naru_pool_put(&stack->tcp_pool, st);
 }
 
@@ -191,27 +202,6 @@ NARU_COLD void naru_tcp_no_way(struct naru_sock_tcp *st, enum naru_err err)
     naru_tcp_lose_output(st);
 }
 
-static NARU_NOINLINE void settle_anew(struct naru_sock_tcp *st)
-{
-    if (naru_tcp_route(st))
-        naru_sock_set_tx_list(&st->s, st->s.stack->ifaces[st->path.ifindex], TX_READY);
-    else
-        naru_tcp_no_way(st, NARU_ERR_NETUNREACH);
-}
-
-/* To the ready list of where it leaves; it is in none. */
-static void settle_output(struct naru_sock_tcp *st)
-{
-    struct naru_stack *stack = st->s.stack;
-    if (NARU_UNLIKELY(st->path.ifindex == 0 || !naru_path_current(stack, &st->path) ||
-                      st->path.mtu != st->mtu_told)) {
-        settle_anew(st);
-        return;
-    }
-    st->s.tx_list = TX_READY;
-    naru_list_push_back(&stack->ifaces[st->path.ifindex]->ready, &st->s.tx_node);
-}
-
 static NARU_NOINLINE void settle_end(struct naru_sock_tcp *st)
 {
     naru_metrics_end(st);
@@ -219,7 +209,7 @@ static NARU_NOINLINE void settle_end(struct naru_sock_tcp *st)
         naru_time_wait_begin(st);
     else
         naru_tcp_forget(st);
-    if (!st->s.held && !st->queued)
+    if (!st->s.held && !st->s.queued)
         naru_tcp_sock_release(st);
 }
 
@@ -258,17 +248,42 @@ static void settle_timer(struct naru_sock_tcp *st)
     settle_deadline(st, naru_tcp_deadline(&st->tcp));
 }
 
+static NARU_NOINLINE void settle_anew(struct naru_sock_tcp *st)
+{
+    const struct naru_path *path = naru_tcp_route(st);
+    if (path != NULL) {
+        naru_sock_set_tx_list(&st->s, st->s.stack->ifaces[path->ifindex], TX_READY);
+        return;
+    }
+    naru_tcp_no_way(st, NARU_ERR_NETUNREACH);
+    settle_timer(st); /* it will be said again; after a user's call nobody else looks */
+}
+
+/* To the ready list of where it leaves; it is in none. */
+static void settle_output(struct naru_sock_tcp *st)
+{
+    struct naru_stack *stack = st->s.stack;
+    const struct naru_path *path = st->path;
+    if (NARU_UNLIKELY(!naru_path_good(stack, path))) {
+        settle_anew(st);
+        return;
+    }
+    st->s.tx_list = TX_READY;
+    naru_list_push_back(&stack->ifaces[path->ifindex]->ready, &st->s.tx_node);
+}
+
 /* What seldom happens, and may end st. */
 static NARU_NOINLINE void settle_life(struct naru_sock_tcp *st)
 {
     struct naru_tcp *c = &st->tcp;
     bool over = c->state == NARU_TCP_TIME_WAIT || c->state == NARU_TCP_CLOSED;
-    if (st->ended) {
-        if (!st->s.held && !st->queued)
+    if (st->s.ended) {
+        if (!st->s.held && !st->s.queued)
             naru_tcp_sock_release(st);
     } else if (!over || c->due != 0) {
         settle_timer(st);
-    } else if (st->listen == NULL && !st->connect_waits && (st->s.connected || !st->s.held)) {
+    } else if (!naru_sock_listens(&st->s) && !naru_sock_connect_waits(&st->s) &&
+               (st->s.connected || !st->s.held)) {
         settle_end(st);
     }
 }
@@ -278,7 +293,7 @@ void naru_tcp_settle(struct naru_sock_tcp *st)
 {
     struct naru_tcp *c = &st->tcp;
     struct naru_stack *stack = st->s.stack;
-    if (NARU_UNLIKELY(st->ended)) {
+    if (NARU_UNLIKELY(st->s.ended)) {
         settle_life(st);
         return;
     }
@@ -286,11 +301,11 @@ void naru_tcp_settle(struct naru_sock_tcp *st)
         if (NARU_UNLIKELY(c->progress != NARU_TCP_PROGRESS_ANSWERED))
             naru_metrics_learn(st);
         c->progress = 0;
-        naru_neigh_confirm(&stack->neigh, &st->path.neigh, stack->now);
+        naru_neigh_confirm(&stack->neigh, &st->path->neigh, stack->now);
     }
-    if (NARU_UNLIKELY(st->half_open) && c->state != NARU_TCP_SYN_RECEIVED)
+    if (NARU_UNLIKELY(st->s.half_open) && c->state != NARU_TCP_SYN_RECEIVED)
         naru_listen_promote(st);
-    if (NARU_UNLIKELY(st->early) && c->state != NARU_TCP_SYN_RECEIVED)
+    if (NARU_UNLIKELY(st->s.early) && c->state != NARU_TCP_SYN_RECEIVED)
         naru_fastopen_over(st);
     if (c->due != 0 && st->s.tx_list == TX_NONE)
         settle_output(st);
@@ -313,7 +328,7 @@ void naru_tcp_settle_quick(struct naru_sock_tcp *st)
     struct naru_stack *stack = st->s.stack;
     if (NARU_LIKELY(c->progress != 0)) {
         c->progress = 0;
-        naru_neigh_confirm(&stack->neigh, &st->path.neigh, stack->now);
+        naru_neigh_confirm(&stack->neigh, &st->path->neigh, stack->now);
     }
     if (c->due != 0 && st->s.tx_list == TX_NONE)
         settle_output(st);
@@ -369,9 +384,9 @@ void naru_stack_tcp_expire(struct naru_stack *stack)
 
 unsigned naru_tcp_sock_level(const struct naru_sock_tcp *st)
 {
-    if (st->listen != NULL)
-        return naru_list_empty(&st->listen->accept_queue) ? 0 : NARU_READY_READ;
-    if (st->connect_waits)
+    if (naru_sock_listens(&st->s))
+        return naru_list_empty(&st->s.listen->accept_queue) ? 0 : NARU_READY_READ;
+    if (naru_sock_connect_waits(&st->s))
         return NARU_READY_WRITE;
     if (!st->s.connected && st->tcp.state == NARU_TCP_CLOSED && st->tcp.error == NARU_OK)
         return NARU_READY_WRITE | NARU_READY_HANGUP; /* as Linux says of a socket never used */
@@ -385,7 +400,7 @@ NARU_COLD void naru_tcp_trace_segment(const struct naru_sock_tcp *st, bool retra
     struct naru_stack *stack = st->s.stack;
     struct naru_trace_event event = { .kind = NARU_TRACE_SEGMENT,
                                       .time = stack->now,
-                                      .ifindex = st->path.ifindex };
+                                      .ifindex = st->path->ifindex };
     naru_tuple_ends(&st->s.flow.tuple, &event.local, &event.remote);
     naru_tcp_get_trace(&st->tcp, &event.tcp);
     event.tcp.retransmit = retransmit;
@@ -426,14 +441,14 @@ enum naru_drop naru_tcp_connection_in(struct naru_sock_tcp *st, const struct nar
 {
     struct naru_stack *stack = st->s.stack;
     size_t payload_len = pkt->len;
-    if (NARU_UNLIKELY(st->half_open) && (h->flags & NARU_TCP_RST) == 0 && naru_listen_blocked(st))
+    if (NARU_UNLIKELY(st->s.half_open) && (h->flags & NARU_TCP_RST) == 0 && naru_listen_blocked(st))
         return naru_pkt_drop(pkt, NARU_DROP_TCP_BACKLOG_FULL);
-    if (NARU_UNLIKELY(st->half_open) &&
+    if (NARU_UNLIKELY(st->s.half_open) &&
         naru_tcp_defer_accept(&st->tcp, h, payload_len, stack->now)) {
         naru_tcp_settle(st);
         return naru_pkt_drop(pkt, NARU_DROP_TCP_DEFERRED);
     }
-    struct naru_tcp_verdict verdict = NARU_UNLIKELY(st->fast_asked)
+    struct naru_tcp_verdict verdict = NARU_UNLIKELY(st->s.fast_asked)
                                           ? naru_fastopen_input(st, h, pkt)
                                           : naru_tcp_input(&st->tcp, h, pkt, stack->now);
     if (NARU_UNLIKELY(verdict.reset))
@@ -551,6 +566,6 @@ bool naru_tcp_in_flight(struct naru_stack *stack, const struct naru_tuple *tuple
 void naru_tcp_path_changed(struct naru_stack *stack, const struct naru_tuple *tuple)
 {
     struct naru_sock_tcp *st = connection_of(stack, tuple);
-    if (st != NULL && naru_tcp_route(st))
+    if (st != NULL && naru_tcp_route(st) != NULL)
         naru_tcp_settle(st);
 }

@@ -59,12 +59,13 @@ static size_t emit_ip(struct naru_stack *stack, const struct ip_ends *ends, size
 void naru_tcp_unreachable(struct naru_sock_tcp *st, enum naru_unreachable why)
 {
     const struct naru_tuple *t = &st->s.flow.tuple;
+    const struct naru_path *path = naru_tcp_route(st);
     uint8_t packet[NARU_IPV6_LEN + NARU_TCP_LEN];
     struct naru_tcp_hdr syn = {
         .sport = t->remote_port, .dport = t->local_port, .seq = naru_tcp_irs(&st->tcp), .flags = NARU_TCP_SYN
     };
     struct naru_ip_in in = {
-        .iface = st->s.stack->ifaces[st->path.ifindex],
+        .iface = st->s.stack->ifaces[path != NULL ? path->ifindex : 0],
         .src = t->remote,
         .dst = t->local,
         .proto = NARU_PROTO_TCP,
@@ -73,7 +74,8 @@ void naru_tcp_unreachable(struct naru_sock_tcp *st, enum naru_unreachable why)
     struct ip_ends ends = { .src = &in.src, .dst = &in.dst, .hop_limit = 1, .df = true };
     size_t len = emit_ip(st->s.stack, &ends, NARU_TCP_LEN, packet);
     in.packet_len = (uint32_t)(len + naru_tcp_emit(packet + len, &syn));
-    naru_icmp_unreachable(st->s.stack, &in, why);
+    if (in.iface != NULL) /* there is a way to whom it answers */
+        naru_icmp_unreachable(st->s.stack, &in, why);
     naru_tcp_forget(st);
 }
 
@@ -130,7 +132,7 @@ static void finish_checksum(const struct naru_sock_tcp *st, const struct naru_if
 
 static uint8_t hop_limit_of(const struct naru_sock_tcp *st, const struct naru_iface *iface)
 {
-    return st->s.ttl >= 0 ? (uint8_t)st->s.ttl : iface->hop_limit;
+    return st->s.ttl != 0 ? st->s.ttl : iface->hop_limit;
 }
 
 /* A frame with any headers. */
@@ -260,17 +262,18 @@ static void build_frame(struct naru_sock_tcp *st, struct naru_iface *iface, cons
 static bool frame_path(struct naru_sock_tcp *st, const struct naru_iface *iface, uint8_t mac[6])
 {
     struct naru_stack *stack = st->s.stack;
-    if (!naru_tcp_route(st)) {
+    struct naru_path *path = naru_tcp_route(st);
+    if (path == NULL) {
         naru_tcp_no_way(st, NARU_ERR_NETUNREACH);
         return false;
     }
-    struct naru_iface *leaves = stack->ifaces[st->path.ifindex];
+    struct naru_iface *leaves = stack->ifaces[path->ifindex];
     if (leaves != iface) {
         naru_sock_set_tx_list(&st->s, NULL, TX_NONE);
         naru_sock_set_tx_list(&st->s, leaves, TX_READY);
         return false;
     }
-    switch (naru_path_link(stack, &st->path, &st->s.flow.tuple.local, mac)) {
+    switch (naru_path_link(stack, path, &st->s.flow.tuple.local, mac)) {
     case PATH_READY:
         return true;
     case PATH_WAIT:

@@ -51,15 +51,15 @@ void naru_udp_sock_release(struct naru_sock_udp *su)
 unsigned naru_udp_level(const struct naru_sock_udp *su)
 {
     unsigned ready = 0;
-    if (!naru_pktq_empty(&su->rx) || su->s.shut_read)
+    if (!naru_pktq_empty(&su->rx) || su->shut_read)
         ready |= NARU_READY_READ;
     if (su->s.tx_list != TX_WANT_WRITE)
         ready |= NARU_READY_WRITE;
-    if (su->s.shut_read)
+    if (su->shut_read)
         ready |= NARU_READY_READ_END;
-    if (su->s.shut_read && su->s.shut_write)
+    if (su->shut_read && su->shut_write)
         ready |= NARU_READY_HANGUP;
-    if (su->s.error != NARU_OK || !naru_pktq_empty(&su->errors))
+    if (su->error != NARU_OK || !naru_pktq_empty(&su->errors))
         ready |= NARU_READY_ERROR | NARU_READY_READ;
     return ready;
 }
@@ -69,7 +69,7 @@ unsigned naru_udp_level(const struct naru_sock_udp *su)
 enum naru_drop naru_udp_queue(struct naru_sock_udp *su, const struct naru_ip_in *in,
                               const struct naru_tuple *tuple, struct naru_pkt *pkt)
 {
-    if (su->s.shut_read || su->rx_bytes + naru_pkt_truesize(pkt) > su->rx_max ||
+    if (su->shut_read || su->rx_bytes + naru_pkt_truesize(pkt) > su->rx_max ||
         !naru_mem_may_hold(&su->s.stack->mem, naru_pktq_empty(&su->rx)))
         return naru_pkt_drop(pkt, NARU_DROP_UDP_QUEUE_FULL);
     pkt = naru_pktpool_fit(pkt);

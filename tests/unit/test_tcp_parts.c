@@ -519,7 +519,7 @@ static void reno_grows_by_one_segment_a_round_trip(void **state)
     struct naru_tcp c;
     (void)state;
     established(&c);
-    c.congestion = NARU_CONGESTION_RENO;
+    c.reno = true;
     naru_tcp_cc_init(&c, 0);
     c.cwnd = 20u * c.snd.mss;
     naru_tcp_cc_loss(&c, 0);

@@ -8,7 +8,7 @@
 /* Other IETF-conformant congestion controls may be offered (MAY-18). */
 static const struct naru_tcp_cc_ops *ops(const struct naru_tcp *c)
 {
-    return c->congestion == NARU_CONGESTION_RENO ? &naru_tcp_cc_reno : &naru_tcp_cc_cubic;
+    return c->reno ? &naru_tcp_cc_reno : &naru_tcp_cc_cubic;
 }
 
 void naru_tcp_cc_init(struct naru_tcp *c, naru_time now)
@@ -55,8 +55,7 @@ void naru_tcp_cc_acked(struct naru_tcp *c, uint32_t bytes, naru_time now)
     if (c->cwnd < c->ssthresh) {
         uint32_t n = NARU_MIN(bytes, c->ssthresh - c->cwnd);
         bytes -= n;
-        if (NARU_UNLIKELY(c->ssthresh >= NARU_TCP_SSTHRESH_INF) &&
-            c->congestion == NARU_CONGESTION_CUBIC)
+        if (NARU_UNLIKELY(c->ssthresh >= NARU_TCP_SSTHRESH_INF) && !c->reno)
             n = naru_tcp_hystart_growth(c, n);
         c->cwnd += n;
     }

@@ -172,6 +172,7 @@ struct naru_tcp {
         uint32_t wnd_max; /* the largest window the peer ever gave: Max(SND.WND) */
         uint16_t mss;     /* payload bytes of a full segment: Eff.snd.MSS */
         uint8_t wscale;
+        uint8_t lone; /* what is in flight, if it is one range: enum naru_tcp_sent_flag */
         naru_seq sml; /* end of the last segment sent that was not full (Minshall's Nagle) */
     } snd;
     struct {
@@ -205,40 +206,37 @@ struct naru_tcp {
 
     uint32_t srtt, rttvar, rto; /* microseconds (RFC 6298) */
 
-    /* What is in flight, where it is one range: when it was sent, and since when nothing is. */
-    naru_time sent_at;
-
+    naru_time sent_at; /* what is in flight, if it is one range; or since when nothing is */
     naru_time timer[NARU_TCP_TIMERS_OFTEN];
-
-    const struct naru_tcp_opts *own_opts; /* perhaps in common with others; NULL: the stack's */
     uint64_t bytes_received, bytes_acked;
     naru_time last_recv;        /* data came */
     uint32_t sent_ms, heard_ms; /* data went, any acceptable segment came: naru_tcp_ms */
     uint32_t rcv_ssthresh;      /* the window grows up to this, and this with what arrives */
     uint32_t rcv_truesize;      /* memory of the receive queue */
-    uint32_t space_us;  /* receive autotuning: the round trip began; microseconds, cut off */
-    uint32_t space_rtt; /* microseconds */
-    uint32_t busy;      /* how long a lone record was in flight: 2^20 ns */
-    uint32_t cwnd_used; /* most bytes in flight of the round that ends at cwnd_used_seq */
+    uint32_t busy;              /* how long a lone record was in flight: 2^20 ns */
+    uint32_t cwnd_used;         /* most bytes in flight of the round that ends at cwnd_used_seq */
     naru_seq cwnd_used_seq;
     uint32_t min_rtt; /* microseconds */
     uint32_t delivered, segments_in, segments_out, data_in, data_out;
-    uint8_t urgent;     /* enum naru_tcp_urgent */
-    uint8_t sent_flags; /* of that range: enum naru_tcp_sent_flag */
-    uint8_t pingpong;   /* the user answers: acknowledgements ride on data */
-    uint8_t burst;      /* segments built since output last said no */
+
+    /* Receive autotuning. */
+    uint32_t space_rtt; /* microseconds; 0: not known */
+    uint32_t space_us;  /* the round trip began; microseconds, cut off */
     uint32_t space;     /* bytes copied per round trip, since space_seq */
-
-    /* ---- what follows is for what is not usual (quick.c), or when it begins and ends ---- */
-
     naru_seq space_seq;
+
     uint32_t challenge_ms; /* last challenge ACK, and last answer to an old segment */
     uint16_t mss_path;     /* payload the path carries, options not counted */
     uint16_t mss_peer;     /* the peer's MSS option, or the default */
     uint16_t mss_advertised;
-    int8_t error;       /* enum naru_err for the user, told once; only in CLOSED */
-    uint8_t congestion; /* enum naru_congestion */
+    int8_t error;      /* enum naru_err for the user, told once; only in CLOSED */
+    bool reno : 1;     /* NARU_CONGESTION_RENO, not CUBIC */
+    bool pingpong : 1; /* the user answers: acknowledgements ride on data */
+    bool burst : 1;    /* segments were built since output last said no */
+    const struct naru_tcp_opts *own_opts; /* perhaps in common with others; NULL: the stack's */
 };
+
+_Static_assert(sizeof(struct naru_tcp) <= 272, "with its socket, seven lines of cache");
 
 enum naru_tcp_fact {
     NARU_TCP_F_PASSIVE = 1 << 0,            /* came from LISTEN */

@@ -32,7 +32,7 @@ static bool fin_expects_ours(struct naru_tcp *c)
 {
     if (c->state != NARU_TCP_ESTABLISHED || c->last_recv == 0 || c->more->env->config->tcp_bsd)
         return false;
-    c->pingpong = 1;
+    c->pingpong = true;
     return true;
 }
 

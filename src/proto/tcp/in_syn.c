@@ -11,11 +11,11 @@ NARU_NOINLINE void naru_tcp_established(struct naru_tcp *c, struct naru_tcp_seg 
     bool early = (c->more->fastopen & NARU_TCP_FASTOPEN_EARLY) != 0; /* data may be out already */
     if (early)
         naru_tcp_fastopen_complete(c, s->now);
-    else if (!(c->sent_flags & NARU_TCP_SENT_EVER))
+    else if (!(c->snd.lone & NARU_TCP_SENT_EVER))
         naru_tcp_rtt_sample(c, naru_tcp_us(s->now - c->sent_at));
     if (!early) {
         c->sent_at = s->now;
-        c->sent_flags = 0;
+        c->snd.lone = 0;
     }
     c->bytes_acked = 0;
     c->delivered++; /* SYN was */

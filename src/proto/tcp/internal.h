@@ -247,7 +247,7 @@ void naru_tcp_data_sent(struct naru_tcp *c, bool by_cwnd, naru_time now);
 NARU_INLINE void naru_tcp_data_answers(struct naru_tcp *c, naru_time now)
 {
     if (now - c->last_recv < NARU_TCP_ATO_MIN && c->last_recv != 0)
-        c->pingpong = 1;
+        c->pingpong = true;
 }
 
 /* The ACK field of a segment that passed all checks. */

@@ -22,6 +22,11 @@ static struct shared *shared_of(const struct naru_tcp *c)
     return (struct shared *)(uintptr_t)c->own_opts; /* its first member */
 }
 
+static bool wants_reno(const struct naru_tcp *c)
+{
+    return naru_tcp_opts(c)->congestion == NARU_CONGESTION_RENO;
+}
+
 void naru_tcp_opts_take(struct naru_tcp *c, const struct naru_tcp *like)
 {
     const struct naru_tcp_opts *defaults = &c->more->env->opts;
@@ -29,7 +34,7 @@ void naru_tcp_opts_take(struct naru_tcp *c, const struct naru_tcp *like)
     c->opt_flags = like != NULL ? like->opt_flags : defaults->flags;
     if (c->own_opts != NULL)
         shared_of(c)->holders++;
-    c->congestion = naru_tcp_opts(c)->congestion;
+    c->reno = wants_reno(c);
 }
 
 void naru_tcp_opts_drop(struct naru_tcp *c)
@@ -235,8 +240,8 @@ static void apply(struct naru_tcp *c, enum naru_opt opt, naru_time now)
         if (c->state == NARU_TCP_CLOSED && naru_tcp_opts(c)->maxseg != 0)
             c->mss_advertised = (uint16_t)NARU_MIN(c->mss_path, naru_tcp_opts(c)->maxseg);
         naru_tcp_update_mss(c);
-    } else if (opt == NARU_OPT_CONGESTION && c->congestion != naru_tcp_opts(c)->congestion) {
-        c->congestion = naru_tcp_opts(c)->congestion;
+    } else if (opt == NARU_OPT_CONGESTION && c->reno != wants_reno(c)) {
+        c->reno = wants_reno(c);
         uint32_t cwnd = c->cwnd, ssthresh = c->ssthresh, sent_ms = c->sent_ms;
         naru_tcp_cc_init(c, now);
         c->cwnd = cwnd;

@@ -194,7 +194,7 @@ static bool build_new(struct naru_tcp *c, struct naru_tcp_segment *out, struct p
     if (fin)
         flags |= NARU_TCP_FIN;
     bool record = (c->flags & NARU_TCP_F_EOR) && naru_seq_eq(end, c->more->snd_eor);
-    bool burst_end = len > p->mss || (p->last && c->burst > 0) || naru_seq_eq(end, c->snd.end);
+    bool burst_end = len > p->mss || (p->last && c->burst) || naru_seq_eq(end, c->snd.end);
     if (len > 0 && (record || (burst_end && !(c->flags & NARU_TCP_F_MORE))))
         flags |= NARU_TCP_PSH;
     out->retransmit = false;
@@ -216,11 +216,11 @@ static bool build_new(struct naru_tcp *c, struct naru_tcp_segment *out, struct p
     }
     if (naru_tcp_unsent_new(c) == 0 && !naru_tcp_fin_unsent(c)) {
         c->due &= (uint8_t)~NARU_TCP_DUE_DATA;
-        c->burst = 0;
+        c->burst = false;
         if ((c->flags & NARU_TCP_F_NO_SPACE) && !p->by_cwnd && !fin)
             naru_tcp_rate_limit(c, NARU_TCP_LIMIT_SNDBUF, now);
-    } else if (c->burst < UINT8_MAX) {
-        c->burst++;
+    } else {
+        c->burst = true;
     }
     naru_tcp_data_sent(c, p->by_cwnd, now);
     if (NARU_UNLIKELY(c->more->loss != NULL))
@@ -384,7 +384,7 @@ static NARU_NOINLINE bool syn(struct naru_tcp *c, struct naru_tcp_segment *out, 
     if (answer && (c->more->fastopen & NARU_TCP_FASTOPEN_EARLY))
         naru_tcp_fastopen_sent(c, out->retransmit, now);
     else if (out->retransmit)
-        c->sent_flags = NARU_TCP_SENT_EVER;
+        c->snd.lone = NARU_TCP_SENT_EVER;
     else
         c->sent_at = now;
     count_out(c, out);
@@ -434,7 +434,7 @@ static NARU_NOINLINE bool any_output(struct naru_tcp *c, const struct naru_tcp_r
             return true;
         }
     }
-    c->burst = 0;
+    c->burst = false;
     return false;
 }
 

@@ -71,7 +71,7 @@ static bool lone_record(const struct naru_tcp *c, naru_seq ack)
 {
     return NARU_LIKELY(c->more->ring == NULL && c->more->rare == NULL) &&
            NARU_LIKELY(naru_seq_eq(ack, c->snd.nxt)) &&
-           (c->sent_flags & ~(unsigned)NARU_TCP_SENT_EVEN) == 0;
+           (c->snd.lone & ~(unsigned)NARU_TCP_SENT_EVEN) == 0;
 }
 
 static void lone_acked(struct naru_tcp *c, uint32_t acked, naru_time now)
@@ -260,11 +260,11 @@ static void data_gone(struct naru_tcp *c, const struct next *n, uint32_t unsent,
     naru_tcp_rate_sent(c, start, end, now);
     if (unsent == n->len) {
         c->due &= (uint8_t)~NARU_TCP_DUE_DATA;
-        c->burst = 0;
+        c->burst = false;
         if ((c->flags & NARU_TCP_F_NO_SPACE) && !n->by_cwnd)
             naru_tcp_rate_limit(c, NARU_TCP_LIMIT_SNDBUF, now);
-    } else if (c->burst < UINT8_MAX) {
-        c->burst++;
+    } else {
+        c->burst = true;
     }
     naru_tcp_data_sent(c, n->by_cwnd, now);
     c->data_out++;
@@ -290,7 +290,7 @@ bool naru_tcp_quick_output(struct naru_tcp *c, const struct naru_tcp_room *room,
         out->slice_count =
             naru_tcp_sndq_slices(c, c->snd.nxt, &out->len, out->slice, NARU_TCP_SLICES);
     n.len = out->len; /* of too many small blocks not all fit */
-    bool push = data && (unsent == n.len || (n.last && c->burst > 0));
+    bool push = data && (unsent == n.len || (n.last && c->burst));
     header(c, &out->hdr, NARU_TCP_ACK | (push ? NARU_TCP_PSH : 0u), now);
     if (data)
         data_gone(c, &n, unsent, now);
@@ -349,11 +349,11 @@ static void lone_in_flight(struct naru_tcp *c, uint32_t len, naru_time now)
     if (NARU_UNLIKELY(naru_tcp_since_ms(now, c->sent_ms) > naru_tcp_rto_usual(c)))
         after_idleness(c, now);
     c->sent_at = now;
-    c->sent_flags = NARU_TCP_SENT_EVEN;
+    c->snd.lone = NARU_TCP_SENT_EVEN;
     if (len < c->snd.mss)
         c->snd.sml = end;
     c->snd.nxt = end;
-    c->burst = 0;
+    c->burst = false;
     naru_tcp_data_answers(c, now);
     c->sent_ms = naru_tcp_ms(now);
     naru_tcp_timer_lone(c, now);

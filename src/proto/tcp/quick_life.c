@@ -163,7 +163,7 @@ NARU_NOINLINE NARU_FLATTEN bool naru_tcp_quick_fin(struct naru_tcp *c, struct na
     c->snd.nxt = end;
     naru_tcp_rate_sent(c, fin, end, now);
     c->due &= (uint8_t)~NARU_TCP_DUE_DATA;
-    c->burst = 0;
+    c->burst = false;
     naru_tcp_data_sent(c, naru_tcp_minus(c->cwnd, flight) < c->snd.mss, now);
     naru_tcp_look_usual(c);
     return true;

@@ -19,7 +19,7 @@ void naru_tcp_rtt_sample(struct naru_tcp *c, uint32_t us)
     us = NARU_MAX(us, 1u);
     us = NARU_MIN(us, NARU_TCP_RTO_MAX);
     if (NARU_UNLIKELY(c->ssthresh >= NARU_TCP_SSTHRESH_INF) &&
-        c->cwnd >= NARU_TCP_HYSTART_LOW * c->snd.mss && c->congestion == NARU_CONGESTION_CUBIC)
+        c->cwnd >= NARU_TCP_HYSTART_LOW * c->snd.mss && !c->reno)
         naru_tcp_hystart_rtt(c, us);
     c->min_rtt = c->min_rtt == 0 ? us : NARU_MIN(c->min_rtt, us);
     if (NARU_UNLIKELY(c->srtt == 0)) { /* 2.2 */

@@ -52,7 +52,7 @@ unsigned naru_tcp_sent_count(const struct naru_tcp *c)
 static struct naru_tcp_sent lone(const struct naru_tcp *c, naru_seq start)
 {
     return (struct naru_tcp_sent){
-        .start = start, .end = c->snd.nxt, .flags = c->sent_flags, .sent_at = c->sent_at
+        .start = start, .end = c->snd.nxt, .flags = c->snd.lone, .sent_at = c->sent_at
     };
 }
 
@@ -94,7 +94,7 @@ NARU_INLINE void keep(struct naru_tcp *c, const struct naru_tcp_sent *r)
 {
     if (c->more->ring == NULL) {
         c->sent_at = r->sent_at;
-        c->sent_flags = r->flags;
+        c->snd.lone = r->flags;
     }
 }
 
@@ -149,7 +149,7 @@ static NARU_NOINLINE bool grow(struct naru_tcp *c)
 static void join(struct naru_tcp *c, naru_seq end, uint8_t flags, naru_time now)
 {
     struct naru_tcp_ring *ring = c->more->ring;
-    c->sent_flags = flags;
+    c->snd.lone = flags;
     c->sent_at = now;
     if (ring != NULL) {
         struct naru_tcp_sent *last = slot(ring, ring->count - 1);
@@ -168,11 +168,11 @@ void naru_tcp_sent_push(struct naru_tcp *c, naru_seq start, naru_seq end, uint8_
     NARU_ASSERT(naru_seq_eq(c->snd.nxt, start));
     if (ring == NULL && count == 0) {
         c->sent_at = now;
-        c->sent_flags = even;
+        c->snd.lone = even;
         return;
     }
     const struct naru_tcp_sent *last = count > 0 && ring != NULL ? slot(ring, count - 1) : NULL;
-    uint8_t flags = last != NULL ? last->flags : c->sent_flags;
+    uint8_t flags = last != NULL ? last->flags : c->snd.lone;
     if (count > 0 && (flags & ~NARU_TCP_SENT_EVEN) == 0 && naru_tcp_sent_newest(c) == now) {
         join(c, end, flags & (naru_seq_eq(c->snd.sml, start) ? 0 : even), now);
     } else if (grow(c)) {
@@ -327,7 +327,7 @@ NARU_NOINLINE void naru_tcp_sent_free(struct naru_tcp *c)
 {
     if (c->more->ring != NULL)
         naru_mem_free(c->more->env->mem, c->more->ring, ring_bytes(c->more->ring->size));
-    c->sent_flags = 0;
+    c->snd.lone = 0;
     if (naru_tcp_is_calm(c))
         return;
     c->more->ring = NULL;

@@ -253,7 +253,7 @@ void naru_tcp_open_cookie(struct naru_tcp *c, const struct naru_tcp_cookie *cook
     naru_tcp_open_passive(c, &syn, cookie->iss, false, now);
     c->due = 0;
     c->flags |= NARU_TCP_F_SYN_SENT;
-    c->sent_flags = NARU_TCP_SENT_EVER; /* when the cookie went out is not known: no round trip */
+    c->snd.lone = NARU_TCP_SENT_EVER; /* when the cookie went out is not known: no round trip */
     c->more->env->counters.cookies_accepted++;
     (void)naru_tcp_rcvwnd_select(c, true);
     naru_tcp_timer_sent(c, now);

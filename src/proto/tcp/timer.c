@@ -256,7 +256,7 @@ void naru_tcp_timer_ack_fired(struct naru_tcp *c)
 {
     set(c, NARU_TCP_TIMER_ACK, NARU_NEVER);
     c->due |= NARU_TCP_DUE_ACK;
-    c->pingpong = 0; /* the user did not answer in time */
+    c->pingpong = false; /* the user did not answer in time */
 }
 
 void naru_tcp_timer_ack_sent(struct naru_tcp *c) { set(c, NARU_TCP_TIMER_ACK, NARU_NEVER); }
