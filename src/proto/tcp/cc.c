@@ -21,7 +21,7 @@ void naru_tcp_cc_init(struct naru_tcp *c, naru_time now)
     c->ssthresh = NARU_TCP_SSTHRESH_INF;
     c->cwnd_used = 0;
     c->cwnd_used_seq = c->snd.nxt;
-    c->sent_ms = naru_tcp_ms(now);
+    c->sent_tick = naru_tcp_tick_of(now);
 }
 
 void naru_tcp_cc_begin(struct naru_tcp *c)
@@ -103,7 +103,7 @@ void naru_tcp_cc_undo(struct naru_tcp *c)
 
 void naru_tcp_cc_idle(struct naru_tcp *c, naru_time now)
 {
-    naru_time span = naru_tcp_since_ms(now, c->sent_ms), rto = naru_tcp_rto(c);
+    naru_time span = naru_tcp_since(now, c->sent_tick), rto = naru_tcp_rto(c);
     uint32_t restart = NARU_MIN(c->cwnd, NARU_TCP_IW * c->snd.mss);
     if (span <= rto)
         return;

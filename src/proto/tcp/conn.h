@@ -209,12 +209,13 @@ struct naru_tcp {
     naru_time sent_at; /* what is in flight, if it is one range; or since when nothing is */
     naru_time timer[NARU_TCP_TIMERS_OFTEN];
     uint64_t bytes_received, bytes_acked;
-    naru_time last_recv;        /* data came */
-    uint32_t sent_ms, heard_ms; /* data went, any acceptable segment came: naru_tcp_ms */
-    uint32_t rcv_ssthresh;      /* the window grows up to this, and this with what arrives */
-    uint32_t rcv_truesize;      /* memory of the receive queue */
-    uint32_t busy;              /* how long a lone record was in flight: 2^20 ns */
-    uint32_t cwnd_used;         /* most bytes in flight of the round that ends at cwnd_used_seq */
+    naru_time last_recv;   /* data came */
+    uint32_t sent_tick;    /* data went: naru_tcp_tick_of */
+    uint32_t heard_ms;     /* any acceptable segment came: naru_tcp_ms */
+    uint32_t rcv_ssthresh; /* the window grows up to this, and this with what arrives */
+    uint32_t rcv_truesize; /* memory of the receive queue */
+    uint32_t busy;         /* how long a lone record was in flight: 2^20 ns */
+    uint32_t cwnd_used;    /* most bytes in flight of the round that ends at cwnd_used_seq */
     naru_seq cwnd_used_seq;
     uint32_t min_rtt; /* microseconds */
     uint32_t delivered, segments_in, segments_out, data_in, data_out;

@@ -57,10 +57,10 @@ naru_seq naru_tcp_isn(const struct naru_tcp_secret *secret, naru_time now)
 
 /* ---- TCP_INFO ---- */
 
-/* Of naru_tcp_ms of it. */
-static naru_time instant(uint32_t ms, naru_time now)
+/* So long ago, as far as is known; never, if nobody took note of it. */
+static naru_time before(naru_time now, naru_time span, uint32_t note)
 {
-    return NARU_MS(now / NARU_MS(1) - (naru_time)(naru_tcp_ms(now) - ms));
+    return note == 0 ? 0 : NARU_MAX(now - span, (naru_time)1);
 }
 
 static uint32_t in_segments(const struct naru_tcp *c, uint32_t bytes)
@@ -129,9 +129,10 @@ void naru_tcp_get_info(const struct naru_tcp *c, struct naru_tcp_info *info, nar
     info->data_segments_out = c->data_out;
     info->rcv_ooo_segments = c->more->ooo_in;
     info->bytes_received = c->bytes_received;
-    info->last_data_sent = c->data_out > 0 ? instant(c->sent_ms, now) : 0;
+    info->last_data_sent =
+        c->data_out > 0 ? before(now, naru_tcp_since(now, c->sent_tick), c->sent_tick) : 0;
     info->last_data_recv = c->last_recv;
-    info->last_ack_recv = instant(c->heard_ms, now);
+    info->last_ack_recv = before(now, naru_tcp_since_ms(now, c->heard_ms), c->heard_ms);
 }
 
 void naru_tcp_get_trace(const struct naru_tcp *c, struct naru_trace_tcp *out)

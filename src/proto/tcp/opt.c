@@ -242,11 +242,11 @@ static void apply(struct naru_tcp *c, enum naru_opt opt, naru_time now)
         naru_tcp_update_mss(c);
     } else if (opt == NARU_OPT_CONGESTION && c->reno != wants_reno(c)) {
         c->reno = wants_reno(c);
-        uint32_t cwnd = c->cwnd, ssthresh = c->ssthresh, sent_ms = c->sent_ms;
+        uint32_t cwnd = c->cwnd, ssthresh = c->ssthresh, sent_tick = c->sent_tick;
         naru_tcp_cc_init(c, now);
         c->cwnd = cwnd;
         c->ssthresh = ssthresh;
-        c->sent_ms = sent_ms;
+        c->sent_tick = sent_tick;
     } else if (opt == NARU_OPT_KEEPALIVE || opt == NARU_OPT_KEEPIDLE_MS ||
                opt == NARU_OPT_KEEPINTVL_MS) {
         naru_tcp_timer_keepalive(c, now);

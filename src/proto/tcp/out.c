@@ -165,7 +165,7 @@ static void count_out(struct naru_tcp *c, const struct naru_tcp_segment *out)
 void naru_tcp_data_sent(struct naru_tcp *c, bool by_cwnd, naru_time now)
 {
     naru_tcp_data_answers(c, now);
-    c->sent_ms = naru_tcp_ms(now);
+    c->sent_tick = naru_tcp_tick_of(now);
     naru_tcp_timer_sent(c, now);
     naru_tcp_cc_sent(c, by_cwnd);
 }

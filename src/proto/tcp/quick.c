@@ -346,7 +346,7 @@ static NARU_NOINLINE void after_idleness(struct naru_tcp *c, naru_time now)
 static void lone_in_flight(struct naru_tcp *c, uint32_t len, naru_time now)
 {
     naru_seq end = naru_seq_add(c->snd.nxt, len);
-    if (NARU_UNLIKELY(naru_tcp_since_ms(now, c->sent_ms) > naru_tcp_rto_usual(c)))
+    if (NARU_UNLIKELY(naru_tcp_since(now, c->sent_tick) > naru_tcp_rto_usual(c)))
         after_idleness(c, now);
     c->sent_at = now;
     c->snd.lone = NARU_TCP_SENT_EVEN;
@@ -355,7 +355,7 @@ static void lone_in_flight(struct naru_tcp *c, uint32_t len, naru_time now)
     c->snd.nxt = end;
     c->burst = false;
     naru_tcp_data_answers(c, now);
-    c->sent_ms = naru_tcp_ms(now);
+    c->sent_tick = naru_tcp_tick_of(now);
     naru_tcp_timer_lone(c, now);
     naru_tcp_cc_sent(c, naru_tcp_minus(c->cwnd, len) < c->snd.mss);
     c->data_out++;

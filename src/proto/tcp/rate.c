@@ -115,7 +115,7 @@ void naru_tcp_rate_info(const struct naru_tcp *c, struct naru_tcp_info *info, na
 {
     const struct naru_tcp_rare *m = c->more->rare;
     naru_time spent[NARU_TCP_LIMITS] = { 0 };
-    info->busy_time = (naru_time)(m == NULL ? c->busy : m->busy) << 20;
+    info->busy_time = (naru_time)(m == NULL ? c->busy : m->busy) << NARU_TCP_TICK_SHIFT;
     info->pacing_rate = naru_tcp_pacing_rate(c);
     info->max_pacing_rate = naru_tcp_opts(c)->pacing_max;
     if (m != NULL && m->rate_us != 0) {
