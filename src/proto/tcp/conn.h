@@ -114,6 +114,7 @@ enum naru_tcp_sent_flag {
  */
 struct naru_tcp_more {
     struct naru_tcp_env *env;
+    bool calm;                  /* the one that all share */
     struct naru_tcp_ring *ring; /* of ranges in flight; NULL: there is one at most */
     struct naru_tcp_rare *rare; /* what few connections need; NULL: not this one */
     struct naru_tcp_ooo *ooo;   /* NULL: nothing is out of order */

@@ -124,10 +124,7 @@ NARU_INLINE uint32_t naru_tcp_segments(uint32_t len, uint32_t mss)
 }
 
 /* more.c: c->more is the one that all share, and never written to. */
-NARU_INLINE bool naru_tcp_is_calm(const struct naru_tcp *c)
-{
-    return c->more == &c->more->env->calm;
-}
+NARU_INLINE bool naru_tcp_is_calm(const struct naru_tcp *c) { return c->more->calm; }
 
 void naru_tcp_more_init(struct naru_tcp_env *env);
 bool naru_tcp_more_make(struct naru_tcp *c);

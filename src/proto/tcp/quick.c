@@ -66,14 +66,8 @@ static bool memory_short(const struct naru_tcp *c)
 
 /* ---- Segments in: the ACK field ---- */
 
-/* All that was in flight, one record, is acknowledged, and is the next round-trip sample. */
-static bool lone_record(const struct naru_tcp *c, naru_seq ack)
-{
-    return NARU_LIKELY(c->more->ring == NULL && c->more->rare == NULL) &&
-           NARU_LIKELY(naru_seq_eq(ack, c->snd.nxt)) &&
-           (c->snd.lone & ~(unsigned)NARU_TCP_SENT_EVEN) == 0;
-}
-
+/* Of a calm connection all that was in flight, one record that was sent once, is acknowledged, and
+ * is the next round-trip sample. */
 static void lone_acked(struct naru_tcp *c, uint32_t acked, naru_time now)
 {
     naru_time sent_at = c->sent_at;
@@ -86,9 +80,9 @@ static void lone_acked(struct naru_tcp *c, uint32_t acked, naru_time now)
     naru_tcp_cc_acked(c, acked, now);
 }
 
-/* Some of it, or several records. */
-static void some_acked(struct naru_tcp *c, const struct naru_tcp_news *h, uint32_t acked,
-                       naru_time now)
+/* Some of it, or several records, or there is more to be done. */
+static NARU_NOINLINE void some_acked(struct naru_tcp *c, const struct naru_tcp_news *h,
+                                     uint32_t acked, naru_time now)
 {
     struct naru_tcp_acked a = { .first_sent = NARU_NEVER,
                                 .acked = acked,
@@ -96,6 +90,8 @@ static void some_acked(struct naru_tcp *c, const struct naru_tcp_news *h, uint32
                                 .rack_sent = NARU_TCP_NO_TIME,
                                 .echo = h->ts_ecr,
                                 .echo_known = h->timestamp && h->ts_ecr != 0 };
+    if (NARU_UNLIKELY(((c->bytes_acked - acked) ^ c->bytes_acked) >> PULL_SHIFT != 0))
+        naru_tcp_pull_along(c);
     naru_tcp_sent_pop(c, h->ack, &a);
     naru_tcp_measure(c, &a);
     naru_tcp_timer_acked(c, now);
@@ -104,21 +100,20 @@ static void some_acked(struct naru_tcp *c, const struct naru_tcp_news *h, uint32
         naru_tcp_rate_acked(c, &a);
     naru_tcp_cc_acked(c, a.delivered, now);
     naru_tcp_sent_trim(c);
+    if (naru_seq_eq(c->snd.una, c->snd.nxt))
+        naru_tcp_more_spare(c);
 }
 
 void naru_tcp_quick_acked(struct naru_tcp *c, const struct naru_tcp_news *h, uint32_t acked,
                           naru_time now)
 {
-    uint64_t before = c->bytes_acked;
     c->bytes_acked += acked;
     c->snd.una = h->ack;
     naru_tcp_sndq_acked(c);
     if (naru_seq_before(c->snd.sml, h->ack))
         c->snd.sml = h->ack;
-    if (NARU_UNLIKELY((before ^ c->bytes_acked) >> PULL_SHIFT != 0))
-        naru_tcp_pull_along(c);
     c->progress |= NARU_TCP_PROGRESS_ANSWERED;
-    if (NARU_LIKELY(lone_record(c, h->ack)))
+    if (NARU_LIKELY(naru_tcp_is_calm(c)) && NARU_LIKELY(naru_seq_eq(h->ack, c->snd.nxt)))
         lone_acked(c, acked, now);
     else
         some_acked(c, h, acked, now);

@@ -213,13 +213,20 @@ unsigned naru_tcp_sndq_slices(struct naru_tcp *c, naru_seq seq, uint32_t *len,
     return count;
 }
 
+/* b goes. */
+static void leave(struct naru_tcp_more *m, const struct naru_block *b)
+{
+    if (m->snd_nxt_block == b)
+        m->snd_nxt_block = NULL;
+    if (m->snd_rtx_block == b)
+        m->snd_rtx_block = NULL;
+}
+
 static void drop_first(struct naru_tcp *c)
 {
     struct naru_block *b = first(c);
-    if (c->more->snd_nxt_block == b)
-        c->more->snd_nxt_block = NULL;
-    if (c->more->snd_rtx_block == b)
-        c->more->snd_rtx_block = NULL;
+    if (!naru_tcp_is_calm(c))
+        leave(c->more, b);
     if (b == c->snd_last)
         c->snd_last = NULL;
     else
