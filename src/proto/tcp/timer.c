@@ -60,9 +60,13 @@ static bool armed(const struct naru_tcp *c, enum naru_tcp_timer which)
 
 void naru_tcp_timer_reset(struct naru_tcp *c)
 {
-    for (unsigned i = 0; i < NARU_TCP_TIMERS; i++)
-        set(c, i, NARU_NEVER);
+    for (unsigned i = 0; i < NARU_TCP_TIMERS_OFTEN; i++)
+        c->timer[i] = NARU_NEVER;
     c->flags &= ~(uint32_t)(NARU_TCP_F_PROBING | SOONER);
+    if (naru_tcp_is_calm(c))
+        return;
+    for (unsigned i = 0; i < NARU_ARRAY_LEN(c->more->timer); i++)
+        c->more->timer[i] = NARU_NEVER;
     answered(c);
     if (c->more->rare != NULL)
         c->more->rare->pacing = false;
