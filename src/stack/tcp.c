@@ -191,38 +191,6 @@ NARU_COLD void naru_tcp_no_way(struct naru_sock_tcp *st, enum naru_err err)
     naru_tcp_lose_output(st);
 }
 
-static NARU_NOINLINE void settle_anew(struct naru_sock_tcp *st)
-{
-    if (naru_tcp_route(st))
-        naru_sock_set_tx_list(&st->s, st->s.stack->ifaces[st->path.ifindex], TX_READY);
-    else
-        naru_tcp_no_way(st, NARU_ERR_NETUNREACH);
-}
-
-/* To the ready list of where it leaves; it is in none. */
-static void settle_output(struct naru_sock_tcp *st)
-{
-    struct naru_stack *stack = st->s.stack;
-    if (NARU_UNLIKELY(st->path.ifindex == 0 || !naru_path_current(stack, &st->path) ||
-                      st->path.mtu != st->mtu_told)) {
-        settle_anew(st);
-        return;
-    }
-    st->s.tx_list = TX_READY;
-    naru_list_push_back(&stack->ifaces[st->path.ifindex]->ready, &st->s.tx_node);
-}
-
-static NARU_NOINLINE void settle_end(struct naru_sock_tcp *st)
-{
-    naru_metrics_end(st);
-    if (st->tcp.state == NARU_TCP_TIME_WAIT)
-        naru_time_wait_begin(st);
-    else
-        naru_tcp_forget(st);
-    if (!st->s.held && !st->queued)
-        naru_tcp_sock_release(st);
-}
-
 /*
  * Far instants are rounded up to a whole tick, so that the acknowledgements and the probes of
  * many connections come together: they wake the driver once, leave in bursts, and their memory is
@@ -256,6 +224,41 @@ static void settle_deadline(struct naru_sock_tcp *st, naru_time deadline)
 static void settle_timer(struct naru_sock_tcp *st)
 {
     settle_deadline(st, naru_tcp_deadline(&st->tcp));
+}
+
+/* What is lost for want of a way is said again when its timer fires. */
+static NARU_NOINLINE void settle_anew(struct naru_sock_tcp *st)
+{
+    if (naru_tcp_route(st)) {
+        naru_sock_set_tx_list(&st->s, st->s.stack->ifaces[st->path.ifindex], TX_READY);
+        return;
+    }
+    naru_tcp_no_way(st, NARU_ERR_NETUNREACH);
+    settle_timer(st);
+}
+
+/* To the ready list of where it leaves; it is in none. */
+static void settle_output(struct naru_sock_tcp *st)
+{
+    struct naru_stack *stack = st->s.stack;
+    if (NARU_UNLIKELY(st->path.ifindex == 0 || !naru_path_current(stack, &st->path) ||
+                      st->path.mtu != st->mtu_told)) {
+        settle_anew(st);
+        return;
+    }
+    st->s.tx_list = TX_READY;
+    naru_list_push_back(&stack->ifaces[st->path.ifindex]->ready, &st->s.tx_node);
+}
+
+static NARU_NOINLINE void settle_end(struct naru_sock_tcp *st)
+{
+    naru_metrics_end(st);
+    if (st->tcp.state == NARU_TCP_TIME_WAIT)
+        naru_time_wait_begin(st);
+    else
+        naru_tcp_forget(st);
+    if (!st->s.held && !st->queued)
+        naru_tcp_sock_release(st);
 }
 
 /* What seldom happens, and may end st. */

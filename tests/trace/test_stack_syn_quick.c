@@ -9,6 +9,7 @@
 #include "lib/craft.h"
 #include "lib/lab_way.h"
 #include "lib/stack_lab.h"
+#include "stack/check.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -242,8 +243,10 @@ static void run(uint8_t seed, bool quick, struct outcome *o)
     w.lab.wire[0].filter = seed % 8 == 7 ? NULL : spoil;
     w.listener = lab_listen(&w.lab, 1, w.v6 ? NARU_IPV6 : NARU_IPV4, 80);
     assert_non_null(w.listener);
-    for (unsigned i = 0; i < STEPS; i++)
+    for (unsigned i = 0; i < STEPS; i++) {
         step(&w);
+        naru_stack_check(w.lab.stack[i % 2]);
+    }
     lab_run(&w.lab, w.lab.now + NARU_SEC(10));
     for (int n = 0; n < 2; n++) {
         naru_stack_get_stats(w.lab.stack[n], &o->stats[n]);
