@@ -27,12 +27,27 @@ static void check_stream(struct naru_sock_tcp *st)
     NARU_ASSERT(naru_stack_deadline(stack) <= NARU_MAX(st->timer.at, stack->now));
 }
 
+/* Whoever was used lately is in the table, under its own name. */
+static void check_lately(const struct naru_stack *stack)
+{
+    const struct naru_flow *last = stack->last_flow;
+    NARU_ASSERT(last == NULL || naru_flow_guess(stack, &last->tuple) == last);
+    for (unsigned i = 0; i < NARU_ARRAY_LEN(stack->lately); i++) {
+        const struct naru_lately *at = &stack->lately[i];
+        NARU_ASSERT(at->flow == NULL ||
+                    (at->flow->in_table && at->tag == naru_flow_tag(&at->flow->tuple) &&
+                     at->tag >> (32 - LATELY_BITS) == i &&
+                     naru_flow_find(stack, &at->flow->tuple, at->flow->hash) == at->flow));
+    }
+}
+
 void naru_stack_check(struct naru_stack *stack)
 {
     struct naru_sock *sock;
     uint32_t count = 0;
     NARU_ASSERT(naru_wheel_check(&stack->wheel));
     NARU_ASSERT(naru_table_check(&stack->flows) && naru_table_check(&stack->ports));
+    check_lately(stack);
     NARU_ASSERT(stack->mem.used <= stack->mem.max);
     NARU_LIST_EACH(&stack->socks, sock, next, struct naru_sock, all_node)
     {
