@@ -48,6 +48,7 @@ void naru_stack_check(struct naru_stack *stack)
     NARU_ASSERT(naru_wheel_check(&stack->wheel));
     NARU_ASSERT(naru_table_check(&stack->flows) && naru_table_check(&stack->ports));
     check_lately(stack);
+    NARU_ASSERT(stack->alarm.at <= naru_machines_deadline(stack));
     NARU_ASSERT(stack->mem.used <= stack->mem.max);
     NARU_LIST_EACH(&stack->socks, sock, next, struct naru_sock, all_node)
     {

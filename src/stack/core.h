@@ -73,6 +73,7 @@ struct naru_stack {
     struct naru_pmtu pmtu;
     struct naru_metrics metrics;
     struct naru_icmplimit icmp_limit;
+    struct naru_alarm alarm; /* of those above that have deadlines: never after the first */
     struct naru_tcp_env tcp;
 
     struct naru_route redirects[REDIRECTS_MAX]; /* in use where ifindex is not 0 */
@@ -205,6 +206,7 @@ static inline bool naru_stack_pressed(const struct naru_stack *stack)
 }
 
 /* stack.c, drop.c */
+naru_time naru_machines_deadline(const struct naru_stack *stack);
 void naru_drop_count(struct naru_stack *stack, enum naru_drop reason, unsigned count);
 enum naru_drop naru_pkt_drop(struct naru_pkt *pkt, enum naru_drop reason);
 

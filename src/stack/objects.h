@@ -5,6 +5,7 @@
 #ifndef NARU_STACK_OBJECTS_H
 #define NARU_STACK_OBJECTS_H
 
+#include "base/alarm.h"
 #include "base/block.h"
 #include "base/csum.h"
 #include "base/defs.h"
