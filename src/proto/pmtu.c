@@ -18,6 +18,7 @@ void naru_pmtu_init(struct naru_pmtu *pmtu, struct naru_mem *mem, struct naru_ra
                     uint32_t entries_max)
 {
     pmtu->generation = 1;
+    pmtu->alarm = NULL;
     pmtu->count_max = entries_max;
     naru_siphash_key_init(&pmtu->key, rand);
     naru_table_init(&pmtu->table, mem, entries_max);
