@@ -497,6 +497,7 @@ void naru_autoconf_schedule(struct naru_autoconf *ac)
         first = NARU_MIN(first, i->solicit_at);
     }
     ac->deadline = first;
+    naru_alarm_by(ac->alarm, first);
 }
 
 naru_time naru_autoconf_deadline(const struct naru_autoconf *ac) { return ac->deadline; }

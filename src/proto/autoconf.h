@@ -18,6 +18,7 @@
 #ifndef NARU_PROTO_AUTOCONF_H
 #define NARU_PROTO_AUTOCONF_H
 
+#include "base/alarm.h"
 #include "base/mem.h"
 #include "base/rand.h"
 #include "base/siphash.h"
@@ -38,6 +39,7 @@ struct naru_autoconf {
     struct naru_siphash_key secret;    /* RFC 7217 */
     struct naru_autoconf_iface *iface; /* linked by next */
     naru_time deadline;                /* of all */
+    struct naru_alarm *alarm;          /* hears of each deadline; NULL: nobody does */
     bool changed;                      /* there may be a change to tell */
 };
 

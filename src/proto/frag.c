@@ -192,6 +192,7 @@ static struct naru_frag_datagram *make(struct naru_frag *frag, const struct naru
         return NULL;
     }
     naru_list_push_back(age_list(frag, info->family), &d->age);
+    naru_alarm_by(frag->alarm, expires(frag, d));
     return d;
 }
 

@@ -20,6 +20,7 @@
 #ifndef NARU_PROTO_FRAG_H
 #define NARU_PROTO_FRAG_H
 
+#include "base/alarm.h"
 #include "base/list.h"
 #include "base/pool.h"
 #include "base/rand.h"
@@ -47,6 +48,7 @@ struct naru_frag {
     struct naru_pool pool;
     struct naru_list by_age[2]; /* IPv4, IPv6: the oldest first */
     size_t memory;
+    struct naru_alarm *alarm; /* hears of each deadline; NULL: nobody does */
 };
 
 void naru_frag_config_init(struct naru_frag_config *config);

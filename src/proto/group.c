@@ -192,6 +192,7 @@ static void schedule(struct naru_group *g)
         }
     }
     g->deadline = first;
+    naru_alarm_by(g->alarm, first);
 }
 
 static void member_tick(struct member *m, naru_time now)

@@ -14,6 +14,7 @@
 #ifndef NARU_PROTO_GROUP_H
 #define NARU_PROTO_GROUP_H
 
+#include "base/alarm.h"
 #include "base/mem.h"
 #include "base/pool.h"
 #include "base/rand.h"
@@ -32,6 +33,7 @@ struct naru_group {
     struct naru_pool pool;          /* of them */
     struct naru_group_iface *iface; /* linked by next */
     naru_time deadline;             /* of all */
+    struct naru_alarm *alarm;       /* hears of each deadline; NULL: nobody does */
 };
 
 /* rand and mem must outlive it; members_max of all interfaces.  Allocates at the first join. */

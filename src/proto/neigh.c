@@ -86,6 +86,7 @@ static void arm(struct naru_neigh_table *t, struct naru_neigh *e, naru_time now,
         t->started = true;
     }
     naru_wheel_arm(&t->wheel, &e->timer, now + after);
+    naru_alarm_by(t->alarm, now + after);
 }
 
 /* May be sent to without a look-up? */

@@ -26,6 +26,7 @@
 #ifndef NARU_PROTO_NEIGH_H
 #define NARU_PROTO_NEIGH_H
 
+#include "base/alarm.h"
 #include "base/list.h"
 #include "base/pool.h"
 #include "base/rand.h"
@@ -117,7 +118,8 @@ struct naru_neigh_table {
     struct naru_neigh_timers timers;
     struct naru_neigh_timers *iface; /* interfaces that have their own */
     uint32_t iface_count;
-    bool started; /* the wheel knows what time it is */
+    bool started;             /* the wheel knows what time it is */
+    struct naru_alarm *alarm; /* hears of each deadline; NULL: nobody does */
     struct naru_wheel wheel;
 };
 

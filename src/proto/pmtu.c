@@ -18,6 +18,7 @@ void naru_pmtu_init(struct naru_pmtu *pmtu, struct naru_mem *mem, struct naru_ra
                     uint32_t entries_max)
 {
     pmtu->generation = 1;
+    pmtu->alarm = NULL;
     pmtu->count_max = entries_max;
     naru_siphash_key_init(&pmtu->key, rand);
     naru_table_init(&pmtu->table, mem, entries_max);
@@ -89,6 +90,15 @@ static uint32_t plateau_below(uint32_t len)
     return NARU_PMTU_MIN4;
 }
 
+/* It is the youngest now. */
+static void renew(struct naru_pmtu *pmtu, struct naru_pmtu_entry *e, naru_time now)
+{
+    e->expires = now + NARU_PMTU_AGE;
+    naru_list_remove(&e->age);
+    naru_list_push_back(&pmtu->by_age, &e->age);
+    naru_alarm_by(pmtu->alarm, e->expires);
+}
+
 /* Packet Too Big never raises and never lowers below 1280; probing up not before 5 minutes (10
  * recommended; V6-8201-4-1). */
 bool naru_pmtu_too_big(struct naru_pmtu *pmtu, const struct naru_addr *dst, uint32_t next_mtu,
@@ -118,9 +128,7 @@ bool naru_pmtu_too_big(struct naru_pmtu *pmtu, const struct naru_addr *dst, uint
         e->mtu = next_mtu;
         pmtu->generation++;
     }
-    e->expires = now + NARU_PMTU_AGE;
-    naru_list_remove(&e->age);
-    naru_list_push_back(&pmtu->by_age, &e->age);
+    renew(pmtu, e, now);
     return smaller;
 }
 
@@ -142,9 +150,7 @@ void naru_pmtu_probed(struct naru_pmtu *pmtu, const struct naru_addr *dst, uint3
         e->mtu = mtu;
         pmtu->generation++;
     }
-    e->expires = now + NARU_PMTU_AGE;
-    naru_list_remove(&e->age);
-    naru_list_push_back(&pmtu->by_age, &e->age);
+    renew(pmtu, e, now);
 }
 
 uint32_t naru_pmtu_find(const struct naru_pmtu *pmtu, const struct naru_addr *dst, naru_time now)

@@ -10,6 +10,7 @@
 #ifndef NARU_PROTO_PMTU_H
 #define NARU_PROTO_PMTU_H
 
+#include "base/alarm.h"
 #include "base/list.h"
 #include "base/pool.h"
 #include "base/rand.h"
@@ -27,7 +28,8 @@ struct naru_pmtu {
     struct naru_siphash_key key;
     struct naru_table table;
     struct naru_pool pool;
-    struct naru_list by_age; /* told of longest ago first */
+    struct naru_list by_age;  /* told of longest ago first */
+    struct naru_alarm *alarm; /* hears of each deadline; NULL: nobody does */
 };
 
 /* rand only for the call. */

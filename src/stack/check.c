@@ -56,6 +56,20 @@ static void check_paths(const struct naru_stack *stack)
     NARU_ASSERT(refs == held);
 }
 
+/* Whoever was used lately is in the table, under its own name. */
+static void check_lately(const struct naru_stack *stack)
+{
+    const struct naru_flow *last = stack->last_flow;
+    NARU_ASSERT(last == NULL || naru_flow_guess(stack, &last->tuple) == last);
+    for (unsigned i = 0; i < NARU_ARRAY_LEN(stack->lately); i++) {
+        const struct naru_lately *at = &stack->lately[i];
+        NARU_ASSERT(at->flow == NULL ||
+                    (at->flow->in_table && at->tag == naru_flow_tag(&at->flow->tuple) &&
+                     at->tag >> (32 - LATELY_BITS) == i &&
+                     naru_flow_find(stack, &at->flow->tuple, at->flow->hash) == at->flow));
+    }
+}
+
 void naru_stack_check(struct naru_stack *stack)
 {
     struct naru_sock_walk walk = { 0 };
@@ -63,6 +77,8 @@ void naru_stack_check(struct naru_stack *stack)
     uint32_t count = 0, want_memory = 0;
     NARU_ASSERT(naru_wheel_check(&stack->wheel));
     NARU_ASSERT(naru_table_check(&stack->flows) && naru_table_check(&stack->ports));
+    check_lately(stack);
+    NARU_ASSERT(stack->alarm.at <= naru_machines_deadline(stack));
     NARU_ASSERT(stack->mem.used <= stack->mem.max);
     while ((sock = naru_sock_next(stack, &walk)) != NULL) {
         count++;

@@ -48,8 +48,7 @@ struct naru_stack {
 
     struct naru_wheel wheel;      /* struct naru_timer of connections */
     struct naru_table flows;      /* struct naru_flow */
-    struct naru_flow *last_flow;  /* the one found last: a packet mostly follows one of its own */
-    struct naru_flow *sent_flow;  /* ... and the one that spoke last: or answers it */
+    struct naru_flow *last_flow;  /* the one used last, which is in lately; NULL: none */
     uint64_t flows_gone;          /* from the table, ever */
     struct naru_table ports;      /* struct port_bucket */
     struct naru_list any_port[3]; /* by enum naru_sock_type: transparent sockets of port 0 */
@@ -77,6 +76,7 @@ struct naru_stack {
     struct naru_pmtu pmtu;
     struct naru_metrics metrics;
     struct naru_icmplimit icmp_limit;
+    struct naru_alarm alarm; /* of those above that have deadlines: never after the first */
     struct naru_tcp_env tcp;
 
     struct naru_route redirects[REDIRECTS_MAX]; /* in use where ifindex is not 0 */
@@ -96,6 +96,7 @@ struct naru_stack {
     uint32_t sock_count, flow_count, half_open;
     naru_time cookies_until; /* ACKs may answer a cookie of ours until then */
     uint64_t drops[NARU_DROP_COUNT];
+    struct naru_lately lately[1 << LATELY_BITS]; /* by the upper bits of the tag */
 };
 
 /* Something happens, and nothing is as it was when the last frame went out. */
@@ -224,6 +225,7 @@ static inline bool naru_stack_pressed(const struct naru_stack *stack)
 }
 
 /* stack.c, drop.c */
+naru_time naru_machines_deadline(const struct naru_stack *stack);
 void naru_drop_count(struct naru_stack *stack, enum naru_drop reason, unsigned count);
 enum naru_drop naru_pkt_drop(struct naru_pkt *pkt, enum naru_drop reason);
 
@@ -320,7 +322,18 @@ struct naru_name { /* of a connection that is to be: its hash, and who has had i
 uint32_t naru_tuple_hash(const struct naru_stack *stack, const struct naru_tuple *tuple);
 struct naru_flow *naru_flow_find(const struct naru_stack *stack, const struct naru_tuple *tuple,
                                  uint32_t hash);
-struct naru_flow *naru_flow_last(struct naru_stack *stack, const struct naru_tuple *tuple);
+uint32_t naru_flow_tag(const struct naru_tuple *tuple);
+void naru_flow_remember(struct naru_stack *stack, struct naru_flow *flow);
+struct naru_flow *naru_flow_guess(const struct naru_stack *stack, const struct naru_tuple *tuple);
+struct naru_flow *naru_flow_lately(struct naru_stack *stack, const struct naru_tuple *tuple);
+
+/* A packet of flow came, or went and will be answered; it is in the table. */
+static inline void naru_flow_used(struct naru_stack *stack, struct naru_flow *flow)
+{
+    if (NARU_UNLIKELY(stack->last_flow != flow))
+        naru_flow_remember(stack, flow);
+}
+
 uint32_t naru_flow_prepare(struct naru_stack *stack, const struct naru_tuple *tuple);
 struct naru_flow *naru_flow_of(struct naru_stack *stack, const struct naru_tuple *tuple,
                                uint32_t hash);

@@ -1,7 +1,11 @@
 /*
  * Who a segment or a datagram is for: flows by their four names, bound sockets by port.
  *
- * A connected socket (TCP or UDP) and a TIME-WAIT record are found in one look-up of stack->flows.
+ * A connected socket (TCP or UDP) and a TIME-WAIT record are found in one look-up of stack->flows;
+ * before that in stack->lately, if they were used lately: it says what the table would say, or
+ * nothing (decision 0023).  Each flow has one place there, which others may take.  Names that are
+ * made to share one, by whomever, miss it, and then cost what they would have cost without it.
+ *
  * Everything else belongs to a port: the best match among the sockets bound to it, by RFC 9293
  * 3.10.7.2 and RFC 1122 4.1.3.5 (a specific address before any).
  */
@@ -48,24 +52,56 @@ struct naru_flow *naru_flow_find(const struct naru_stack *stack, const struct na
     return NULL;
 }
 
-/* The flow that was found last, or that spoke last and is answered now, if it is this one. */
-struct naru_flow *naru_flow_last(struct naru_stack *stack, const struct naru_tuple *tuple)
+/*
+ * What tells a flow from others without a look at its memory; the upper bits are its place in
+ * stack->lately.  One multiplication, by the golden ratio: ports in a row go to places far apart.
+ */
+uint32_t naru_flow_tag(const struct naru_tuple *tuple)
 {
-    struct naru_flow *last = stack->last_flow, *sent = stack->sent_flow;
-    if (last != NULL && tuple_eq(&last->tuple, tuple))
-        return last;
-    if (sent == NULL || !tuple_eq(&sent->tuple, tuple))
+    uint32_t ports, local, remote;
+    memcpy(&ports, &tuple->local_port, sizeof(ports));
+    memcpy(&local, tuple->local.b + 12, sizeof(local));
+    memcpy(&remote, tuple->remote.b + 12, sizeof(remote));
+    uint64_t name = (uint64_t)(local ^ remote) << 32 | ports;
+    return (uint32_t)(name * 0x9e3779b97f4a7c15u >> 32);
+}
+
+NARU_NOINLINE void naru_flow_remember(struct naru_stack *stack, struct naru_flow *flow)
+{
+    NARU_ASSERT(flow->in_table);
+    uint32_t tag = naru_flow_tag(&flow->tuple);
+    stack->lately[tag >> (32 - LATELY_BITS)] = (struct naru_lately){ flow, tag };
+    stack->last_flow = flow;
+}
+
+/* One that was used lately and has the same tag, without a look at it; or NULL. */
+struct naru_flow *naru_flow_guess(const struct naru_stack *stack, const struct naru_tuple *tuple)
+{
+    uint32_t tag = naru_flow_tag(tuple);
+    const struct naru_lately *at = &stack->lately[tag >> (32 - LATELY_BITS)];
+    return at->tag == tag ? at->flow : NULL;
+}
+
+/* The flow of that name, if it was used lately; or NULL: ask the table. */
+struct naru_flow *naru_flow_lately(struct naru_stack *stack, const struct naru_tuple *tuple)
+{
+    struct naru_flow *flow = stack->last_flow;
+    if (flow != NULL && flow->tuple.remote_port == tuple->remote_port &&
+        tuple_eq(&flow->tuple, tuple))
+        return flow;
+    flow = naru_flow_guess(stack, tuple);
+    if (flow == NULL || !tuple_eq(&flow->tuple, tuple))
         return NULL;
-    stack->last_flow = sent;
-    return sent;
+    stack->last_flow = flow;
+    return flow;
 }
 
 /* Before naru_flow_of, and some work before it: the hash. */
 uint32_t naru_flow_prepare(struct naru_stack *stack, const struct naru_tuple *tuple)
 {
-    const struct naru_flow *last = naru_flow_last(stack, tuple);
-    if (last != NULL)
-        return last->hash;
+    const struct naru_flow *flow = naru_flow_lately(stack, tuple);
+    if (flow != NULL)
+        return flow->hash;
     uint32_t hash = naru_tuple_hash(stack, tuple);
     naru_table_prefetch(&stack->flows, hash);
     return hash;
@@ -79,17 +115,19 @@ struct naru_flow *naru_flow_of(struct naru_stack *stack, const struct naru_tuple
         return flow;
     flow = naru_flow_find(stack, tuple, hash);
     if (flow != NULL)
-        stack->last_flow = flow;
+        naru_flow_used(stack, flow);
     return flow;
 }
 
+/* flow leaves the table: whoever kept it for another time must not any more. */
 static void forget(struct naru_stack *stack, const struct naru_flow *flow)
 {
+    struct naru_lately *at = &stack->lately[naru_flow_tag(&flow->tuple) >> (32 - LATELY_BITS)];
     stack->flows_gone++;
+    if (at->flow == flow)
+        at->flow = NULL;
     if (stack->last_flow == flow)
         stack->last_flow = NULL;
-    if (stack->sent_flow == flow)
-        stack->sent_flow = NULL;
 }
 
 static bool is_connection(const struct naru_flow *flow)

@@ -4,8 +4,8 @@
  *
  * Segments for many connections wait for memory more than for anything else: for their place in the
  * table of flows, then for the connection it names, both in no cache.  Of one segment these waits
- * follow one another; of a burst they overlap.  This is only a hint: each frame is then taken in as
- * if it had come alone.
+ * follow one another; of a burst they overlap, and a connection that was used lately is known
+ * without the table.  This is only a hint: each frame is then taken in as if it had come alone.
  */
 #include "stack/core.h"
 
@@ -58,20 +58,23 @@ static void foresee(const struct naru_stack *stack, const struct naru_iface *ifa
                     struct naru_pkt *const *pkt, unsigned count, struct naru_flow **flow)
 {
     uint32_t hash[AHEAD];
-    bool known[AHEAD];
+    bool look[AHEAD]; /* in the table */
     struct naru_tuple tuple = { 0 };
     for (unsigned i = 0; i < count; i++) {
-        known[i] =
+        bool named =
             (i == 0 || !alike(iface, pkt[i - 1], pkt[i])) && guess_tuple(iface, pkt[i], &tuple);
-        if (!known[i])
+        flow[i] = named ? naru_flow_guess(stack, &tuple) : NULL;
+        look[i] = named && flow[i] == NULL;
+        if (flow[i] != NULL)
+            naru_connection_prefetch(flow[i]);
+        if (!look[i])
             continue;
         hash[i] = naru_tuple_hash(stack, &tuple);
         naru_table_prefetch(&stack->flows, hash[i]);
     }
     for (unsigned i = 0; i < count; i++) {
         struct naru_table_iter it;
-        flow[i] = known[i] ? naru_table_first(&stack->flows, hash[i], &it) : NULL;
-        if (flow[i] != NULL)
+        if (look[i] && (flow[i] = naru_table_first(&stack->flows, hash[i], &it)) != NULL)
             naru_connection_prefetch(flow[i]);
     }
     for (unsigned i = 0; i < count; i++) {
@@ -93,7 +96,7 @@ static NARU_NOINLINE void several(struct naru_stack *stack, unsigned ifindex,
             gone = stack->flows_gone;
         }
         if (flow[i % AHEAD] != NULL && gone == stack->flows_gone)
-            stack->last_flow = flow[i % AHEAD]; /* only a hint, too */
+            naru_flow_used(stack, flow[i % AHEAD]); /* only a hint, too */
         naru_stack_input(stack, ifindex, pkt[i], now);
     }
 }

@@ -72,8 +72,7 @@ static struct naru_flow *flow_of(struct naru_stack *stack, struct naru_iface *if
         .zone = naru_zone_on(iface, &in->src),
         .proto = NARU_PROTO_TCP,
     };
-    const struct naru_flow *before = stack->last_flow;
-    struct naru_flow *flow = naru_flow_last(stack, &tuple);
+    struct naru_flow *flow = naru_flow_lately(stack, &tuple);
     uint32_t hash = 0;
     if (flow == NULL) {
         hash = naru_tuple_hash(stack, &tuple);
@@ -83,9 +82,10 @@ static struct naru_flow *flow_of(struct naru_stack *stack, struct naru_iface *if
         return NULL;
     if (flow == NULL)
         flow = naru_flow_of(stack, &tuple, hash);
-    if (flow != NULL && (flow == before || pkt->len == iface->last.len))
+    if (flow != NULL && (flow == iface->last.whose || pkt->len == iface->last.len))
         learn(stack, iface, flow, pkt, link_len, in);
     iface->last.len = pkt->len;
+    iface->last.whose = flow;
     return flow;
 }
 
@@ -159,7 +159,7 @@ static NARU_NOINLINE struct naru_flow *other_flow(struct naru_stack *stack,
     struct naru_tuple tuple = iface->last.ends;
     tuple.remote_port = naru_get16(tcp);
     tuple.local_port = naru_get16(tcp + 2);
-    struct naru_flow *flow = naru_flow_last(stack, &tuple);
+    struct naru_flow *flow = naru_flow_lately(stack, &tuple);
     if (flow == NULL)
         flow = naru_flow_find(stack, &tuple, naru_tuple_hash(stack, &tuple));
     return flow != NULL && flow->kind == FLOW_SOCK ? flow : NULL;
@@ -224,7 +224,7 @@ NARU_NOINLINE NARU_FLATTEN void naru_next_segment_in(struct naru_stack *stack,
         naru_quick_segment_in(stack, iface, pkt);
         return;
     }
-    stack->last_flow = flow;
+    naru_flow_used(stack, flow);
     struct naru_sock_tcp *st = naru_sock_tcp_of(NARU_CONTAINER_OF(flow, struct naru_sock, flow));
     struct naru_tcp_news news;
     if (NARU_UNLIKELY(!naru_plain_news(tcp, &news) || !whole_like(stack, like, pkt, tcp) ||

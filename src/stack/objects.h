@@ -5,6 +5,7 @@
 #ifndef NARU_STACK_OBJECTS_H
 #define NARU_STACK_OBJECTS_H
 
+#include "base/alarm.h"
 #include "base/block.h"
 #include "base/csum.h"
 #include "base/defs.h"
@@ -71,6 +72,17 @@ struct naru_flow {
     uint8_t kind; /* enum flow_kind */
     bool in_table;
     uint16_t ends; /* naru_plain_ends of both addresses, once it was in the table */
+};
+
+/*
+ * A flow that was used lately.  256 of them: more than a busy program has requests under way at a
+ * time, in 4 KB, an eighth of a small first cache, most of which connections need.
+ */
+enum { LATELY_BITS = 8 };
+
+struct naru_lately {
+    struct naru_flow *flow; /* in stack->flows; NULL: none */
+    uint32_t tag;
 };
 
 enum naru_path_link {
@@ -319,7 +331,8 @@ struct naru_iface {
     struct {
         struct naru_flow *flow; /* good while flows_gone has not changed; NULL: nothing is known */
         uint32_t fib_gen;       /* all is good while this has not */
-        uint32_t len;           /* of the last frame that was like none before */
+        uint32_t len;           /* of the last frame that was like none before ... */
+        const void *whose;      /* ... and the flow that it was for, maybe gone: only compared */
         uint64_t flows_gone;
         struct naru_tuple ends; /* but for the ports */
         struct naru_plain_like like;

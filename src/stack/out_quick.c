@@ -120,7 +120,7 @@ NARU_INLINE bool lone_segment(struct naru_stack *stack, struct naru_iface *iface
     else
         build(st, iface, (struct shape){ .v4 = false, .link = true }, &lone, frame);
     naru_tcp_lone_gone(&st->tcp, lone.len, stack->now);
-    stack->sent_flow = &st->s.flow;
+    naru_flow_used(stack, &st->s.flow);
     naru_list_remove(&st->s.tx_node);
     st->s.tx_list = TX_NONE;
     /* Of the timers that of retransmission alone may be earlier now, and that of the ACK is off. */

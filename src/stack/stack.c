@@ -136,6 +136,8 @@ static enum naru_err init_machines(struct naru_stack *stack)
     naru_icmplimit_init(&stack->icmp_limit, &stack->rand, 1000, 50, 10, 10);
     naru_ports_init(&stack->ephemeral, &stack->rand, c->port_min, c->port_max);
     naru_metrics_init(&stack->metrics, &stack->mem, &stack->rand, c->metrics_max);
+    stack->neigh.alarm = stack->autoconf.alarm = stack->group.alarm = &stack->alarm;
+    stack->pmtu.alarm = stack->frag.alarm = &stack->alarm;
     return NARU_OK;
 }
 
@@ -180,6 +182,7 @@ enum naru_err naru_stack_new(const struct naru_config *config, naru_time now,
     stack->label_key = naru_rand_u64(&stack->rand) | 1;
     stack->csum = naru_csum_ops_best();
     naru_wheel_init(&stack->wheel, now, &stack->timer_pages);
+    stack->alarm.at = NARU_NEVER;
     init_pools(stack);
     enum naru_err err = init_machines(stack);
     if (err == NARU_OK) {
@@ -265,7 +268,8 @@ struct naru_pkt *naru_pkt_new(struct naru_stack *stack, size_t capacity)
 
 /* ---- Time ---- */
 
-static naru_time machines_deadline(const struct naru_stack *stack)
+/* When the first machine beside TCP wants to be called; stack->alarm is never later. */
+naru_time naru_machines_deadline(const struct naru_stack *stack)
 {
     naru_time at = naru_neigh_deadline(&stack->neigh);
     at = NARU_MIN(at, naru_autoconf_deadline(&stack->autoconf));
@@ -286,14 +290,22 @@ static void tick_machines(struct naru_stack *stack)
     naru_nd_settle(stack);
 }
 
+/* A machine's instant has come; or none's, and the alarm was of one that has put it off since. */
+static NARU_NOINLINE void machines_alarm(struct naru_stack *stack)
+{
+    if (naru_machines_deadline(stack) <= stack->now)
+        tick_machines(stack);
+    stack->alarm.at = naru_machines_deadline(stack);
+}
+
 void naru_stack_tick(struct naru_stack *stack, naru_time now)
 {
     naru_stack_at(stack, now);
     if (NARU_UNLIKELY(naru_stack_pressed(stack)))
         naru_stack_relieve(stack);
     naru_stack_tcp_expire(stack);
-    if (machines_deadline(stack) <= stack->now)
-        tick_machines(stack);
+    if (stack->alarm.at <= stack->now)
+        machines_alarm(stack);
     naru_neigh_settle(stack);
     naru_loopback_turn(stack);
 }
@@ -303,7 +315,7 @@ NARU_FLATTEN naru_time naru_stack_deadline(const struct naru_stack *stack)
     const struct naru_iface *lo = stack->ifaces[LOOPBACK];
     if (stack->chores || (lo->up && naru_iface_waiting(lo)))
         return stack->now;
-    return NARU_MIN(naru_wheel_bound(&stack->wheel), machines_deadline(stack));
+    return NARU_MIN(naru_wheel_bound(&stack->wheel), stack->alarm.at);
 }
 
 /* ---- What it tells ---- */

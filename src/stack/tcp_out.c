@@ -311,7 +311,7 @@ NARU_NOINLINE NARU_FLATTEN bool naru_tcp_frame(struct naru_stack *stack, struct 
         if (built) {
             build_frame(st, iface, mac, &segment, frame);
             if (st->s.flow.in_table)
-                stack->sent_flow = &st->s.flow;
+                naru_flow_used(stack, &st->s.flow);
         }
         if (!built || st->tcp.due == 0)
             naru_sock_set_tx_list(&st->s, NULL, TX_NONE);

@@ -147,7 +147,7 @@ static enum naru_drop to_group(struct naru_stack *stack, const struct naru_ip_in
 struct naru_sock *naru_udp_sock_of(struct naru_stack *stack, const struct naru_iface *iface,
                                    const struct naru_tuple *tuple)
 {
-    struct naru_flow *flow = naru_flow_last(stack, tuple);
+    struct naru_flow *flow = naru_flow_lately(stack, tuple);
     uint32_t hash = 0;
     if (flow == NULL) {
         hash = naru_tuple_hash(stack, tuple);

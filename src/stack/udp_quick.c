@@ -125,6 +125,8 @@ NARU_NOINLINE NARU_FLATTEN bool naru_udp_quick_send(struct naru_sock_udp *su,
     if (NARU_UNLIKELY(pkt == NULL))
         return false;
     write(su, iface, pkt, payload);
+    if (su->s.flow.in_table)
+        naru_flow_used(stack, &su->s.flow);
     pkt->flags = NARU_PKT_FRAMED;
     naru_pktq_push(&iface->txq, pkt);
     iface->txq_count++;

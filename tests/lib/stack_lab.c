@@ -78,6 +78,8 @@ static bool add_host(struct lab *lab, int n, const struct lab_options *options)
            naru_ifaddr_add(lab->stack[n], lab->ifindex[n], &lab->v6[n], 64, lab->now) == NARU_OK;
 }
 
+void lab_long_way(struct naru_config *config) { config->tcp_quick = false; }
+
 bool lab_pair(struct lab *lab, const struct lab_options *options)
 {
     lab->now = NARU_SEC(1);

@@ -66,6 +66,9 @@ struct lab_options {
     void (*tune)(struct naru_config *config);
 };
 
+/* For lab_options.tune: without the short ways, which are to be the same. */
+void lab_long_way(struct naru_config *config);
+
 /* Two hosts, 10.0.0.1 and .2, fd00::1 and ::2, on one wire.  False: an allocation failed. */
 bool lab_pair(struct lab *lab, const struct lab_options *options);
 /* Everything is freed; asserts that nothing is left. */

@@ -6,6 +6,7 @@
 #include "base/csum.h"
 #include "base/rand.h"
 #include "lab/digest.h"
+#include "lib/lab_way.h"
 #include "lib/stack_lab.h"
 #include "wire/tcp.h"
 
@@ -25,8 +26,6 @@ struct world {
     uint64_t seen; /* of all that sockets said */
     uint64_t received;
 };
-
-static void long_way(struct naru_config *config) { config->tcp_quick = false; }
 
 static uint32_t below(struct world *w, uint32_t n) { return naru_rand_below(&w->rand, n); }
 
@@ -72,30 +71,9 @@ static void set(struct world *w, struct naru_sock *sock)
 }
 
 /* The way to the other one changes: a route with its own MTU, another MAC, no interface. */
-static void change_way(struct world *w, int n)
-{
-    struct naru_stack *stack = w->lab.stack[n];
-    const struct naru_addr *peer = w->v6 ? &w->lab.v6[!n] : &w->lab.v4[!n];
-    struct naru_route route = { .prefix = *peer,
-                                .prefix_len = w->v6 ? 128 : 32,
-                                .ifindex = (uint16_t)w->lab.ifindex[n],
-                                .mtu = 1280 + below(w, 200) };
-    uint8_t mac[6] = { 2, 0, 0, 0, 0, (uint8_t)(2 - n) };
-    switch (below(w, 4)) {
-    case 0:
-        note(w, naru_route_add(stack, &route));
-        return;
-    case 1:
-        note(w, naru_route_remove(stack, &route));
-        return;
-    case 2: /* somebody else for a while, whom nobody hears */
-        mac[5] = (uint8_t)(below(w, 4) == 0 ? 7 : mac[5]);
-        note(w, naru_neigh_add(stack, w->lab.ifindex[n], peer, mac, w->lab.now));
-        return;
-    default:
-        note(w, naru_iface_set_up(stack, w->lab.ifindex[n], below(w, 4) != 0, w->lab.now));
-    }
-}
+static const struct lab_way_odds odds = {
+    .route_added = 1, .route_removed = 1, .neighbour = 1, .interface = 1, .stranger = 4, .down = 4
+};
 
 static void step(struct world *w)
 {
@@ -108,7 +86,7 @@ static void step(struct world *w)
         return;
     case 1:
         if (below(w, 16) == 0)
-            change_way(w, n);
+            note(w, lab_change_way(&w->lab, n, w->v6, &odds, &w->rand));
         return;
     case 2:
     case 3:
@@ -143,7 +121,7 @@ static void run(uint8_t seed, bool quick, struct outcome *o)
                                    .offload = seed % 3 == 0 ? NARU_OFFLOAD_TX_CSUM : 0,
                                    .delay = NARU_US(300),
                                    .loss_percent = seed % 4 == 3,
-                                   .tune = quick ? NULL : long_way };
+                                   .tune = quick ? NULL : lab_long_way };
     w = (struct world){ .v6 = seed % 2 != 0, .seen = NARU_DIGEST_NONE };
     naru_rand_init(&w.rand, (const uint8_t[32]){ seed }, 0);
     assert_true(lab_pair(&w.lab, &options));

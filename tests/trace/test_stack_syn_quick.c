@@ -7,7 +7,9 @@
 #include "base/rand.h"
 #include "lab/digest.h"
 #include "lib/craft.h"
+#include "lib/lab_way.h"
 #include "lib/stack_lab.h"
+#include "stack/check.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -35,10 +37,10 @@ static void few_places(struct naru_config *config)
     config->port_max = 40006;
 }
 
-static void long_way(struct naru_config *config)
+static void few_places_long_way(struct naru_config *config)
 {
     few_places(config);
-    config->tcp_quick = false;
+    lab_long_way(config);
 }
 
 static uint32_t below(struct world *w, uint32_t n) { return naru_rand_below(&w->rand, n); }
@@ -166,39 +168,14 @@ static void flood(struct world *w)
 }
 
 /* A route beyond the other one, with its own MTU or not; another MAC; another hop limit. */
-static void change_way(struct world *w, int n)
-{
-    struct naru_stack *stack = w->lab.stack[n];
-    const struct naru_addr *peer = w->v6 ? &w->lab.v6[!n] : &w->lab.v4[!n];
-    struct naru_route route = { .prefix = w->v6 ? (struct naru_addr){ .b = { 0xfc } }
-                                                : naru_addr_v4(0xc0000200),
-                                .prefix_len = w->v6 ? 16 : 24,
-                                .has_gateway = true,
-                                .gateway = *peer,
-                                .mtu = below(w, 2) ? 1280 + below(w, 200) : 0 };
-    uint8_t mac[6] = { 2, 0, 0, 0, 0, (uint8_t)(2 - n) }, frame[CRAFT_MAX];
-    uint8_t ra[8] = { 0 };
-    switch (below(w, 6)) {
-    case 0:
-    case 1:
-        note_number(w, naru_route_add(stack, &route));
-        return;
-    case 2:
-        note_number(w, naru_route_remove(stack, &route));
-        return;
-    case 3: /* somebody else for a while, whom nobody hears */
-        mac[5] = (uint8_t)(below(w, 4) == 0 ? 7 : mac[5]);
-        note_number(w, naru_neigh_add(stack, w->lab.ifindex[n], peer, mac, w->lab.now));
-        return;
-    case 4:
-        note_number(w, naru_iface_set_up(stack, w->lab.ifindex[n], below(w, 4) != 0, w->lab.now));
-        return;
-    default: /* a router says how far packets go */
-        lab_inject(
-            &w->lab, n, frame,
-            craft_icmp(frame, &craft_router, 134, 0, (30 + below(w, 60)) << 24, ra, sizeof(ra)));
-    }
-}
+static const struct lab_way_odds odds = { .route_added = 2,
+                                          .route_removed = 1,
+                                          .neighbour = 1,
+                                          .interface = 1,
+                                          .router = 1,
+                                          .stranger = 4,
+                                          .down = 4,
+                                          .beyond = true };
 
 static void step(struct world *w)
 {
@@ -232,7 +209,7 @@ static void step(struct world *w)
         return;
     case 11:
         if (below(w, 6) == 0)
-            change_way(w, (int)below(w, 2));
+            note_number(w, lab_change_way(&w->lab, (int)below(w, 2), w->v6, &odds, &w->rand));
         return;
     case 12:
         if (below(w, 4) == 0)
@@ -257,7 +234,7 @@ static void run(uint8_t seed, bool quick, struct outcome *o)
                                    .autoconf = true,
                                    .offload = seed % 5 == 0 ? NARU_OFFLOAD_TX_CSUM : 0,
                                    .delay = NARU_US(300),
-                                   .tune = quick ? few_places : long_way };
+                                   .tune = quick ? few_places : few_places_long_way };
     memset(o, 0, sizeof(*o));
     naru_rand_init(&w.rand, (const uint8_t[32]){ seed }, 0);
     naru_rand_init(&w.wire, (const uint8_t[32]){ seed, 1 }, 0);
@@ -266,8 +243,10 @@ static void run(uint8_t seed, bool quick, struct outcome *o)
     w.lab.wire[0].filter = seed % 8 == 7 ? NULL : spoil;
     w.listener = lab_listen(&w.lab, 1, w.v6 ? NARU_IPV6 : NARU_IPV4, 80);
     assert_non_null(w.listener);
-    for (unsigned i = 0; i < STEPS; i++)
+    for (unsigned i = 0; i < STEPS; i++) {
         step(&w);
+        naru_stack_check(w.lab.stack[i % 2]);
+    }
     lab_run(&w.lab, w.lab.now + NARU_SEC(10));
     for (int n = 0; n < 2; n++) {
         naru_stack_get_stats(w.lab.stack[n], &o->stats[n]);

@@ -2,6 +2,7 @@
  * Two stacks on a wire: connections are made, carry bytes, and end, in every order.
  */
 #include "lib/stack_lab.h"
+#include "stack/check.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -293,6 +294,33 @@ static void deferred(void **state)
     }
 }
 
+/* What is said while there is no way to the peer is as good as lost: it is said again. */
+static void no_way_for_a_while(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        struct lab lab = { 0 };
+        struct lab_options options = { .tune = i / 2 ? lab_long_way : NULL };
+        struct naru_sock *client, *server;
+        assert_true(lab_pair(&lab, &options));
+        assert_true(lab_established(&lab, i % 2 ? NARU_IPV6 : NARU_IPV4, 80, &client, &server));
+        lab_run(&lab, lab.now + NARU_SEC(1)); /* no timer of theirs is set any more */
+        assert_int_equal(naru_iface_set_up(lab.stack[0], lab.ifindex[0], false, lab.now), NARU_OK);
+        uint8_t byte = 'x';
+        struct naru_slice slice = { &byte, 1 };
+        struct naru_room room = { &byte, 1 };
+        assert_int_equal(naru_sock_send(client, &slice, 1, 0, NULL, lab.now), 1);
+        naru_stack_check(lab.stack[0]);
+        lab_run(&lab, lab.now + NARU_SEC(2));
+        assert_int_equal(naru_iface_set_up(lab.stack[0], lab.ifindex[0], true, lab.now), NARU_OK);
+        lab_run(&lab, lab.now + NARU_SEC(5));
+        assert_int_equal(naru_sock_recv(server, &room, 1, 0, NULL, lab.now), 1);
+        naru_sock_close(client, lab.now);
+        naru_sock_close(server, lab.now);
+        lab_end(&lab);
+    }
+}
+
 static void own_loopback(void **state)
 {
     (void)state;
@@ -438,12 +466,19 @@ static void deterministic(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(transfers),          cmocka_unit_test(refused),
-        cmocka_unit_test(unreachable_host),   cmocka_unit_test(half_close),
-        cmocka_unit_test(simultaneous_close), cmocka_unit_test(abort_resets),
-        cmocka_unit_test(many_connections),   cmocka_unit_test(syn_cookies),
-        cmocka_unit_test(deferred),           cmocka_unit_test(own_loopback),
-        cmocka_unit_test(ports_run_out),      cmocka_unit_test(walk_meets_each_once),
+        cmocka_unit_test(transfers),
+        cmocka_unit_test(refused),
+        cmocka_unit_test(unreachable_host),
+        cmocka_unit_test(half_close),
+        cmocka_unit_test(simultaneous_close),
+        cmocka_unit_test(abort_resets),
+        cmocka_unit_test(many_connections),
+        cmocka_unit_test(syn_cookies),
+        cmocka_unit_test(deferred),
+        cmocka_unit_test(own_loopback),
+        cmocka_unit_test(no_way_for_a_while),
+        cmocka_unit_test(ports_run_out),
+        cmocka_unit_test(walk_meets_each_once),
         cmocka_unit_test(deterministic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

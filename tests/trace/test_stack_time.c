@@ -8,6 +8,7 @@
 #include "lib/craft.h"
 #include "lib/stack_lab.h"
 #include "stack/check.h"
+#include "stack/core.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -113,6 +114,35 @@ static void clock_jumps_forward(void **state)
     lab.now += HOURS(1);
     lab_run(&lab, lab.now + NARU_SEC(1));
     assert_int_equal(stats_of(&lab, 0).time_wait, 0);
+    lab_end(&lab);
+}
+
+/* Machines that are not TCP are called when the first of them wants to be, and not because of what
+ * none wants any more. */
+static void machines_are_called_in_time(void **state)
+{
+    (void)state;
+    struct lab lab;
+    begin(&lab);
+    struct naru_stack *stack = lab.stack[0];
+    for (unsigned i = 0; i < 2; i++) {
+        naru_time told = lab.now;
+        (void)naru_pmtu_too_big(&stack->pmtu, &lab.v4[1], 1300, 1500, 1500, told);
+        checked(&lab);
+        if (i == 1) /* more passes, as it turns out */
+            naru_pmtu_probed(&stack->pmtu, &lab.v4[1], 1500, 1500, told);
+        checked(&lab);
+        uint32_t generation = stack->pmtu.generation;
+        lab_run(&lab, told + NARU_PMTU_AGE - NARU_SEC(1));
+        assert_int_equal(naru_pmtu_find(&stack->pmtu, &lab.v4[1], lab.now), i == 0 ? 1300 : 0);
+        assert_int_equal(stack->pmtu.generation, generation);
+        assert_true(naru_stack_deadline(stack) <= told + NARU_PMTU_AGE);
+        lab_run(&lab, told + NARU_PMTU_AGE + NARU_SEC(1));
+        assert_int_equal(stack->pmtu.generation, generation + (i == 0));
+        assert_true(stack->alarm.at == naru_machines_deadline(stack));
+        assert_true(naru_stack_deadline(stack) > lab.now);
+    }
+    checked(&lab);
     lab_end(&lab);
 }
 
@@ -311,11 +341,9 @@ static void forged_syns(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(clock_jumps_forward),
-        cmocka_unit_test(clock_jumps_backward),
-        cmocka_unit_test(time_wait_ends_in_its_time),
-        cmocka_unit_test(device_takes_nothing),
-        cmocka_unit_test(device_fails),
+        cmocka_unit_test(clock_jumps_forward),  cmocka_unit_test(machines_are_called_in_time),
+        cmocka_unit_test(clock_jumps_backward), cmocka_unit_test(time_wait_ends_in_its_time),
+        cmocka_unit_test(device_takes_nothing), cmocka_unit_test(device_fails),
         cmocka_unit_test(forged_syns),
     };
     if (argc > 1)

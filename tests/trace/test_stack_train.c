@@ -139,11 +139,9 @@ static void step(struct walk *w)
     }
 }
 
-static void long_way(struct naru_config *config) { config->tcp_quick = false; }
-
 static void walk(struct walk *w, uint32_t seed, bool quick)
 {
-    struct lab_options options = { .seed = 1, .tune = quick ? NULL : long_way };
+    struct lab_options options = { .seed = 1, .tune = quick ? NULL : lab_long_way };
     *w = (struct walk){ .random = seed, .digest = NARU_DIGEST_NONE, .v6 = seed % 2 != 0 };
     enum naru_family family = w->v6 ? NARU_IPV6 : NARU_IPV4;
     assert_true(lab_pair(&w->lab, &options));
