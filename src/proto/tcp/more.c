@@ -11,7 +11,8 @@
  * established does without: what SACK and duplicate acknowledgements say is not heard, data beyond
  * a hole are dropped, a window does not grow; a retransmission timer fires again soon, since
  * without a note of it nothing can be sent again, and ends the connection if that lasts for two
- * minutes.
+ * minutes.  A send of urgent data or of the end of a record is refused; what was written in place
+ * goes unmarked.
  */
 #include "proto/tcp/cc.h"
 

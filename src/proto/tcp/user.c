@@ -63,8 +63,11 @@ static int64_t send_room(struct naru_tcp *c, unsigned flags)
 
 static void written(struct naru_tcp *c, unsigned flags)
 {
+    const unsigned remembered = NARU_MSG_OOB | NARU_MSG_EOR;
     if (flags != 0)
         naru_tcp_odd(c);
+    if ((flags & remembered) != 0 && !naru_tcp_more_need(c))
+        flags &= ~remembered;
     if (flags & NARU_MSG_MORE)
         c->flags |= NARU_TCP_F_MORE;
     else
