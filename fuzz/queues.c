@@ -51,7 +51,7 @@ static void established(struct naru_tcp *c, unsigned how)
     CHECK(c->state == NARU_TCP_ESTABLISHED);
     while (naru_tcp_output(c, NULL, &out, NARU_MS(10))) {
     }
-    CHECK(naru_tcp_prepare(c)); /* parts are called alone, as if something were amiss */
+    CHECK(naru_tcp_more_need(c)); /* parts are called alone, as if something were amiss */
     memset(twin, 0, sizeof(twin));
 }
 

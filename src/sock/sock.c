@@ -343,8 +343,6 @@ static enum naru_err connect_stream(struct naru_sock_tcp *st, const struct naru_
         return err;
     if (naru_addr_is_multicast(&remote->addr) || naru_addr_is_limited_broadcast(&remote->addr))
         return NARU_ERR_NETUNREACH;
-    if (!naru_tcp_prepare(&st->tcp))
-        return NARU_ERR_NOMEM;
     err = set_remote(sock, remote, &path);
     if (err == NARU_OK)
         naru_path_share(stack, &st->path);

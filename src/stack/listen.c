@@ -147,7 +147,7 @@ static struct naru_sock_tcp *make_child(struct naru_sock_tcp *listener,
     child->s.connected = true;
     naru_sock_tie(&child->s, TIE_LISTENER);
     child->s.listener = listener;
-    if (!naru_tcp_prepare(&child->tcp) || !naru_flow_add(stack, &child->s.flow, hash)) {
+    if (!naru_flow_add(stack, &child->s.flow, hash)) {
         naru_sock_tie(&child->s, TIE_NONE);
         naru_tcp_sock_release(child);
         return NULL;

@@ -279,35 +279,49 @@ struct naru_plain_like {
     bool v4;
 };
 
-/* p begins with the headers that naru_plain_parse4 or 6 made in of, link_len bytes into it. */
+/* What of headers before TCP's is compared; where they end tells which they are. */
+NARU_INLINE void naru_plain_learn_mask(struct naru_plain_like *l)
+{
+    uint8_t mask[sizeof(l->mask)] = { 0 };
+    uint8_t *ip = mask + l->link_len;
+    memset(mask, 0xff, l->tcp_at);
+    if (l->v4) {
+        memset(ip + 4, 0, 2);
+        memset(ip + 10, 0, 2);
+    } else {
+        ip[1] = 0xf0; /* a flow's label */
+        memset(ip + 2, 0, 2);
+    }
+    memcpy(l->mask, mask, sizeof(mask));
+}
+
+/* p begins with the headers that naru_plain_parse4 or 6 made in of, link_len bytes into it.  l is
+ * all zero, or was learnt before. */
 NARU_INLINE void naru_plain_learn(struct naru_plain_like *l, const uint8_t *p, size_t link_len,
                                   const struct naru_plain_in *in)
 {
-    uint8_t mask[sizeof(l->mask)] = { 0 };
     const uint8_t *ip = p + link_len;
+    uint32_t tcp_at = (uint32_t)link_len + in->header_len - NARU_PLAIN_TCP_LEN;
     uint32_t tcp_len = in->payload_len + NARU_PLAIN_TCP_LEN;
     uint64_t pseudo;
-    l->v4 = *ip >> 4 == 4;
-    l->link_len = (uint16_t)link_len;
-    l->tcp_at = (uint16_t)(link_len + in->header_len - NARU_PLAIN_TCP_LEN);
-    l->len = l->tcp_at + tcp_len;
+    l->len = tcp_at + tcp_len;
     l->payload_len = in->payload_len;
     l->ecn = in->tcp.ecn;
-    memcpy(&l->ports, p + l->tcp_at, sizeof(l->ports));
-    memset(mask, 0xff, l->tcp_at);
+    memcpy(&l->ports, p + tcp_at, sizeof(l->ports));
+    if (NARU_UNLIKELY(l->tcp_at != tcp_at)) {
+        l->v4 = *ip >> 4 == 4;
+        l->link_len = (uint16_t)link_len;
+        l->tcp_at = (uint16_t)tcp_at;
+        naru_plain_learn_mask(l);
+    }
     if (l->v4) {
-        memset(mask + link_len + 4, 0, 2);
-        memset(mask + link_len + 10, 0, 2);
         pseudo = naru_plain_pseudo4(ip);
         l->ip_sum = naru_be16(naru_csum_fold_words(pseudo + naru_get32(ip) + naru_get16(ip + 6) +
                                                    naru_get16(ip + 8)));
     } else {
-        mask[link_len + 1] = 0xf0; /* a flow's label */
-        memset(mask + link_len + 2, 0, 2);
         pseudo = naru_plain_pseudo6(ip);
     }
     l->tcp_sum = naru_be16(naru_csum_fold_words(pseudo + NARU_PROTO_TCP + tcp_len));
-    memcpy(l->mask, mask, sizeof(mask));
     memcpy(l->word, p, NARU_PLAIN_WORDS * sizeof(l->word[0]));
     for (unsigned i = 0; i < NARU_PLAIN_WORDS; i++)
         l->word[i] &= l->mask[i];

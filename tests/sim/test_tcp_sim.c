@@ -192,10 +192,6 @@ static void listen(struct sim *s, struct end *e, struct message *m)
     if ((hdr.flags & (NARU_TCP_SYN | NARU_TCP_ACK | NARU_TCP_RST)) != NARU_TCP_SYN)
         return;
     naru_tcp_init(&e->c, &e->host.env, &setup, s->now);
-    if (!naru_tcp_prepare(&e->c)) {
-        naru_tcp_deinit(&e->c);
-        return; /* as the stack does: SYN is lost */
-    }
     naru_tcp_open_passive(&e->c, &hdr, naru_seq_of(0x7ffffff0u), false, s->now);
     e->open = true;
     if (s->chaos)
@@ -463,8 +459,6 @@ static void begin(struct sim *s, uint64_t seed)
         tcp_host_start(&s->end[i].host, seed + (uint64_t)i);
     struct end *e = &s->end[0];
     naru_tcp_init(&e->c, &e->host.env, &setup, s->now);
-    while (!naru_tcp_prepare(&e->c))
-        ;
     naru_tcp_open(&e->c, naru_seq_of(0xfffffffeu), s->now);
     e->open = true;
     if (s->chaos)

@@ -1,5 +1,6 @@
 /* Marks that are counted: RFC 9768, one connection segment by segment. */
 #include "lib/tcp_play.h"
+#include "proto/tcp/internal.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -151,13 +152,13 @@ TEST(answered_again)
     tcp_play_end(&p);
 }
 
-/* What every opening needs is there, and nothing else. */
+/* What a connection has of its own is there, and nothing else. */
 static void nothing_to_spare(struct tcp_play *p)
 {
     struct naru_tcp_setup how = { .mss = 1460, .mss_default = 536 };
     struct naru_tcp c;
     naru_tcp_init(&c, &p->host.env, &how, 0);
-    assert_true(naru_tcp_prepare(&c));
+    assert_true(naru_tcp_more_need(&c));
     naru_tcp_deinit(&c);
     p->host.fail_every = 1;
 }

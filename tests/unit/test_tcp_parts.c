@@ -42,7 +42,7 @@ static void established(struct naru_tcp *c)
     assert_int_equal(c->state, NARU_TCP_ESTABLISHED);
     while (naru_tcp_output(c, NULL, &out, NARU_MS(10))) {
     }
-    assert_true(naru_tcp_prepare(c)); /* parts are called alone, as if something were amiss */
+    assert_true(naru_tcp_more_need(c)); /* parts are called alone, as if something were amiss */
 }
 
 static void finished(struct naru_tcp *c)

@@ -286,7 +286,7 @@ static void reads_what_is_alike(void **state)
         struct naru_tcp_hdr tcp = rand_segment(&r);
         struct naru_plain p = rand_plain(&r, v6, mac, ends, &tcp);
         struct naru_plain_in in;
-        struct naru_plain_like like;
+        struct naru_plain_like like = { 0 };
         p.dst_mac = NULL;
         size_t len = (v6 ? (size_t)NARU_PLAIN_LEN6 : (size_t)NARU_PLAIN_LEN4) + p.payload_len;
         for (unsigned n = 0; n < 4; n++) { /* the later ones are like the first */

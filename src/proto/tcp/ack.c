@@ -182,7 +182,7 @@ static bool fin_acked(struct naru_tcp *c, struct naru_tcp_seg *s)
 static bool in_syn_received(struct naru_tcp *c, struct naru_tcp_seg *s)
 {
     /* "If SND.UNA < SEG.ACK =< SND.NXT, then enter ESTABLISHED" */
-    naru_seq first = naru_seq_add(c->more->iss, 1);
+    naru_seq first = naru_seq_add(naru_tcp_iss(c), 1);
     if (naru_seq_len(first, s->ack) > naru_seq_len(first, c->snd.nxt) ||
         (c->flags & NARU_TCP_F_DEFERRED)) {
         s->drop = NARU_DROP_TCP_SYN_RECEIVED_BAD_ACK;

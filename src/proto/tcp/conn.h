@@ -107,10 +107,10 @@ enum naru_tcp_sent_flag {
 };
 
 /*
- * What a connection has of its own while something about it is not usual, or was: from its first
- * SYN until it is established and calm, around losses, holes and urgent data, while its window
- * grows, with the pieces that few connections need.  All the others share the one object of their
- * stack in which nothing is amiss, and which nobody writes to: more.c.
+ * What a connection has of its own while something about it is not usual, or was: around losses,
+ * holes and urgent data, while its window grows, with the pieces that few connections need.  All
+ * the others share the one object of their stack in which nothing is amiss, and which nobody writes
+ * to: more.c.
  */
 struct naru_tcp_more {
     struct naru_tcp_env *env;

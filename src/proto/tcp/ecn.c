@@ -48,7 +48,7 @@ static unsigned tries(const struct naru_tcp *c)
 
 static NARU_NOINLINE uint16_t offer(struct naru_tcp *c)
 {
-    if (!asks(mode(c)))
+    if (!asks(mode(c)) || !naru_tcp_more_need(c))
         return 0;
     c->more->ecn |= NARU_TCP_ECN_ASKED;
     if (asks_accurate(mode(c)) && naru_tcp_rare_need(c) != NULL)
@@ -81,13 +81,15 @@ uint16_t naru_tcp_ecn_syn_flags(struct naru_tcp *c, bool answer)
 void naru_tcp_ecn_syn_in(struct naru_tcp *c, const struct naru_tcp_hdr *h)
 {
     unsigned asked = h->flags & ALL;
-    c->more->ecn = 0;
+    if (c->more->ecn != 0)
+        c->more->ecn = 0;
     if (asked == 0 || mode(c) == NARU_ECN_MODE_OFF)
         return;
     if (accepts_accurate(mode(c)) && asked != OFFER) {
         if (naru_tcp_rare_need(c) != NULL)
             naru_tcp_accecn_begin(c, h->ecn);
-    } else if ((asked & OFFER) == OFFER && (h->ecn == NARU_ECN_NOT_ECT || (asked & NARU_TCP_AE))) {
+    } else if ((asked & OFFER) == OFFER && (h->ecn == NARU_ECN_NOT_ECT || (asked & NARU_TCP_AE)) &&
+               naru_tcp_more_need(c)) {
         c->more->ecn = NARU_TCP_ECN_CLASSIC;
     }
 }
@@ -96,9 +98,9 @@ void naru_tcp_ecn_syn_in(struct naru_tcp *c, const struct naru_tcp_hdr *h)
 void naru_tcp_ecn_synack_in(struct naru_tcp *c, const struct naru_tcp_hdr *h)
 {
     unsigned answer = h->flags & ALL, before = c->more->ecn;
-    c->more->ecn = 0;
-    if (!(before & NARU_TCP_ECN_ASKED))
+    if (!(before & NARU_TCP_ECN_ASKED)) /* nor anything else */
         return;
+    c->more->ecn = 0;
     if (!(before & NARU_TCP_ECN_ASKED_ACCURATE)) {
         if ((answer & OFFER) == NARU_TCP_ECE)
             c->more->ecn = NARU_TCP_ECN_CLASSIC;

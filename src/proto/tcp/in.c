@@ -128,7 +128,7 @@ static bool acceptable(const struct naru_tcp *c, naru_seq seq, uint32_t seg_len)
 static bool crossing_syn(const struct naru_tcp *c, const struct naru_tcp_seg *s)
 {
     return c->state == NARU_TCP_SYN_RECEIVED && s->syn && s->has_ack &&
-           !(c->flags & NARU_TCP_F_PASSIVE) && naru_seq_eq(s->seq, c->more->irs) &&
+           !(c->flags & NARU_TCP_F_PASSIVE) && naru_seq_eq(s->seq, naru_tcp_irs(c)) &&
            naru_seq_eq(s->ack, c->snd.nxt);
 }
 
@@ -170,7 +170,7 @@ static bool step_seq(struct naru_tcp *c, struct naru_tcp_seg *s)
             s->drop = NARU_DROP_TCP_RST_IGNORED;
             return false;
         }
-        if (c->state == NARU_TCP_SYN_RECEIVED && s->syn && naru_seq_eq(s->seq, c->more->irs)) {
+        if (c->state == NARU_TCP_SYN_RECEIVED && s->syn && naru_seq_eq(s->seq, naru_tcp_irs(c))) {
             c->due |= c->flags & NARU_TCP_F_DEFERRED ? 0 : NARU_TCP_DUE_SYN;
             return false; /* our SYN, ACK was lost: say it again */
         }

@@ -128,6 +128,7 @@ NARU_INLINE bool naru_tcp_is_calm(const struct naru_tcp *c) { return c->more->ca
 
 void naru_tcp_more_init(struct naru_tcp_env *env);
 bool naru_tcp_more_make(struct naru_tcp *c);
+void naru_tcp_more_tell(struct naru_tcp *c);
 void naru_tcp_more_free(struct naru_tcp *c);
 void naru_tcp_more_check(struct naru_tcp_env *env);
 void naru_tcp_more_spare(struct naru_tcp *c); /* all is usual: if it is of no use any more */

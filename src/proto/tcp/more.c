@@ -7,12 +7,11 @@
  * has something to remember asks for an own object first (naru_tcp_more_need), and the connection
  * gives it back when all is calm again (naru_tcp_more_spare, from naru_tcp_look_usual).
  *
- * Memory for it may be refused.  A connection that opens has it or is not made.  One that is
- * established does without: what SACK and duplicate acknowledgements say is not heard, data beyond
- * a hole are dropped, a window does not grow; a retransmission timer fires again soon, since
- * without a note of it nothing can be sent again, and ends the connection if that lasts for two
- * minutes.  A send of urgent data or of the end of a record is refused; what was written in place
- * goes unmarked.
+ * Memory for it may be refused.  Then a connection does without: ECN is not agreed, what SACK and
+ * duplicate acknowledgements say is not heard, data beyond a hole are dropped, a window does not
+ * grow; a retransmission timer fires again soon, since without a note of it nothing can be sent
+ * again, and ends the connection if that lasts for two minutes.  A send of urgent data or of the
+ * end of a record is refused; what was written in place goes unmarked.
  */
 #include "proto/tcp/cc.h"
 
@@ -30,14 +29,30 @@ static uint32_t received(const struct naru_tcp *c)
     return (uint32_t)c->bytes_received + (c->flags & NARU_TCP_F_FIN_RECEIVED ? 1 : 0);
 }
 
+/* Our SYN is not acknowledged, nor anything behind it: SND.UNA is its number. */
+static bool syn_in_flight(const struct naru_tcp *c)
+{
+    return !naru_tcp_synchronized(c) && c->delivered == 0 && !naru_seq_eq(c->snd.una, c->snd.nxt);
+}
+
+static naru_seq told_iss(const struct naru_tcp *c)
+{
+    return syn_in_flight(c) ? c->snd.una : naru_seq_sub(c->snd.una, acked(c) + 1);
+}
+
+static naru_seq told_irs(const struct naru_tcp *c)
+{
+    return naru_seq_sub(c->rcv.nxt, received(c) + 1);
+}
+
 naru_seq naru_tcp_iss(const struct naru_tcp *c)
 {
-    return naru_tcp_is_calm(c) ? naru_seq_sub(c->snd.una, acked(c) + 1) : c->more->iss;
+    return naru_tcp_is_calm(c) ? told_iss(c) : c->more->iss;
 }
 
 naru_seq naru_tcp_irs(const struct naru_tcp *c)
 {
-    return naru_tcp_is_calm(c) ? naru_seq_sub(c->rcv.nxt, received(c) + 1) : c->more->irs;
+    return naru_tcp_is_calm(c) ? told_irs(c) : c->more->irs;
 }
 
 void naru_tcp_more_init(struct naru_tcp_env *env)
@@ -46,6 +61,16 @@ void naru_tcp_more_init(struct naru_tcp_env *env)
     env->calm = nothing_amiss;
     env->calm.env = env;
     env->calm.calm = true;
+}
+
+/* Its numbers of sequence, as if it had been there since c was opened. */
+void naru_tcp_more_tell(struct naru_tcp *c)
+{
+    struct naru_tcp_more *m = c->more;
+    m->iss = told_iss(c);
+    m->irs = told_irs(c);
+    m->rcv_up = naru_seq_sub(c->rcv.nxt, 1);
+    m->snd_up = m->recover = m->high_sacked = m->lost_upto = m->rtx_next = c->snd.una;
 }
 
 NARU_NOINLINE bool naru_tcp_more_make(struct naru_tcp *c)
@@ -57,11 +82,7 @@ NARU_NOINLINE bool naru_tcp_more_make(struct naru_tcp *c)
     *m = env->calm;
     m->calm = false;
     c->more = m;
-    /* As it would be had it been there since c was established. */
-    m->iss = naru_seq_sub(c->snd.una, acked(c) + 1);
-    m->irs = naru_seq_sub(c->rcv.nxt, received(c) + 1);
-    m->rcv_up = naru_seq_sub(c->rcv.nxt, 1);
-    m->snd_up = m->recover = m->high_sacked = m->lost_upto = m->rtx_next = c->snd.una;
+    naru_tcp_more_tell(c);
     naru_tcp_cc_begin(c);
     return true;
 }

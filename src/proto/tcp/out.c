@@ -154,10 +154,12 @@ static void count_out(struct naru_tcp *c, const struct naru_tcp_segment *out)
     unsigned n = segments(out);
     c->segments_out += n - 1;
     c->data_out += out->len > 0 ? n : 0;
-    if (out->retransmit) {
+    if (!out->retransmit)
+        return;
+    c->more->env->counters.retransmits += n;
+    if (naru_tcp_more_need(c)) {
         c->more->segments_retrans += n;
         c->more->retransmitted += out->len;
-        c->more->env->counters.retransmits += n;
     }
 }
 
@@ -374,7 +376,7 @@ static NARU_NOINLINE bool syn(struct naru_tcp *c, struct naru_tcp_segment *out, 
     if (c->state != NARU_TCP_SYN_SENT && !answer)
         return false;
     unsigned flags = NARU_TCP_SYN | (answer ? NARU_TCP_ACK : 0u);
-    bare(c, out, c->more->iss, (uint16_t)(flags | naru_tcp_ecn_syn_flags(c, answer)), now);
+    bare(c, out, naru_tcp_iss(c), (uint16_t)(flags | naru_tcp_ecn_syn_flags(c, answer)), now);
     c->segments_out -= (c->flags & NARU_TCP_F_PASSIVE) != 0;
     out->retransmit = (c->flags & NARU_TCP_F_SYN_SENT) != 0;
     naru_tcp_ecn_mark(c, out, false);

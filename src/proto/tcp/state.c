@@ -139,15 +139,13 @@ void naru_tcp_deinit(struct naru_tcp *c)
     c->state = NARU_TCP_CLOSED;
 }
 
-bool naru_tcp_prepare(struct naru_tcp *c) { return naru_tcp_more_need(c); }
-
 static void start(struct naru_tcp *c, naru_seq iss, naru_time now)
 {
-    bool prepared = naru_tcp_more_need(c);
-    NARU_ASSERT(prepared && c->state == NARU_TCP_CLOSED && c->snd_last == NULL);
-    c->more->iss = c->snd.una = c->more->snd_up = c->more->recover = iss;
-    c->snd.nxt = c->snd.end = c->snd.sml = c->more->rtx_next = naru_seq_add(iss, 1);
-    c->more->high_sacked = c->more->lost_upto = c->snd.nxt;
+    NARU_ASSERT(c->state == NARU_TCP_CLOSED && c->snd_last == NULL);
+    c->snd.una = iss;
+    c->snd.nxt = c->snd.end = c->snd.sml = naru_seq_add(iss, 1);
+    if (!naru_tcp_is_calm(c))
+        naru_tcp_more_tell(c);
     c->sent_at = now;
     naru_tcp_rcvwnd_init(c, now);
     c->rcv.mss = (uint16_t)NARU_MIN(NARU_MIN(c->rcv.buf / 2, 536u), (uint32_t)c->mss_advertised);
@@ -183,13 +181,13 @@ void naru_tcp_sync_options(struct naru_tcp *c, const struct naru_tcp_hdr *syn, n
     naru_tcp_update_mss(c);
     naru_tcp_rcvwnd_whole(c);
     c->heard_ms = naru_tcp_ms(now);
-    c->more->irs = syn->seq;
     c->rcv.nxt = c->rcv.ack = c->space_seq = naru_seq_add(syn->seq, 1);
     if (!(c->flags & NARU_TCP_F_TIMESTAMPS)) {
         c->space_rtt_seq = c->rcv.nxt;
         c->space_rtt_at = 0;
     }
-    c->more->rcv_up = syn->seq;
+    if (!naru_tcp_is_calm(c))
+        c->more->irs = c->more->rcv_up = syn->seq;
     c->snd.wnd = c->snd.wnd_max = syn->wnd; /* never scaled (RFC 7323 2.2) */
     c->snd.wl1 = syn->seq;
     c->snd.wl2 = c->snd.una;

@@ -104,12 +104,6 @@ void naru_tcp_init(struct naru_tcp *c, struct naru_tcp_env *env, const struct na
 /* Gives back everything c owns, from any state, silently. */
 void naru_tcp_deinit(struct naru_tcp *c);
 
-/*
- * What an opening may want memory for is there: the calls that open cannot fail after this.  They
- * are not to be made where it is false: no memory.
- */
-NARU_MUST_USE bool naru_tcp_prepare(struct naru_tcp *c);
-
 /* Active open: SYN-SENT.  setup: the path as known now that the peer is. */
 void naru_tcp_open(struct naru_tcp *c, naru_seq iss, naru_time now);
 

@@ -23,9 +23,8 @@ static NARU_NOINLINE int gone(struct naru_tcp *c, int after)
 {
     if (c->error != 0)
         return naru_tcp_take_error(c);
-    return naru_seq_eq(c->snd.nxt, c->snd.una) && c->more->iss.v == 0 && c->snd.nxt.v == 0
-               ? NARU_ERR_NOTCONN
-               : after;
+    bool opened = c->delivered > 0 || !naru_seq_eq(c->snd.una, c->snd.nxt);
+    return opened ? after : NARU_ERR_NOTCONN;
 }
 
 /* ---- SEND ---- */
