@@ -178,8 +178,8 @@ static void answered(struct naru_sock_tcp *st, const struct naru_tcp_hdr *h)
         .cookie_len = cookie && (c->more->fastopen & NARU_TCP_FASTOPEN_OPTION) ? h->cookie_len : 0,
         .experimental = (h->opts & NARU_TCP_OPT_FASTOPEN_EXP) != 0,
         .mss = h->opts & NARU_TCP_OPT_MSS ? h->mss : 0,
-        .lost =
-            !cookie && data && c->more->segments_retrans > 0 && !(c->more->fastopen & NARU_TCP_FASTOPEN_TAKEN),
+        .lost = !cookie && data && c->more->segments_retrans > 0 &&
+                !(c->more->fastopen & NARU_TCP_FASTOPEN_TAKEN),
     };
     naru_fastopen_learn(&stack->fast_cache, &t->local, &t->remote, &news, stack->now);
 }

@@ -61,9 +61,10 @@ void naru_tcp_unreachable(struct naru_sock_tcp *st, enum naru_unreachable why)
     const struct naru_tuple *t = &st->s.flow.tuple;
     const struct naru_path *path = naru_tcp_route(st);
     uint8_t packet[NARU_IPV6_LEN + NARU_TCP_LEN];
-    struct naru_tcp_hdr syn = {
-        .sport = t->remote_port, .dport = t->local_port, .seq = naru_tcp_irs(&st->tcp), .flags = NARU_TCP_SYN
-    };
+    struct naru_tcp_hdr syn = { .sport = t->remote_port,
+                                .dport = t->local_port,
+                                .seq = naru_tcp_irs(&st->tcp),
+                                .flags = NARU_TCP_SYN };
     struct naru_ip_in in = {
         .iface = st->s.stack->ifaces[path != NULL ? path->ifindex : 0],
         .src = t->remote,

@@ -687,12 +687,11 @@ int main(int argc, char **argv)
         cmocka_unit_test(same_seed_same_segments), cmocka_unit_test(buffers_grow_with_the_path),
         cmocka_unit_test(losses_do_not_stall),     cmocka_unit_test(every_allocation_may_fail),
     };
-    if (argc > 1)
+    if (argc > 1) {
         first_seed = strtoull(argv[1], NULL, 10);
-    if (argc > 1)
         seeds = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
-    verbose = argc > 1 && argc <= 2;
-    if (argc > 1)
         cmocka_set_test_filter(argc > 3 ? argv[3] : "*s");
+    }
+    verbose = argc == 2;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -133,8 +133,9 @@ struct naru_tcp_more {
     uint8_t ecn;    /* enum naru_tcp_ecn_fact; 0: no ECN */
     uint8_t urgent; /* enum naru_tcp_urgent */
     uint8_t urgent_byte;
-    uint8_t reo_wnd_mult;        /* RFC 8985 6.2 step 4: quarters of min_rtt, beyond the first */
-    uint8_t reo_wnd_persist;     /* recoveries for which it stays */
+    uint8_t reo_wnd_mult;    /* RFC 8985 6.2 step 4: quarters of min_rtt, beyond the first */
+    uint8_t reo_wnd_persist; /* recoveries for which it stays */
+    uint8_t reserved;
     uint16_t reordering;         /* segments by which the path is known to reorder; 0: DupThresh */
     uint16_t reord_seen;         /* how often it was seen; stays at its largest value */
     uint16_t ooo_in, dsack_dups; /* stay at their largest value */

@@ -43,7 +43,7 @@ void naru_tcp_env_init(struct naru_tcp_env *env, const struct naru_config *confi
 void naru_tcp_env_deinit(struct naru_tcp_env *env)
 {
     naru_tcp_more_check(env);
-    naru_pool_deinit(&env->more_pool);
+    naru_tcp_more_deinit(env);
 }
 
 struct naru_tcp_secret naru_tcp_secret(const struct naru_tcp_env *env,

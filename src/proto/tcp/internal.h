@@ -127,6 +127,7 @@ NARU_INLINE uint32_t naru_tcp_segments(uint32_t len, uint32_t mss)
 NARU_INLINE bool naru_tcp_is_calm(const struct naru_tcp *c) { return c->more->calm; }
 
 void naru_tcp_more_init(struct naru_tcp_env *env);
+void naru_tcp_more_deinit(struct naru_tcp_env *env);
 bool naru_tcp_more_make(struct naru_tcp *c);
 void naru_tcp_more_tell(struct naru_tcp *c);
 void naru_tcp_more_free(struct naru_tcp *c);

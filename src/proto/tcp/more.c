@@ -55,12 +55,32 @@ naru_seq naru_tcp_irs(const struct naru_tcp *c)
     return naru_tcp_is_calm(c) ? told_irs(c) : c->more->irs;
 }
 
+/* The numbers of sequence and what follows them: nothing that a calm connection is asked for. */
+enum { NUMBERS = offsetof(struct naru_tcp_more, iss) };
+
+static void lock_numbers(struct naru_tcp_env *env)
+{
+    NARU_POISON(&env->calm.iss, sizeof(env->calm) - NUMBERS);
+}
+
+static void unlock_numbers(struct naru_tcp_env *env)
+{
+    NARU_UNPOISON(&env->calm.iss, sizeof(env->calm) - NUMBERS);
+}
+
 void naru_tcp_more_init(struct naru_tcp_env *env)
 {
     naru_pool_init(&env->more_pool, env->mem, sizeof(struct naru_tcp_more), 16, 0);
     env->calm = nothing_amiss;
     env->calm.env = env;
     env->calm.calm = true;
+    lock_numbers(env);
+}
+
+void naru_tcp_more_deinit(struct naru_tcp_env *env)
+{
+    unlock_numbers(env);
+    naru_pool_deinit(&env->more_pool);
 }
 
 /* Its numbers of sequence, as if it had been there since c was opened. */
@@ -79,8 +99,8 @@ NARU_NOINLINE bool naru_tcp_more_make(struct naru_tcp *c)
     struct naru_tcp_more *m = naru_pool_get(&env->more_pool);
     if (m == NULL)
         return false;
-    *m = env->calm;
-    m->calm = false;
+    *m = nothing_amiss;
+    m->env = env;
     c->more = m;
     naru_tcp_more_tell(c);
     naru_tcp_cc_begin(c);
@@ -99,7 +119,7 @@ void naru_tcp_more_free(struct naru_tcp *c)
 static bool untouched(const struct naru_tcp_more *m)
 {
     const size_t from = offsetof(struct naru_tcp_more, ring);
-    return memcmp(&m->ring, &m->env->calm.ring, offsetof(struct naru_tcp_more, cc) - from) == 0;
+    return memcmp(&m->ring, &nothing_amiss.ring, offsetof(struct naru_tcp_more, cc) - from) == 0;
 }
 
 /* What naru_tcp_more_make would say of these is true. */
@@ -118,8 +138,10 @@ void naru_tcp_more_spare(struct naru_tcp *c)
 /* Nobody has written to what all share. */
 void naru_tcp_more_check(struct naru_tcp_env *env)
 {
-    struct naru_tcp_more calm = nothing_amiss;
-    calm.env = env;
-    calm.calm = true;
-    NARU_ASSERT(memcmp(&env->calm, &calm, sizeof(calm)) == 0);
+    const size_t from = offsetof(struct naru_tcp_more, ring);
+    const size_t len = offsetof(struct naru_tcp_more, lone) - from;
+    unlock_numbers(env);
+    NARU_ASSERT(env->calm.env == env && env->calm.calm &&
+                memcmp(&env->calm.ring, &nothing_amiss.ring, len) == 0);
+    lock_numbers(env);
 }

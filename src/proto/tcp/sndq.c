@@ -178,7 +178,7 @@ static struct naru_block *find(struct naru_tcp *c, naru_seq seq, struct naru_blo
 {
     struct naru_block *b = *place;
     if (b == NULL || naru_seq_before(seq, block_seq(b)))
-        b = first(c);
+        b = c->snd_last->next;
     while (b != c->snd_last && naru_seq_before_eq(block_end(b), seq))
         b = b->next;
     if (!naru_tcp_is_calm(c))
@@ -224,7 +224,7 @@ static void leave(struct naru_tcp_more *m, const struct naru_block *b)
 
 static void drop_first(struct naru_tcp *c)
 {
-    struct naru_block *b = first(c);
+    struct naru_block *b = c->snd_last->next;
     if (!naru_tcp_is_calm(c))
         leave(c->more, b);
     if (b == c->snd_last)
