@@ -121,8 +121,8 @@ struct naru_tcp_more {
     struct naru_tcp_loss *loss; /* NULL: nothing was lost lately */
     naru_time timer[NARU_TCP_TIMERS - NARU_TCP_TIMERS_OFTEN];
     /* Places kept in the send buffer: at nxt, and at the next retransmission. */
-    struct naru_block *snd_nxt_block, *snd_rtx_block; /* a place kept at the next retransmission */
-    uint32_t sacked, lost, retrans;                   /* bytes of [una, nxt) with that flag */
+    struct naru_block *snd_nxt_block, *snd_rtx_block;
+    uint32_t sacked, lost, retrans; /* bytes of [una, nxt) with that flag */
     uint32_t reno;       /* without SACK: bytes that duplicate acknowledgements stand for */
     uint8_t retransmits; /* of the same data, unanswered */
     uint8_t backoff;
@@ -216,7 +216,7 @@ struct naru_tcp {
     uint32_t heard_ms;     /* any acceptable segment came: naru_tcp_ms */
     uint32_t rcv_ssthresh; /* the window grows up to this, and this with what arrives */
     uint32_t rcv_truesize; /* memory of the receive queue */
-    uint32_t busy;         /* how long a lone record was in flight: 2^20 ns */
+    uint32_t busy;         /* how long a lone range was in flight: ticks */
     uint32_t cwnd_used;    /* most bytes in flight of the round that ends at cwnd_used_seq */
     naru_seq cwnd_used_seq;
     uint32_t min_rtt; /* microseconds */
