@@ -23,9 +23,8 @@ static NARU_NOINLINE int gone(struct naru_tcp *c, int after)
 {
     if (c->error != 0)
         return naru_tcp_take_error(c);
-    return naru_seq_eq(c->snd.nxt, c->snd.una) && c->more->iss.v == 0 && c->snd.nxt.v == 0
-               ? NARU_ERR_NOTCONN
-               : after;
+    bool opened = c->segments_in > 0 || c->snd.nxt.v != 0 || c->snd.una.v != 0;
+    return opened ? after : NARU_ERR_NOTCONN;
 }
 
 /* ---- SEND ---- */
@@ -115,6 +114,9 @@ void naru_tcp_send_commit(struct naru_tcp *c, size_t len, unsigned flags, naru_t
 {
     if (len > 0 && c->more->rare != NULL)
         naru_tcp_rate_written(c, now);
+    const unsigned marks = NARU_MSG_OOB | NARU_MSG_EOR;
+    if ((flags & marks) && !naru_tcp_more_need(c))
+        flags &= ~marks; /* they are lost, the bytes are not */
     naru_tcp_sndq_commit(c, (uint32_t)len);
     if (len > 0)
         written(c, flags);
@@ -136,7 +138,7 @@ static void pass_mark(struct naru_tcp *c)
 {
     uint32_t distance;
     if (c->more->urgent != NARU_TCP_URGENT_NONE && !mark_ahead(c, &distance))
-        c->more->urgent = NARU_TCP_URGENT_NONE;
+        c->more->urgent = c->more->urgent_byte = NARU_TCP_URGENT_NONE;
 }
 
 /* The urgent byte is not part of the stream unless OOBINLINE: skips it when it is next. */
