@@ -182,6 +182,22 @@ TEST(limited_by_the_send_buffer)
     tcp_play_end(&p);
 }
 
+/* A SYN that was answered is not in flight: nothing is, until data are. */
+TEST(not_busy_since_the_handshake)
+{
+    BEGIN(tcp_play_begin);
+    p.host.config.tcp_mtu_probing = 2;
+    tcp_play(&p, "+0 < S 0:0(0) win 65535 <mss 1460,sackOK>\n"
+                 "+0 > S. 0:0(0) ack 1\n"
+                 "+0 < . 1:1(0) ack 1 win 65535\n"
+                 "+1000 info busy_ms -> 0\n"
+                 "+0 write 100\n"
+                 "+0 > P. 1:101(100) ack 1\n"
+                 "+100 < . 1:1(0) ack 101 win 65535\n"
+                 "+100 info busy_ms -> 100\n");
+    tcp_play_end(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,6 +210,7 @@ int main(void)
         cmocka_unit_test(busy_through_a_loss),
         cmocka_unit_test(limited_by_the_peers_window),
         cmocka_unit_test(limited_by_the_send_buffer),
+        cmocka_unit_test(not_busy_since_the_handshake),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -639,7 +639,7 @@ void naru_tcp_timer_probe_answered(struct naru_tcp *c, naru_time now);
 void naru_tcp_timer_ack_wanted(struct naru_tcp *c, naru_time now);
 void naru_tcp_timer_ack_fired(struct naru_tcp *c);
 void naru_tcp_timer_ack_sent(struct naru_tcp *c);
-void naru_tcp_timer_corked(struct naru_tcp *c, naru_time now);
+bool naru_tcp_timer_corked(struct naru_tcp *c, naru_time now);
 void naru_tcp_timer_uncorked(struct naru_tcp *c); /* nothing is held back any more */
 void naru_tcp_timer_paced(struct naru_tcp *c);    /* data wait for more->pace_at */
 void naru_tcp_timer_keepalive(struct naru_tcp *c, naru_time now); /* options changed */

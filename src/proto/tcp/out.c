@@ -33,10 +33,8 @@ static bool small_ok(struct naru_tcp *c, bool fin, naru_time now)
     if (fin || naru_tcp_up_ahead(c, c->snd.nxt) ||
         (c->flags & (NARU_TCP_F_PUSHED | NARU_TCP_F_TLP_DUE)))
         return true;
-    if ((c->opt_flags & NARU_TCP_SET_CORK) || (c->flags & NARU_TCP_F_MORE)) {
-        naru_tcp_timer_corked(c, now);
-        return false;
-    }
+    if ((c->opt_flags & NARU_TCP_SET_CORK) || (c->flags & NARU_TCP_F_MORE))
+        return !naru_tcp_timer_corked(c, now);
     if (c->opt_flags & NARU_TCP_SET_NODELAY)
         return true;
     return naru_seq_before_eq(c->snd.sml, c->snd.una) || naru_tcp_flight(c) == 0;

@@ -45,7 +45,7 @@ unsigned naru_tcp_sent_count(const struct naru_tcp *c)
 {
     if (c->more->ring != NULL)
         return c->more->ring->count;
-    return naru_seq_eq(beginning(c), c->snd.nxt) ? 0 : 1;
+    return naru_seq_before(beginning(c), c->snd.nxt) ? 1 : 0;
 }
 
 /* The only one, in no ring. */

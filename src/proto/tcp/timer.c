@@ -186,11 +186,13 @@ NARU_NOINLINE void naru_tcp_timer_hold_syn(struct naru_tcp *c, naru_time until)
     set(c, NARU_TCP_TIMER_RETRANSMIT, until);
 }
 
+/* Nothing is in flight, and from now on data wait. */
 NARU_NOINLINE void naru_tcp_timer_blocked(struct naru_tcp *c, naru_time now)
 {
     if (armed(c, NARU_TCP_TIMER_RETRANSMIT))
         return;
     c->flags |= NARU_TCP_F_PROBING;
+    c->sent_at = now;
     set(c, NARU_TCP_TIMER_RETRANSMIT, now + naru_tcp_rto(c));
 }
 
@@ -217,17 +219,19 @@ static bool pacing(const struct naru_tcp *c)
     return c->more->rare != NULL && c->more->rare->pacing;
 }
 
-NARU_NOINLINE void naru_tcp_timer_corked(struct naru_tcp *c, naru_time now)
+/* False: there is no memory for a timer that would take the cork out, so it must not go in. */
+NARU_NOINLINE bool naru_tcp_timer_corked(struct naru_tcp *c, naru_time now)
 {
     naru_time at = now + NARU_MAX(NARU_TCP_CORK_MIN, NARU_US((naru_time)c->rto));
     if (!pacing(c)) {
         if (!armed(c, NARU_TCP_TIMER_PACE))
             set(c, NARU_TCP_TIMER_PACE, at);
-        return;
+        return armed(c, NARU_TCP_TIMER_PACE);
     }
     if (c->more->rare->cork_at == NARU_NEVER)
         c->more->rare->cork_at = at;
     naru_tcp_timer_paced(c);
+    return true;
 }
 
 void naru_tcp_timer_uncorked(struct naru_tcp *c)
@@ -421,6 +425,16 @@ static void persist_fired(struct naru_tcp *c, naru_time now)
     set(c, NARU_TCP_TIMER_RETRANSMIT, now + naru_tcp_rto(c));
 }
 
+/* Keep-alive probes without an answer; who has no memory to count them, by the time that passed. */
+static unsigned unanswered(struct naru_tcp *c, naru_time idle)
+{
+    if (naru_tcp_more_need(c))
+        return c->more->probes;
+    naru_time since = idle - NARU_MS(naru_tcp_opts(c)->keepidle_ms);
+    return (unsigned)NARU_MIN(since / NARU_MS(naru_tcp_opts(c)->keepintvl_ms),
+                              (naru_time)UINT8_MAX);
+}
+
 static void keepalive_fired(struct naru_tcp *c, naru_time now)
 {
     naru_time idle = silence(c, now), wait = NARU_MS(naru_tcp_opts(c)->keepidle_ms);
@@ -434,12 +448,13 @@ static void keepalive_fired(struct naru_tcp *c, naru_time now)
         return;
     }
     naru_time user = naru_tcp_user_timeout(c);
-    if ((user != 0 && c->more->probes > 0 && idle >= user) ||
-        (user == 0 && c->more->probes >= naru_tcp_opts(c)->keepcnt)) {
+    unsigned probes = unanswered(c, idle);
+    if ((user != 0 && probes > 0 && idle >= user) ||
+        (user == 0 && probes >= naru_tcp_opts(c)->keepcnt)) {
         naru_tcp_die_reset(c, timeout_error(c), now);
         return;
     }
-    if (naru_tcp_more_need(c) && c->more->probes < UINT8_MAX)
+    if (!naru_tcp_is_calm(c) && c->more->probes < UINT8_MAX)
         c->more->probes++;
     c->due |= NARU_TCP_DUE_PROBE;
     set(c, NARU_TCP_TIMER_IDLE, now + NARU_MS(naru_tcp_opts(c)->keepintvl_ms));

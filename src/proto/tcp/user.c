@@ -62,11 +62,8 @@ static int64_t send_room(struct naru_tcp *c, unsigned flags)
 
 static void written(struct naru_tcp *c, unsigned flags)
 {
-    const unsigned remembered = NARU_MSG_OOB | NARU_MSG_EOR;
     if (flags != 0)
         naru_tcp_odd(c);
-    if ((flags & remembered) != 0 && !naru_tcp_more_need(c))
-        flags &= ~remembered;
     if (flags & NARU_MSG_MORE)
         c->flags |= NARU_TCP_F_MORE;
     else
@@ -117,6 +114,9 @@ void naru_tcp_send_commit(struct naru_tcp *c, size_t len, unsigned flags, naru_t
 {
     if (len > 0 && c->more->rare != NULL)
         naru_tcp_rate_written(c, now);
+    const unsigned marks = NARU_MSG_OOB | NARU_MSG_EOR;
+    if ((flags & marks) && !naru_tcp_more_need(c))
+        flags &= ~marks; /* they are lost, the bytes are not */
     naru_tcp_sndq_commit(c, (uint32_t)len);
     if (len > 0)
         written(c, flags);
@@ -138,7 +138,7 @@ static void pass_mark(struct naru_tcp *c)
 {
     uint32_t distance;
     if (c->more->urgent != NARU_TCP_URGENT_NONE && !mark_ahead(c, &distance))
-        c->more->urgent = NARU_TCP_URGENT_NONE;
+        c->more->urgent = c->more->urgent_byte = NARU_TCP_URGENT_NONE;
 }
 
 /* The urgent byte is not part of the stream unless OOBINLINE: skips it when it is next. */
