@@ -442,7 +442,8 @@ static NARU_NOINLINE bool any_output(struct naru_tcp *c, const struct naru_tcp_r
 bool naru_tcp_output(struct naru_tcp *c, const struct naru_tcp_room *room,
                      struct naru_tcp_segment *out, naru_time now)
 {
-    if (NARU_LIKELY(naru_tcp_quick_output(c, room, out, now)) || naru_tcp_quick_fin(c, out, now))
+    if (NARU_LIKELY(naru_tcp_quick_output(c, room, out, now)) ||
+        (naru_tcp_fin_unsent(c) && naru_tcp_quick_fin(c, out, now)))
         return true;
     naru_tcp_odd(c);
     bool built = any_output(c, room, out, now);

@@ -47,13 +47,19 @@ static bool nothing_rare(const struct naru_tcp *c)
     return m == NULL || (!m->mtu_search && !m->uto_due && !m->pacing);
 }
 
+/* Of one that is not calm, but may be soon. */
+static NARU_NOINLINE bool nothing_amiss(const struct naru_tcp *c)
+{
+    return naru_tcp_nothing_lost(c) && nothing_rare(c) && c->more->urgent == NARU_TCP_URGENT_NONE &&
+           !naru_tcp_up_ahead(c, c->snd.una);
+}
+
 void naru_tcp_look_usual(struct naru_tcp *c)
 {
     const struct naru_config *config = c->more->env->config;
-    bool usual = usual_state(c) && naru_tcp_nothing_lost(c) && nothing_rare(c) &&
-                 config->tcp_quick && config->tcp_quickack && !config->tcp_bsd &&
-                 naru_tcp_notsent_lowat(c) == UINT32_MAX &&
-                 c->more->urgent == NARU_TCP_URGENT_NONE && !naru_tcp_up_ahead(c, c->snd.una);
+    bool usual = usual_state(c) && (naru_tcp_is_calm(c) || nothing_amiss(c)) && config->tcp_quick &&
+                 config->tcp_quickack && !config->tcp_bsd &&
+                 naru_tcp_notsent_lowat(c) == UINT32_MAX;
     naru_tcp_set_slow(c, NARU_TCP_SLOW_ODD, !usual);
     if (usual)
         naru_tcp_more_spare(c);

@@ -18,14 +18,20 @@
 
 /* ---- In ---- */
 
+/* Of one that is not calm, but may be soon. */
+static NARU_NOINLINE bool nothing_amiss(const struct naru_tcp *c)
+{
+    return (c->more->fastopen | c->more->urgent) == 0 && naru_tcp_nothing_lost(c) &&
+           c->more->rare == NULL && !naru_tcp_up_ahead(c, c->snd.una);
+}
+
 /* What quick.c asks of a connection, but for its state. */
 static bool usual(const struct naru_tcp *c)
 {
     const struct naru_config *config = c->more->env->config;
     return (c->slow & ~(unsigned)(NARU_TCP_SLOW_STATE | NARU_TCP_SLOW_ODD)) == 0 &&
-           (c->flags & SPECIAL) == 0 && (c->more->fastopen | c->more->urgent) == 0 &&
-           c->ca_state == NARU_CA_OPEN && naru_tcp_nothing_lost(c) && c->more->rare == NULL &&
-           !naru_tcp_up_ahead(c, c->snd.una) && config->tcp_quick && !config->tcp_bsd;
+           (c->flags & SPECIAL) == 0 && c->ca_state == NARU_CA_OPEN &&
+           (naru_tcp_is_calm(c) || nothing_amiss(c)) && config->tcp_quick && !config->tcp_bsd;
 }
 
 /* The next in order, without data, and news of nothing that was not sent. */
@@ -137,7 +143,7 @@ bool naru_tcp_quick_life(struct naru_tcp *c, const struct naru_tcp_hdr *h, struc
 /* All data have been sent, and nothing but the window could keep FIN back. */
 static bool fin_is_next(const struct naru_tcp *c)
 {
-    return (c->due & ~(unsigned)NARU_TCP_DUE_ACK) == NARU_TCP_DUE_DATA && naru_tcp_fin_unsent(c) &&
+    return (c->due & ~(unsigned)NARU_TCP_DUE_ACK) == NARU_TCP_DUE_DATA &&
            naru_seq_eq(c->snd.nxt, c->snd.end) &&
            (c->state == NARU_TCP_FIN_WAIT_1 || c->state == NARU_TCP_LAST_ACK) &&
            c->snd.wnd > naru_tcp_flight(c) && !(c->opt_flags & NARU_TCP_SET_PACING) && usual(c);
