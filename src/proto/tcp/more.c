@@ -9,9 +9,10 @@
  *
  * Memory for it may be refused.  A connection that opens has it or is not made.  One that is
  * established does without: what SACK and duplicate acknowledgements say is not heard, data beyond
- * a hole are dropped, a window does not grow; a retransmission timer fires again soon, since
- * without a note of it nothing can be sent again, and ends the connection if that lasts for two
- * minutes.
+ * a hole are dropped, a window does not grow, urgent data that come are data, no cork is put in,
+ * keep-alive counts by time; a retransmission timer fires again soon, since without a note of it
+ * nothing can be sent again, and ends the connection if that lasts for two minutes in which the
+ * peer says nothing either.
  */
 #include "proto/tcp/cc.h"
 
