@@ -166,7 +166,8 @@ int64_t naru_sock_recv(struct naru_sock *sock, const struct naru_room *room, uns
  * recv_consume: the first len bytes are read.
  * send_reserve: rooms of the send buffer to be filled, at least 1 byte in all unless AGAIN; good
  * until the next call into the stack.  send_commit: the first len bytes of them are filled and
- * belong to the stream; 0 gives them back.
+ * belong to the stream; 0 gives them back.  Without memory for it an end of record or an urgent
+ * mark of send_commit is lost, the bytes are not: send says NOMEM instead.
  */
 int naru_sock_recv_view(struct naru_sock *sock, struct naru_slice *slice, unsigned max,
                         naru_time now);

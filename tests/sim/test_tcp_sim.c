@@ -478,6 +478,7 @@ static void finish(struct sim *s)
             naru_tcp_deinit(&s->end[i].c);
         tcp_host_stop(&s->end[i].host);
     }
+    free(s);
 }
 
 static bool run(struct sim *s, uint64_t seed, naru_time limit)
@@ -536,7 +537,6 @@ static uint64_t play(uint64_t seed, bool verbose, bool chaos)
     assert_true(good);
     uint64_t trace = s->trace;
     finish(s);
-    free(s);
     return trace;
 }
 
@@ -594,7 +594,6 @@ static void buffers_grow_with_the_path(void **state)
         assert_true(s->end[1].c.rcv.buf >= 4u << 20);
         assert_true(seconds < 4.5); /* 4 MiB a round trip would be 1.6 s */
         finish(s);
-        free(s);
     }
 }
 
@@ -629,7 +628,6 @@ static uint64_t transfer(const struct lossy *l, uint64_t seed, double *seconds)
     uint64_t fired = s->end[0].host.env.counters.rto_fires;
     *seconds += (double)(s->now - NARU_SEC(1000)) / 1e9;
     finish(s);
-    free(s);
     return fired;
 }
 
@@ -675,7 +673,6 @@ static void every_allocation_may_fail(void **state)
             }
             (void)run(s, seed, NARU_SEC(600));
             finish(s);
-            free(s);
         }
     }
 }

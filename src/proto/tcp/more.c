@@ -9,9 +9,10 @@
  *
  * Memory for it may be refused.  Then a connection does without: ECN is not agreed, what SACK and
  * duplicate acknowledgements say is not heard, data beyond a hole are dropped, a window does not
- * grow; a retransmission timer fires again soon, since without a note of it nothing can be sent
- * again, and ends the connection if that lasts for two minutes.  A send of urgent data or of the
- * end of a record is refused; what was written in place goes unmarked.
+ * grow, urgent data that come are data, no cork is put in, keep-alive counts by time; a
+ * retransmission timer fires again soon, since without a note of it nothing can be sent again, and
+ * ends the connection if that lasts for two minutes in which the peer says nothing either.  A send
+ * of urgent data or of the end of a record is refused; what was written in place goes unmarked.
  */
 #include "proto/tcp/cc.h"
 
