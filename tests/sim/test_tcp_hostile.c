@@ -8,6 +8,7 @@
  * Usage: test-sim-tcp-hostile [FIRST_SEED [COUNT]]
  */
 #include "lib/tcp_host.h"
+#include "proto/tcp/internal.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,6 +24,7 @@ static uint32_t below(uint32_t n) { return naru_rand_below(&rnd, n); }
 /* A number near one that matters, mostly. */
 static naru_seq near(const struct naru_tcp *c)
 {
+    bool calm = naru_tcp_is_calm(c);
     const naru_seq marks[] = {
         c->snd.una,
         c->snd.nxt,
@@ -31,10 +33,10 @@ static naru_seq near(const struct naru_tcp *c)
         naru_tcp_irs(c),
         naru_tcp_iss(c),
         c->rcv.ack,
-        c->more->high_sacked,
+        calm ? c->snd.una : c->more->high_sacked,
         naru_seq_add(c->rcv.nxt, c->rcv.wnd),
         naru_seq_add(c->snd.una, c->snd.wnd),
-        c->more->recover,
+        calm ? c->snd.una : c->more->recover,
     };
     naru_seq at = marks[below(NARU_ARRAY_LEN(marks))];
     switch (below(8)) {
