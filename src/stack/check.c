@@ -65,7 +65,7 @@ static void check_lately(const struct naru_stack *stack)
         const struct naru_lately *at = &stack->lately[i];
         NARU_ASSERT(at->flow == NULL ||
                     (at->flow->in_table && at->tag == naru_flow_tag(&at->flow->tuple) &&
-                     at->tag >> (32 - LATELY_BITS) == i &&
+                     naru_lately_place(at->tag) == i &&
                      naru_flow_find(stack, &at->flow->tuple, at->flow->hash) == at->flow));
     }
 }

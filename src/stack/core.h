@@ -192,10 +192,10 @@ static inline bool naru_iface_waiting(const struct naru_iface *iface)
            iface->cut_header_len != 0;
 }
 
-/* A segment touches most of a connection, and among many it is in no cache: ask for it now. */
+/* A segment touches all of a connection, and among many it is in no cache: ask for it now. */
 static inline void naru_connection_prefetch(const void *at)
 {
-    for (size_t i = 0; i < SOCK_TCP_HOT_END; i += NARU_CACHE_LINE)
+    for (size_t i = 0; i < sizeof(struct naru_sock_tcp); i += NARU_CACHE_LINE)
         NARU_PREFETCH((const char *)at + i);
 }
 
@@ -323,6 +323,10 @@ uint32_t naru_tuple_hash(const struct naru_stack *stack, const struct naru_tuple
 struct naru_flow *naru_flow_find(const struct naru_stack *stack, const struct naru_tuple *tuple,
                                  uint32_t hash);
 uint32_t naru_flow_tag(const struct naru_tuple *tuple);
+
+/* Where a flow with that tag is, if it was used lately. */
+static inline unsigned naru_lately_place(uint32_t tag) { return tag >> (32 - LATELY_BITS); }
+
 void naru_flow_remember(struct naru_stack *stack, struct naru_flow *flow);
 struct naru_flow *naru_flow_guess(const struct naru_stack *stack, const struct naru_tuple *tuple);
 struct naru_flow *naru_flow_lately(struct naru_stack *stack, const struct naru_tuple *tuple);

@@ -70,7 +70,7 @@ NARU_NOINLINE void naru_flow_remember(struct naru_stack *stack, struct naru_flow
 {
     NARU_ASSERT(flow->in_table);
     uint32_t tag = naru_flow_tag(&flow->tuple);
-    stack->lately[tag >> (32 - LATELY_BITS)] = (struct naru_lately){ flow, tag };
+    stack->lately[naru_lately_place(tag)] = (struct naru_lately){ flow, tag };
     stack->last_flow = flow;
 }
 
@@ -78,7 +78,7 @@ NARU_NOINLINE void naru_flow_remember(struct naru_stack *stack, struct naru_flow
 struct naru_flow *naru_flow_guess(const struct naru_stack *stack, const struct naru_tuple *tuple)
 {
     uint32_t tag = naru_flow_tag(tuple);
-    const struct naru_lately *at = &stack->lately[tag >> (32 - LATELY_BITS)];
+    const struct naru_lately *at = &stack->lately[naru_lately_place(tag)];
     return at->tag == tag ? at->flow : NULL;
 }
 
@@ -122,7 +122,7 @@ struct naru_flow *naru_flow_of(struct naru_stack *stack, const struct naru_tuple
 /* flow leaves the table: whoever kept it for another time must not any more. */
 static void forget(struct naru_stack *stack, const struct naru_flow *flow)
 {
-    struct naru_lately *at = &stack->lately[naru_flow_tag(&flow->tuple) >> (32 - LATELY_BITS)];
+    struct naru_lately *at = &stack->lately[naru_lately_place(naru_flow_tag(&flow->tuple))];
     stack->flows_gone++;
     if (at->flow == flow)
         at->flow = NULL;

@@ -199,12 +199,8 @@ struct naru_sock_tcp {
     struct naru_tcp tcp;
 };
 
-/* Each segment touches all lines up to here. */
-enum { SOCK_TCP_HOT_END = offsetof(struct naru_sock_tcp, tcp.own_opts) };
-
 _Static_assert(IFACES_MAX <= UINT8_MAX, "multicast_if has room");
 _Static_assert(sizeof(struct naru_sock) == 136 && offsetof(struct naru_sock_tcp, tcp) == 176 &&
-                   SOCK_TCP_HOT_END <= 7 * NARU_CACHE_LINE &&
                    sizeof(struct naru_sock_tcp) == 7 * NARU_CACHE_LINE,
                "a segment touches seven lines of a connection");
 

@@ -1,7 +1,6 @@
 /* Data in an open connection: RFC 9293 3.4, 3.8.6.3, 3.10.7.4; RFC 2018, 2883, 5961, 7323; Nagle.
  */
 #include "lib/tcp_play.h"
-#include "proto/tcp/internal.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -512,30 +511,6 @@ TEST(urgent_data_sent)
     tcp_play_end(&p);
 }
 
-/* The same of what was written in place, on a connection that had nothing special before; without
- * memory to remember the mark only that is lost. */
-TEST(urgent_data_written_in_place)
-{
-    for (unsigned fails = 0; fails < 2; fails++) {
-        struct naru_room room;
-        BEGIN(tcp_play_accept);
-        tcp_play(&p, "+100 write 10\n"
-                     "+0 > P. 1:11(10) ack 1\n"
-                     "+100 < . 1:1(0) ack 11 win 65535\n");
-        assert_true(naru_tcp_is_calm(&p.c));
-        assert_int_equal(naru_tcp_send_reserve(&p.c, &room, 1, p.now), 1);
-        memset(room.at, 'u', 5);
-        (void)naru_pool_trim(&p.host.env.more_pool);
-        p.host.fail_every = fails;
-        naru_tcp_send_commit(&p.c, 5, NARU_MSG_OOB, p.now);
-        p.host.fail_every = 0;
-        naru_tcp_check(&p.c);
-        tcp_play(&p, fails ? "+0 get NODELAY -> 0\n+0 > P. 11:16(5) ack 1\n"
-                           : "+0 get NODELAY -> 0\n+0 > PU. 11:16(5) ack 1 urg 5\n");
-        tcp_play_end(&p);
-    }
-}
-
 TEST(urgent_mode_with_a_closed_window)
 {
     BEGIN(tcp_play_accept);
@@ -627,7 +602,6 @@ int main(void)
         cmocka_unit_test(urgent_data_inline),
         cmocka_unit_test(urgent_data_announced_ahead),
         cmocka_unit_test(urgent_data_sent),
-        cmocka_unit_test(urgent_data_written_in_place),
         cmocka_unit_test(urgent_mode_with_a_closed_window),
         cmocka_unit_test(keepalive),
         cmocka_unit_test(keepalive_waits_for_silence),

@@ -11,7 +11,7 @@ NARU_INLINE bool naru_tcp_nothing_lost(const struct naru_tcp *c)
     return c->more->loss == NULL && c->more->ooo == NULL && c->more->ecn == 0 &&
            (c->more->sacked | c->more->lost | c->more->retrans | c->more->reno) == 0 &&
            (c->more->retransmits | c->more->backoff | c->more->probes) == 0 &&
-           c->more->soft_error == 0 && NARU_MIN(c->more->timer[0], c->more->timer[1]) == NARU_NEVER;
+           c->more->soft_error == 0 && naru_tcp_seldom_deadline(c) == NARU_NEVER;
 }
 
 /* What of a header without any other option is news. */

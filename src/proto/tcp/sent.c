@@ -72,9 +72,8 @@ naru_time naru_tcp_sent_since(const struct naru_tcp *c)
 
 naru_time naru_tcp_sent_newest(const struct naru_tcp *c)
 {
-    const struct naru_tcp_ring *ring = c->more->ring;
-    return ring != NULL ? ring->at[(ring->first + ring->count - 1) & (ring->size - 1)].sent_at
-                        : c->sent_at;
+    struct naru_tcp_ring *ring = c->more->ring;
+    return ring != NULL ? slot(ring, ring->count - 1)->sent_at : c->sent_at;
 }
 
 /* Adds to (sign 1) or takes from (-1) the counters what a range with these flags stands for. */
@@ -145,18 +144,19 @@ static NARU_NOINLINE bool grow(struct naru_tcp *c)
     return true;
 }
 
-/* [start, end) was sent as part of the last record. */
-static void join(struct naru_tcp *c, naru_seq end, uint8_t flags, naru_time now)
+/* The last record, or in no ring the only one, reaches up to end. */
+static void extend(struct naru_tcp *c, naru_seq end, uint8_t flags, naru_time now)
 {
     struct naru_tcp_ring *ring = c->more->ring;
-    c->snd.lone = flags;
-    c->sent_at = now;
-    if (ring != NULL) {
-        struct naru_tcp_sent *last = slot(ring, ring->count - 1);
-        last->end = end;
-        last->flags = flags;
-        last->sent_at = now;
+    if (ring == NULL) {
+        c->snd.lone = flags;
+        c->sent_at = now;
+        return;
     }
+    struct naru_tcp_sent *last = slot(ring, ring->count - 1);
+    last->end = end;
+    last->flags = flags;
+    last->sent_at = now;
 }
 
 /* SND.NXT is still start. */
@@ -167,14 +167,12 @@ void naru_tcp_sent_push(struct naru_tcp *c, naru_seq start, naru_seq end, uint8_
     unsigned count = naru_tcp_sent_count(c);
     NARU_ASSERT(naru_seq_eq(c->snd.nxt, start));
     if (ring == NULL && count == 0) {
-        c->sent_at = now;
-        c->snd.lone = even;
+        extend(c, end, even, now);
         return;
     }
-    const struct naru_tcp_sent *last = count > 0 && ring != NULL ? slot(ring, count - 1) : NULL;
-    uint8_t flags = last != NULL ? last->flags : c->snd.lone;
+    uint8_t flags = ring != NULL && count > 0 ? slot(ring, count - 1)->flags : c->snd.lone;
     if (count > 0 && (flags & ~NARU_TCP_SENT_EVEN) == 0 && naru_tcp_sent_newest(c) == now) {
-        join(c, end, flags & (naru_seq_eq(c->snd.sml, start) ? 0 : even), now);
+        extend(c, end, flags & (naru_seq_eq(c->snd.sml, start) ? 0 : even), now);
     } else if (grow(c)) {
         ring = c->more->ring;
         ring->count++;
@@ -183,7 +181,7 @@ void naru_tcp_sent_push(struct naru_tcp *c, naru_seq start, naru_seq end, uint8_
     } else {
         if (!naru_tcp_is_calm(c))
             naru_tcp_sent_flag(c, naru_tcp_sent_at(c, count - 1), flags & NARU_TCP_SENT_EVER);
-        join(c, end, flags & NARU_TCP_SENT_EVER, now);
+        extend(c, end, flags & NARU_TCP_SENT_EVER, now);
     }
 }
 

@@ -250,13 +250,19 @@ unsigned naru_tcp_quick_next(struct naru_tcp *c, struct naru_slice *slice, unsig
 
 /* ---- Time ---- */
 
+/* The earliest of the timers that a calm connection has not set. */
+static inline naru_time naru_tcp_seldom_deadline(const struct naru_tcp *c)
+{
+    return NARU_MIN(c->more->timer[0], c->more->timer[1]);
+}
+
 /*
  * When naru_tcp_tick must be called at the latest; NARU_NEVER.  It moves with nearly every segment,
  * mostly later: a caller that keeps the earlier one and ticks too soon does no harm.
  */
 static inline naru_time naru_tcp_deadline(const struct naru_tcp *c)
 {
-    naru_time t = NARU_MIN(c->more->timer[0], c->more->timer[1]);
+    naru_time t = naru_tcp_seldom_deadline(c);
     for (unsigned i = 0; i < NARU_TCP_TIMERS_OFTEN; i++)
         t = NARU_MIN(t, c->timer[i]);
     return t;

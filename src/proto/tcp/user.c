@@ -9,6 +9,9 @@
 
 enum { BSD_SOFT_MAX = 3 }; /* retransmissions of a SYN that a soft error does not end */
 
+/* What a send says of a place in the stream, which has to be remembered. */
+enum { MARKS = NARU_MSG_EOR | NARU_MSG_OOB };
+
 /* ---- The end of it, as the user sees it ---- */
 
 enum naru_err naru_tcp_take_error(struct naru_tcp *c)
@@ -51,7 +54,7 @@ static int64_t send_room(struct naru_tcp *c, unsigned flags)
         room = 0;
     if ((flags & NARU_MSG_EOR) && record_waits(c))
         room = 0;
-    if ((flags & (NARU_MSG_EOR | NARU_MSG_OOB)) && !naru_tcp_more_need(c))
+    if ((flags & MARKS) && !naru_tcp_more_need(c))
         return NARU_ERR_NOMEM;
     if (room == 0) {
         c->flags |= NARU_TCP_F_NO_SPACE;
@@ -96,7 +99,7 @@ int64_t naru_tcp_send(struct naru_tcp *c, const struct naru_slice *slice, unsign
         bool all = (uint64_t)n == wanted;
         if (!all)
             c->flags |= NARU_TCP_F_NO_SPACE;
-        written(c, all ? flags : flags & ~(unsigned)(NARU_MSG_OOB | NARU_MSG_EOR));
+        written(c, all ? flags : flags & ~(unsigned)MARKS);
     }
     return n;
 }
@@ -114,9 +117,8 @@ void naru_tcp_send_commit(struct naru_tcp *c, size_t len, unsigned flags, naru_t
 {
     if (len > 0 && c->more->rare != NULL)
         naru_tcp_rate_written(c, now);
-    const unsigned marks = NARU_MSG_OOB | NARU_MSG_EOR;
-    if ((flags & marks) && !naru_tcp_more_need(c))
-        flags &= ~marks; /* they are lost, the bytes are not */
+    if ((flags & MARKS) && !naru_tcp_more_need(c))
+        flags &= ~(unsigned)MARKS; /* they are lost, the bytes are not */
     naru_tcp_sndq_commit(c, (uint32_t)len);
     if (len > 0)
         written(c, flags);
